@@ -1,0 +1,56 @@
+# make, sudo make install, sudo make demo, sudo make test; make check, bench, fuzz.
+
+PREFIX = /usr/local
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
+LIB = $(DESTDIR)$(PREFIX)/lib/dokku
+
+all: check-runner-binary
+
+-include check-runner/rules.mk
+-include tests/apps/rules.mk
+-include tests/load/rules.mk
+-include tests/rules.mk
+
+check-runner-binary: build/check-runner/check-runner
+
+# Packages, the program, its files, then what each plugin sets up on the host.
+install:
+	@if [ -z "$(DESTDIR)" ]; then plugins/common/dependencies; fi
+	@$(MAKE) --no-print-directory --silent build/check-runner/check-runner
+	@$(MAKE) --no-print-directory --silent install-files
+	@if [ -z "$(DESTDIR)" ]; then $(MAKE) --no-print-directory --silent install-host; fi
+
+# A new tree takes the place of the old one by rename: what runs meanwhile goes on
+# reading the old files.
+install-files:
+	rm -rf $(LIB).new $(LIB).old
+	install -d $(LIB).new $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	cp -r dokku plugins LICENSE $(LIB).new/
+	install -m 755 build/check-runner/check-runner $(LIB).new/check-runner
+	echo '$(VERSION)' >$(LIB).new/VERSION
+	chown -R root:root $(LIB).new
+	chmod -R go-w,a+rX $(LIB).new
+	if [ -e $(LIB) ]; then mv $(LIB) $(LIB).old; fi
+	mv $(LIB).new $(LIB)
+	rm -rf $(LIB).old
+	ln -sf ../lib/dokku/dokku $(DESTDIR)$(PREFIX)/bin/dokku
+	ln -sf ../lib/dokku/check-runner $(DESTDIR)$(PREFIX)/bin/check-runner
+	for page in docs/*.1; do if [ -e "$$page" ]; then install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1/; fi; done
+
+install-host:
+	mkdir -p /etc/dokku
+	echo $(PREFIX)/bin/dokku >/etc/dokku/command
+	PLUGIN_PATH=$(PREFIX)/lib/dokku/plugins $(PREFIX)/bin/dokku plugin:trigger install
+	@echo '=====> dokku $(VERSION) is installed: git remote add dokku dokku@HOST:APP, then git push dokku main'
+
+# Apps, their images and the user stay, unless PURGE=1.
+uninstall:
+	@PURGE='$(PURGE)' plugins/common/uninstall $(DESTDIR)$(PREFIX)
+
+demo: install
+	@tests/demo
+
+clean:
+	rm -rf build
+
+.PHONY: all check-runner-binary install install-files install-host uninstall demo clean
