@@ -1,0 +1,109 @@
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+bool
+parse_unsigned(const char *text, uint64_t max, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	if (*text == '\0')
+		return false;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		uint64_t digit = (uint64_t)(*text - '0');
+		if (digit > max || n > (max - digit) / 10)
+			return false;
+		n = n * 10 + digit;
+	}
+	*out = n;
+	return true;
+}
+
+uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void
+sleep_ms(uint64_t ms)
+{
+	struct timespec t = { .tv_sec = (time_t)(ms / 1000),
+		.tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	while (nanosleep(&t, &t) < 0)
+		;
+}
+
+static const char *
+text_of(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	return value != NULL && *value != '\0' ? value : otherwise;
+}
+
+static bool
+is_on(const char *name)
+{
+	return strcmp(text_of(name, "0"), "0") != 0;
+}
+
+/* A header value may hold no control characters; an app may be called anything. */
+static void
+append_header(char *out, size_t size, const char *name, const char *value)
+{
+	size_t used = strlen(out);
+	int n = snprintf(out + used, size - used, "%s: %.200s\r\n", name, value);
+
+	for (char *p = out + used; n > 2 && p < out + used + n - 2; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+}
+
+const char *
+config_read(struct config *c, const char *dir)
+{
+	uint64_t port = 5000;
+	uint64_t code = 1;
+	const struct {
+		const char *name;
+		uint64_t max;
+		uint64_t *out;
+	} numbers[] = {
+		{ "PORT", 65535, &port },
+		{ "EXIT_CODE", 255, &code },
+		{ "BOOT_DELAY_MS", UINT32_MAX, &c->boot_delay_ms },
+		{ "READY_DELAY_MS", UINT32_MAX, &c->ready_delay_ms },
+		{ "EXIT_AFTER_MS", UINT32_MAX, &c->exit_after_ms },
+	};
+
+	*c = (struct config){ .app = text_of("APP", "web"),
+		.release = text_of("RELEASE", "v1"),
+		.greeting = text_of("GREETING", "Hello!"),
+		.dir = dir,
+		.listen_addr = text_of("LISTEN_ADDR", NULL),
+		.worker_log = text_of("WORKER_LOG", NULL),
+		.no_listen = is_on("NO_LISTEN"),
+		.ignore_term = is_on("IGNORE_TERM"),
+		.force_https = is_on("FORCE_HTTPS"),
+		.log = is_on("LOG") };
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		const char *value = text_of(numbers[i].name, NULL);
+		if (value != NULL && !parse_unsigned(value, numbers[i].max, numbers[i].out))
+			return numbers[i].name;
+	}
+	c->port = (uint16_t)port;
+	c->exit_code = (int)code;
+	append_header(c->identity, sizeof(c->identity), "X-App", c->app);
+	append_header(c->identity, sizeof(c->identity), "X-Release", c->release);
+	return NULL;
+}

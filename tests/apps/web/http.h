@@ -1,0 +1,77 @@
+#ifndef WEB_HTTP_H
+#define WEB_HTTP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* One client. Zero it but for the first four members. */
+struct conn {
+	int fd;
+	int stop_fd; /* readable (hung up) once the server stops */
+	const atomic_bool *stopping; /* the same, for a look without a system call */
+	const char *identity; /* header lines for every response */
+	bool close; /* no further request on this connection */
+	bool linger; /* unread bytes may be left: a plain close would send a reset */
+	size_t start;
+	size_t end;
+	char in[16384]; /* bytes start to end are received and not yet used */
+};
+
+struct request {
+	char head[16384]; /* as received, up to and with the empty line */
+	size_t head_len;
+	char method[16];
+	char path[4096]; /* percent-decoded, without the query; starts with / */
+	char query[4096]; /* as received, without the ? */
+	bool head_only;
+	bool http10;
+	bool expects_continue;
+	bool chunked;
+	bool body_done;
+	uint64_t left; /* of the body, or of the current chunk */
+};
+
+/*
+ * Wait for the next request on c and read its head. Returns true, or false when there is none: the
+ * peer has left, the server stops while nothing was asked, or the head was no HTTP, in which case
+ * the peer has had its answer.
+ */
+bool http_next(struct conn *c, struct request *r);
+
+/* Up to n bytes of the body: their number, 0 at its end, -1 if the peer left or broke the rules. */
+ssize_t http_body(struct conn *c, struct request *r, void *bytes, size_t n);
+/* Read the rest of the body and drop it. False if it could not be read whole. */
+bool http_drain(struct conn *c, struct request *r);
+
+/* The value of a header, its length in *n, or NULL. Borrowed from r->head. */
+const char *http_header(const struct request *r, const char *name, size_t *n);
+bool http_header_has(const struct request *r, const char *name, const char *word);
+
+/* The decoded value of a query parameter. False if there is none or it does not fit. */
+bool http_param(const struct request *r, const char *name, char *out, size_t size);
+/* Its value as a number, or otherwise. Not a number is otherwise as well. */
+uint64_t http_param_number(
+	const struct request *r, const char *name, uint64_t max, uint64_t otherwise);
+
+/*
+ * Answer. extra holds further header lines, each ended by CR LF, or is "". After a HEAD only the
+ * head is sent. A peer that has left sets c->close and nothing else.
+ */
+void http_reply(struct conn *c, const struct request *r, unsigned status, const char *type,
+	const char *extra, const void *body, size_t n);
+/* The same in pieces: length UINT64_MAX makes it chunked, and http_piece with n 0 ends it. */
+bool http_reply_start(struct conn *c, const struct request *r, unsigned status, const char *type,
+	const char *extra, uint64_t length);
+bool http_piece(struct conn *c, const void *bytes, size_t n, bool chunked);
+
+/* Send all of it. False, and c->close, if the peer has left. */
+bool conn_write(struct conn *c, const void *bytes, size_t n);
+/* Read up to n bytes, first those already received. As recv. */
+ssize_t conn_read(struct conn *c, void *bytes, size_t n);
+/* End the connection so that the last answer still arrives. Closes c->fd. */
+void conn_end(struct conn *c);
+
+#endif
