@@ -1,0 +1,112 @@
+/*
+ * Asking: HTTP requests that can go to one address only, redirects included. The only module
+ * that knows libcurl. It decides nothing about right and wrong; it says how each request ended.
+ */
+#ifndef CHECK_RUNNER_FETCH_H
+#define CHECK_RUNNER_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "checks.h"
+#include "options.h"
+#include "watch.h"
+
+#define FETCH_SLOTS 8
+#define FETCH_MAX_HEADERS ((size_t)64 << 10)
+#define FETCH_MAX_REDIRECTS 10
+
+/* Every way a request can end. */
+enum fetch_end {
+	FETCH_ANSWERED, /* the whole answer, or as much of it as was needed */
+	FETCH_TOO_BIG, /* the body was refused by its taker */
+	FETCH_BIG_HEADER, /* more than FETCH_MAX_HEADERS of response headers */
+	FETCH_ENCODING, /* a body that cannot or may not be decoded */
+	FETCH_CUT, /* the connection ended before the body did */
+	FETCH_REDIRECTS, /* more than FETCH_MAX_REDIRECTS */
+	FETCH_NOT_HTTP, /* an answer, but not one of HTTP/1 */
+	FETCH_RESET, /* accepted, then reset */
+	FETCH_EMPTY, /* accepted, then closed without a word */
+	FETCH_TIMEOUT,
+	FETCH_REFUSED,
+	FETCH_UNREACHABLE,
+	FETCH_TLS,
+	FETCH_NO_MEMORY,
+	FETCH_FAILED, /* libcurl's own words are in error */
+};
+
+/* What the taker of a body says to each piece of it. */
+enum fetch_take {
+	FETCH_MORE,
+	FETCH_ENOUGH, /* the rest is not needed */
+	FETCH_TOO_MUCH,
+};
+
+/* All of it is borrowed until the request has ended. */
+struct fetch_request {
+	const struct check *check; /* method, path, headers, body, redirects, wanted status */
+	const char *host; /* with a port where one is part of it */
+	bool https;
+	int64_t until; /* point in time */
+	enum fetch_take (*take)(void *taker, const char *bytes, size_t n);
+	void *taker; /* gets the decoded body of the last answer only */
+};
+
+/* Zero it before its first use; fetch_ask resets it, fetch_response_release frees it. */
+struct fetch_response {
+	enum fetch_end end;
+	int status; /* of the last answer; 0: none came */
+	unsigned redirects;
+	uint64_t bytes; /* of the decoded body, as far as it was taken */
+	int64_t connect;
+	int64_t first_byte;
+	int64_t total;
+	struct buf url; /* of the last request */
+	struct buf headers; /* of the last answer, "Name: value\r\n" each */
+	struct buf location; /* of the last answer, as it came */
+	char error[256];
+	void *owner; /* the caller's */
+};
+
+enum fetch_event {
+	FETCH_TIME, /* the time is over and nothing happened */
+	FETCH_DONE, /* a request ended */
+	FETCH_OPEN, /* the probe found a listening port */
+	FETCH_CLOSED, /* the probe was refused */
+	FETCH_NO_ROUTE, /* the probe got no answer, or none that means a listening port */
+	FETCH_EXITED, /* the watched process exited */
+	FETCH_BROKEN, /* libcurl cannot go on */
+};
+
+struct fetch;
+
+/* Load libcurl's state. Returns NULL when libcurl or memory fails. Everything is borrowed. */
+struct fetch *fetch_new(
+	const struct options *o, const struct checks *checks, const struct watch *watch);
+
+/* Drop what is still being asked: its responses are not written to any more. */
+void fetch_stop(struct fetch *f);
+
+void fetch_free(struct fetch *f);
+
+/*
+ * Start a request; at most FETCH_SLOTS at a time. Returns 0, or -1 for no memory or no slot;
+ * the response is filled in by the FETCH_DONE that names it.
+ */
+int fetch_ask(
+	struct fetch *f, const struct fetch_request *request, struct fetch_response *response);
+
+/* Start to find out whether the port listens. The next request uses the connection. */
+void fetch_probe(struct fetch *f, int64_t until);
+
+/* Wait for the next event, at most until the point in time. *done is set with FETCH_DONE. */
+enum fetch_event fetch_wait(struct fetch *f, int64_t until, struct fetch_response **done);
+
+void fetch_response_release(struct fetch_response *r);
+
+/* The library and its version, a static string. */
+const char *fetch_version(void);
+
+#endif

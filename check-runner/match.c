@@ -1,0 +1,291 @@
+#include "match.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <errno.h>
+#include <pcre2.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "util.h"
+
+/* A hint may cost this many steps, a few milliseconds. */
+#define HINT_STEPS 100000
+
+struct match {
+	enum match_kind kind;
+	pcre2_code *code;
+	pcre2_match_data *data;
+	pcre2_match_context *context; /* regex only, as is the stack */
+	pcre2_jit_stack *stack;
+};
+
+static struct match_watch {
+	sigjmp_buf out;
+	volatile sig_atomic_t armed;
+} watch;
+
+static void
+set_reason(struct match_error *error, size_t offset, const char *reason)
+{
+	error->offset = offset;
+	error->no_memory = false;
+	snprintf(error->reason, sizeof(error->reason), "%s", reason);
+}
+
+static void
+set_no_memory(struct match_error *error)
+{
+	set_reason(error, 0, "out of memory");
+	error->no_memory = true;
+}
+
+static bool
+refuse_regex(const char *text, size_t len, struct match_error *error)
+{
+	if (len > MATCH_MAX_PATTERN)
+		set_reason(error, MATCH_MAX_PATTERN, "a regex may have 1024 bytes");
+	else if (len >= 2 && memcmp(text, "(*", 2) == 0)
+		set_reason(error, 0, "a regex may not start with (*");
+	else if (!match_has_jit())
+		set_reason(error, 0, "this machine cannot compile regexes (PCRE2 has no JIT here)");
+	else
+		return false;
+	return true;
+}
+
+static pcre2_code *
+compile(const char *text, size_t len, uint32_t flags, struct match_error *error)
+{
+	int number;
+	PCRE2_SIZE offset = 0;
+	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+
+	if (!context) {
+		set_no_memory(error);
+		return NULL;
+	}
+	pcre2_set_newline(context, PCRE2_NEWLINE_ANYCRLF);
+	pcre2_code *code = pcre2_compile((PCRE2_SPTR)text, len, flags, &number, &offset, context);
+	pcre2_compile_context_free(context);
+	if (!code) {
+		PCRE2_UCHAR reason[120] = "";
+		pcre2_get_error_message(number, reason, sizeof(reason));
+		set_reason(error, offset, (const char *)reason);
+		error->no_memory = number == PCRE2_ERROR_HEAP_FAILED;
+	}
+	return code;
+}
+
+static pcre2_code *
+compile_literal(bool icase, const char *text, size_t len, struct match_error *error)
+{
+	uint32_t flags = PCRE2_LITERAL;
+	pcre2_code *code = NULL;
+
+	if (icase) {
+		flags |= PCRE2_CASELESS;
+		code = compile(text, len, flags | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, error);
+	}
+	/* Bytes are compared as bytes, and a text that is not UTF-8 cannot be more than that. */
+	if (!code)
+		code = compile(text, len, flags, error);
+	return code;
+}
+
+/* What a regex needs beside its code: limits, and a stack that is not ours. */
+static bool
+add_limits(struct match *m)
+{
+	m->context = pcre2_match_context_create(NULL);
+	m->stack = pcre2_jit_stack_create(32 * 1024, 1024 * 1024, NULL);
+	if (!m->context || !m->stack)
+		return false;
+	pcre2_set_match_limit(m->context, 100000);
+	pcre2_set_depth_limit(m->context, 10000);
+	pcre2_set_heap_limit(m->context, 64 * 1024);
+	pcre2_jit_stack_assign(m->context, NULL, m->stack);
+	return true;
+}
+
+struct match *
+match_new(enum match_kind kind, bool icase, const char *text, size_t len, struct match_error *error)
+{
+	struct match *m = xrealloc(NULL, 1, sizeof(*m));
+
+	*m = (struct match){ .kind = kind };
+	if (kind == MATCH_LITERAL) {
+		m->code = compile_literal(icase, text, len, error);
+	} else if (!refuse_regex(text, len, error)) {
+		uint32_t flags = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
+		m->code = compile(text, len, flags | (icase ? PCRE2_CASELESS : 0), error);
+	}
+	if (!m->code)
+		goto free_match;
+	int jit = pcre2_jit_compile(m->code, PCRE2_JIT_COMPLETE);
+	if (jit != 0 && kind == MATCH_REGEX) {
+		set_reason(error, 0, "this regex cannot be compiled to machine code");
+		error->no_memory = jit == PCRE2_ERROR_NOMEMORY;
+		goto free_match;
+	}
+	m->data = pcre2_match_data_create(1, NULL);
+	if (!m->data || (kind == MATCH_REGEX && !add_limits(m))) {
+		set_no_memory(error);
+		goto free_match;
+	}
+	return m;
+
+free_match:
+	match_free(m);
+	return NULL;
+}
+
+void
+match_free(struct match *m)
+{
+	if (!m)
+		return;
+	pcre2_jit_stack_free(m->stack);
+	pcre2_match_context_free(m->context);
+	pcre2_match_data_free(m->data);
+	pcre2_code_free(m->code);
+	free(m);
+}
+
+static void
+on_alarm(int signal)
+{
+	(void)signal;
+	if (watch.armed) {
+		watch.armed = 0;
+		siglongjmp(watch.out, 1);
+	}
+}
+
+static void
+set_alarm(int64_t budget)
+{
+	struct itimerval timer = { 0 };
+
+	timer.it_value.tv_sec = (time_t)(budget / UTIL_SECOND);
+	timer.it_value.tv_usec = (suseconds_t)(budget % UTIL_SECOND);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/*
+ * Machine code made by PCRE2 has no way to be asked to stop, and its match limit starts anew at
+ * every start position. It owns no memory and holds no lock while it runs, so the alarm may
+ * jump out of it.
+ */
+static int
+watched_match(const struct match *m, PCRE2_SPTR subject, size_t len, int64_t budget)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	volatile int found = PCRE2_ERROR_MATCHLIMIT;
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGALRM, &action, NULL);
+	if (sigsetjmp(watch.out, 1) == 0) {
+		watch.armed = 1;
+		set_alarm(budget);
+		int answer = pcre2_match(m->code, subject, len, 0, 0, m->data, m->context);
+		watch.armed = 0;
+		found = answer;
+	}
+	set_alarm(0);
+	return found;
+}
+
+enum match_answer
+match_find(
+	struct match *m, const char *subject, size_t len, int64_t budget, struct match_span *span)
+{
+	PCRE2_SPTR bytes = (PCRE2_SPTR)(len == 0 ? "" : subject);
+	int found;
+
+	if (m->kind == MATCH_LITERAL) {
+		found = pcre2_match(m->code, bytes, len, 0, 0, m->data, NULL);
+	} else if (budget <= 0) {
+		return MATCH_COSTLY;
+	} else {
+		size_t seen = len < MATCH_MAX_SUBJECT ? len : MATCH_MAX_SUBJECT;
+		found = watched_match(m, bytes, seen, budget);
+	}
+	if (found == PCRE2_ERROR_NOMATCH)
+		return MATCH_NO;
+	if (found == PCRE2_ERROR_NOMEMORY)
+		return MATCH_FAILED;
+	if (found < 0)
+		return MATCH_COSTLY;
+	if (span) {
+		const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(m->data);
+		*span = (struct match_span){ .start = ends[0], .end = ends[1] };
+	}
+	return MATCH_YES;
+}
+
+static int
+count_step(pcre2_callout_block *block, void *left)
+{
+	unsigned *steps = left;
+
+	(void)block;
+	return --*steps == 0 ? PCRE2_ERROR_CALLOUT : 0;
+}
+
+static bool
+has_regex_signs(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (strchr("\\^$.|?*+()[]{}", text[i]))
+			return true;
+	return false;
+}
+
+bool
+match_would(const char *text, size_t len, const char *subject, size_t subject_len)
+{
+	struct match_error error;
+	unsigned steps = HINT_STEPS;
+	bool would = false;
+
+	if (len > MATCH_MAX_PATTERN || !has_regex_signs(text, len) || memcmp(text, "(*", 2) == 0)
+		return false;
+	/* Interpreted, because new machine code cannot be had once we are contained. */
+	pcre2_code *code = compile(text, len,
+		PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT,
+		&error);
+	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+	pcre2_match_context *context = pcre2_match_context_create(NULL);
+	if (code && data && context) {
+		pcre2_set_callout(context, count_step, &steps);
+		pcre2_set_heap_limit(context, 1024);
+		would = pcre2_match(code, (PCRE2_SPTR)subject, subject_len, 0, 0, data, context) >
+			0;
+	}
+	pcre2_match_context_free(context);
+	pcre2_match_data_free(data);
+	pcre2_code_free(code);
+	return would;
+}
+
+bool
+match_has_jit(void)
+{
+	uint32_t jit = 0;
+
+	return pcre2_config(PCRE2_CONFIG_JIT, &jit) >= 0 && jit == 1;
+}
+
+const char *
+match_version(void)
+{
+	static char version[32];
+
+	if (pcre2_config(PCRE2_CONFIG_VERSION, NULL) <= (int)sizeof(version))
+		pcre2_config(PCRE2_CONFIG_VERSION, version);
+	return version;
+}

@@ -1,0 +1,66 @@
+/* The command line, read once and constant afterwards. */
+#ifndef CHECK_RUNNER_OPTIONS_H
+#define CHECK_RUNNER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vars.h"
+
+#define OPTIONS_VERSION "1.0.0"
+
+enum options_mode {
+	OPTIONS_RUN,
+	OPTIONS_LINT,
+	OPTIONS_HELP,
+	OPTIONS_VERSION_ONLY,
+	OPTIONS_SELFTEST,
+};
+
+enum options_format {
+	OPTIONS_HUMAN,
+	OPTIONS_TAP,
+	OPTIONS_JSON,
+};
+
+enum options_color {
+	OPTIONS_AUTO,
+	OPTIONS_ALWAYS,
+	OPTIONS_NEVER,
+};
+
+/* Strings point into argv; the arrays and vars are owned. */
+struct options {
+	enum options_mode mode;
+	const char *target; /* ADDRESS:PORT as it is written */
+	char address[64]; /* the ADDRESS, numeric, without brackets */
+	bool ipv6;
+	uint16_t port;
+	uint16_t tls_port; /* 0: no TLS is spoken, https is plain HTTP with a header */
+	const char *file; /* "-" is stdin */
+	const char **host; /* the first is the default of plain paths */
+	size_t nr_hosts;
+	const char **header;
+	size_t nr_headers;
+	bool tls;
+	struct vars vars;
+	int64_t wait;
+	int64_t timeout;
+	long attempts;
+	int64_t deadline; /* 0: none */
+	pid_t pid; /* 0: none */
+	enum options_format format;
+	enum options_color color;
+	const char *report; /* NULL: none */
+};
+
+/* Read argv. Misuse ends the program with 2 and a sentence on stderr. */
+void options_parse(struct options *o, int argc, char **argv);
+
+void options_release(struct options *o);
+
+void options_print_help(void);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * Values for {{ var "NAME" }}, and the finding of such templates. Nothing else in double braces
+ * means anything, and no value is ever looked at again for templates.
+ */
+#ifndef CHECK_RUNNER_VARS_H
+#define CHECK_RUNNER_VARS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "buf.h"
+
+/* A zeroed struct has no variables. It owns all its strings. */
+struct vars {
+	struct vars_pair {
+		char *name;
+		char *value;
+		size_t len;
+	} * pair;
+	size_t nr;
+};
+
+/* Take NAME=VALUE. Returns -1 if there is no "=" or the name is none. The last one wins. */
+int vars_add(struct vars *v, const char *pair, size_t len);
+
+/* Take NUL-separated pairs. Returns 0, or -1 at the first that is none; those before it stay. */
+int vars_add_all(struct vars *v, const char *pairs, size_t len);
+
+void vars_clear(struct vars *v);
+
+/* How many bytes a template at text takes: 0 if there is none. text[0] need not be a brace. */
+size_t vars_span(const char *text, size_t len);
+
+/*
+ * Append text to out with every template replaced. Returns 0; -1 when a name has no value, with
+ * *name and *name_len pointing into text; -2 when out is full.
+ */
+int vars_expand(const struct vars *v, const char *text, size_t len, struct buf *out,
+	const char **name, size_t *name_len);
+
+#endif
