@@ -1,0 +1,237 @@
+# shellcheck shell=bash
+# The test library: a fresh world per test, fakes first on PATH, and assertions that show what
+# they saw. load it, then call world from setup. No root, no engine, nothing on the host.
+
+bats_require_minimum_version 1.5.0
+
+REPO=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+
+# --- the world ---------------------------------------------------------------
+
+# world - own DOKKU_ROOT and DOKKU_LIB_ROOT, in a folder with a space in its name, and a
+# copy of the code whose paths in /etc and /run lie in $TEST_HOST.
+world() {
+	export WORLD="$BATS_TEST_TMPDIR/a world" TEST_HOST=$BATS_TEST_TMPDIR/host BIN=$BATS_TEST_TMPDIR/bin
+	export CALLS=$BATS_TEST_TMPDIR/calls STEPS=$BATS_TEST_TMPDIR/steps
+	unset SSH_ORIGINAL_COMMAND NAME DOKKU_TRACE DOKKU_QUIET_OUTPUT DOKKU_FORCE DOKKU_LOCKED DOKKU_LOCK_WAIT
+	unset DOKKU_RELEASE DOKKU_BUILD_ID DOKKU_DOCKER_TIMEOUT GIT_DIR PORT
+	export DOKKU_TESTING=1 DOKKU_ROOT="$WORLD/root" DOKKU_LIB_ROOT="$WORLD/lib" HOME="$WORLD/home" LC_ALL=C.UTF-8
+	mkdir -p "$DOKKU_ROOT" "$DOKKU_LIB_ROOT"/{config,lock,tmp,plugins/available,plugins/enabled} \
+		"$DOKKU_LIB_ROOT"/data/{services,scheduler-docker-local,releases,builds} "$HOME" "$BIN" \
+		"$TEST_HOST"/{etc/dokku,etc/nginx/dokku,run,proc/net}
+	printf '10.86.0.0/16\n' >"$TEST_HOST/etc/dokku/network"
+	printf '[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = master\n[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
+	: >"$CALLS"
+	: >"$STEPS"
+	code_under_test
+	PATH=$BIN:$PATH
+	fake docker curl nft nginx ssh systemctl </dev/null
+	fake sudo <<<'[[ $1 != -n ]] || shift; exec "$@"'
+}
+
+# code_under_test - one copy for the whole run. Sets what dokku exports.
+code_under_test() {
+	export DOKKU_DIR="$BATS_RUN_TMPDIR/the code"
+	export DOKKU="$DOKKU_DIR/dokku" PLUGIN_CORE_AVAILABLE_PATH="$DOKKU_DIR/plugins" PLUGIN_PATH="$DOKKU_DIR/plugins"
+	export PLUGIN_AVAILABLE_PATH="$DOKKU_LIB_ROOT/plugins/available" PLUGIN_ENABLED_PATH="$DOKKU_LIB_ROOT/plugins/enabled"
+	if [[ ! -d $DOKKU_DIR ]]; then
+		copy_code "$DOKKU_DIR"
+	fi
+}
+
+# copy_code DIR
+copy_code() {
+	local stage
+	stage=$(mktemp -d "$BATS_RUN_TMPDIR/stage.XXXXXX")
+	cp -r "$REPO/dokku" "$REPO/plugins" "$stage/"
+	find "$stage" -type f -exec sed -i -e 's,/etc/\(dokku\|nginx\),${TEST_HOST}&,g' \
+		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/net/if_inet6,${TEST_HOST}&,g' {} +
+	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.0.0.1/80,"$TEST_HOST/answer",' \
+		"$stage"/plugins/*/root/*
+	mkdir -p "$stage/build/check-runner"
+	mv -T "$stage" "$1" 2>/dev/null || rm -rf "$stage"
+}
+
+# fake NAME… - programs first on PATH; stdin is what they do, in Bash. Each call is noted
+# in $CALLS, a line each, its words quoted where they need it.
+fake() {
+	local name body
+	body=$(cat)
+	for name in "$@"; do
+		printf '#!/usr/bin/env bash\n{ printf %%s %s; [[ $# -eq 0 ]] || printf " %%q" "$@"; printf "\\n"; } >>"$CALLS"\n%s\n' \
+			"$name" "$body" >"$BIN/$name"
+		chmod +x "$BIN/$name"
+	done
+}
+
+# made_plugins - PLUGIN_PATH without any plugin but those named; hook adds to it.
+made_plugins() {
+	local name
+	export PLUGIN_PATH="$WORLD/plugins"
+	mkdir -p "$PLUGIN_PATH"
+	for name in "$@"; do
+		ln -s "$PLUGIN_CORE_AVAILABLE_PATH/$name" "$PLUGIN_PATH/$name"
+	done
+}
+
+# hook PLUGIN HOOK - an executable of a made plugin; stdin is what it does. Each call is
+# noted in $STEPS.
+hook() {
+	local file="$PLUGIN_PATH/$1/$2"
+	mkdir -p "${file%/*}"
+	{
+		printf '#!/usr/bin/env bash\nset -euo pipefail\nprintf "%%s\\n" "%s${*:+ $*}" >>"$STEPS"\n' "$2"
+		cat
+	} >"$file"
+	chmod +x "$file"
+}
+
+# make_app NAME… - an app, as apps:create leaves it, but for its repository.
+make_app() {
+	local app
+	for app in "$@"; do
+		mkdir -p "$DOKKU_ROOT/$app"
+		printf '%s.example.com\n' "$app" >"$DOKKU_ROOT/$app/VHOST"
+	done
+}
+
+# make_release APP N [SCALE…] - a release with its image, not current.
+make_release() {
+	local dir="$DOKKU_LIB_ROOT/data/releases/$1/$2"
+	mkdir -p "$dir"
+	printf '%s\n' "${@:3}" >"$dir/scale"
+	[[ $# -gt 2 ]] || printf 'web=1\n' >"$dir/scale"
+	: >"$dir/env"
+	printf '5000\n' >"$dir/port"
+	printf 'push %s\n' "$2" >"$dir/description"
+	[[ -f ${dir%/*}/last && $(<"${dir%/*}/last") -ge $2 ]] || printf '%s\n' "$2" >"${dir%/*}/last"
+}
+
+# make_current APP N - the release N is the current one.
+make_current() {
+	printf '%s\n' "$2" >"$DOKKU_LIB_ROOT/data/releases/$1/current"
+	date --iso-8601=seconds >"$DOKKU_LIB_ROOT/data/releases/$1/$2/committed"
+}
+
+current() { cat "$DOKKU_LIB_ROOT/data/releases/$1/current"; }
+
+# --- running -----------------------------------------------------------------
+
+# got COMMAND… - sets status, output and stderr.
+got() { run --separate-stderr "$@"; }
+
+# dokku WORD… - the command line.
+dokku() { got "$DOKKU" "$@"; }
+
+# code PLUGIN TEXT ARG… - Bash in strict mode, with the functions of common and PLUGIN.
+code() { got strict "$@"; }
+
+strict() {
+	local plugin=$1 text=$2
+	shift 2
+	bash -euo pipefail -O inherit_errexit -O nullglob -c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"
+		${plugin:+source \"\$PLUGIN_CORE_AVAILABLE_PATH/$plugin/functions\"}
+		$text" bash "$@"
+}
+
+# fifo NAME - makes one, to wait for an event of another process.
+fifo() { mkfifo "$BATS_TEST_TMPDIR/$1"; }
+
+# heard NAME - one line from the fifo, within 10 s, in the variable line.
+heard() {
+	# shellcheck disable=SC2034 # for the test
+	IFS= read -r -t 10 line <>"$BATS_TEST_TMPDIR/$1"
+}
+
+# gone PID - waits until there is no such process, up to 5 s.
+gone() {
+	timeout 5 tail --sleep-interval=0.01 --follow --pid="$1" /dev/null || {
+		printf 'process %s is still there:\n%s\n' "$1" "$(tr '\0' ' ' <"/proc/$1/cmdline")"
+		return 1
+	}
+}
+
+# --- assertions --------------------------------------------------------------
+
+# differ WHAT WANTED GOT - fails, showing both.
+differ() {
+	printf -- '-- %s\nwanted: %q\ngot:    %q\n' "$1" "$2" "$3"
+	diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") || true
+	return 1
+}
+
+# assert_equal WANTED GOT [WHAT]
+assert_equal() { [[ $2 == "$1" ]] || differ "${3:-not equal}" "$1" "$2"; }
+
+# assert_status N - the exact one, so that a crash is not taken for a refusal.
+assert_status() {
+	# shellcheck disable=SC2154 # set by bats
+	[[ $status == "$1" ]] || differ "status; stdout: $output; stderr: $stderr" "$1" "$status"
+}
+
+# assert_output [TEXT] - stdout, whole.
+assert_output() { assert_equal "${1-}" "$output" "stdout; stderr: $stderr"; }
+
+# assert_error [TEXT] - stderr, whole.
+assert_error() {
+	# shellcheck disable=SC2154 # set by bats
+	assert_equal "${1-}" "$stderr" "stderr; stdout: $output"
+}
+
+# assert_output_like PATTERN, assert_error_like PATTERN - all of it matches the glob, for what
+# holds a time or a process id.
+assert_output_like() {
+	# shellcheck disable=SC2053 # a pattern
+	[[ $output == $1 ]] || differ "stdout, as a pattern" "$1" "$output"
+}
+assert_error_like() {
+	# shellcheck disable=SC2053 # a pattern
+	[[ $stderr == $1 ]] || differ "stderr, as a pattern" "$1" "$stderr"
+}
+
+# assert_success [STDOUT] - status 0, STDOUT and nothing on stderr.
+assert_success() {
+	assert_status 0 && assert_output "${1-}" && assert_error ""
+}
+
+# assert_refused MESSAGE [STATUS] - one line on stderr, nothing on stdout.
+assert_refused() {
+	assert_status "${2:-1}" && assert_error " !     $1" && assert_output ""
+}
+
+# assert_file FILE TEXT - its content but for newlines at the end.
+assert_file() {
+	[[ -f $1 ]] || differ "no such file: $1" "$2" "" || return
+	assert_equal "$2" "$(<"$1")" "$1"
+}
+
+# assert_mode FILE MODE
+assert_mode() { assert_equal "$2" "$(stat --format %a "$1")" "mode of $1"; }
+
+# assert_absent PATH… - nothing is there.
+assert_absent() {
+	local path
+	for path in "$@"; do
+		[[ ! -e $path && ! -L $path ]] || differ "$path should not be there" "" "$(ls -lad "$path")" || return
+	done
+}
+
+# assert_nothing_in DIR - an empty folder, hidden files included.
+assert_nothing_in() { assert_equal "" "$(ls -A "$1")" "in $1"; }
+
+# assert_calls TEXT, assert_steps TEXT - the calls of fakes and of made hooks since the start.
+assert_calls() { assert_equal "${1-}" "$(<"$CALLS")" "calls of fakes"; }
+assert_steps() { assert_equal "${1-}" "$(<"$STEPS")" "hooks that ran"; }
+
+# each COMMAND - COMMAND with every line of stdin as its argument, \n and such understood;
+# a test goes on to the last, and fails when one did.
+each() {
+	local line failed=0
+	while IFS= read -r line; do
+		"$@" "$(printf '%b' "$line")" || {
+			printf 'with: %s\n' "$line"
+			failed=1
+		}
+	done
+	return "$failed"
+}
