@@ -1,0 +1,19 @@
+#ifndef LOAD_LOOP_H
+#define LOAD_LOOP_H
+
+#include <stdint.h>
+
+#include "options.h"
+
+/* How a run went, besides what the groups counted. */
+struct outcome {
+	uint64_t begin_wall_ms;
+	uint64_t elapsed_us;
+	uint64_t abandoned; /* requests that were under way when a second signal came */
+	unsigned bad_mark; /* the line of a mark file that was not understood, or 0 */
+};
+
+/* Run all clients to the end. Returns 0, or -1 with a reason in *why. */
+int loop_run(struct options *o, struct outcome *out, const char **why);
+
+#endif
