@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -327,9 +328,13 @@ contain_print(FILE *out)
 	print_parts(out, &c);
 }
 
+/* result is that of a call that must have failed; a port that refuses was reached. */
 static int
-say(FILE *out, const char *what, bool denied, int error)
+say(FILE *out, const char *what, long result)
 {
+	int error = errno;
+	bool denied = result < 0 && error != ECONNREFUSED;
+
 	if (denied)
 		fprintf(out, "denied      %s: %s\n", what, strerror(error));
 	else
@@ -338,38 +343,36 @@ say(FILE *out, const char *what, bool denied, int error)
 }
 
 static int
-try_connect(FILE *out, uint16_t port)
+connect_to(uint16_t port)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	int failed = connect(fd, (const struct sockaddr *)&address, sizeof(address));
-	int error = errno;
-	close(fd);
-	return say(out, "a connection to another port", failed < 0 && error != ECONNREFUSED, error);
+	return connect(fd, (const struct sockaddr *)&address, sizeof(address));
 }
 
 int
 contain_selftest(FILE *out)
 {
+	static const char path[] = "/tmp/check-runner-selftest";
 	struct options o = { .port = 1 };
 	struct containment c;
-	char *const arguments[] = { NULL };
+	char *const none[] = { NULL };
 	int left = 0;
 
 	if (apply(&o, -1, &c) < 0)
 		return EXIT_INTERNAL;
 	print_parts(out, &c);
+	/* Or a child would print it again. */
 	fflush(out);
-	left += say(out, "opening a file to read", open("/etc/passwd", O_RDONLY) < 0, errno);
-	left += say(out, "opening a file to write",
-		open("/tmp/check-runner-selftest", O_WRONLY | O_CREAT, 0600) < 0, errno);
-	left += say(
-		out, "starting a program", execve("/bin/true", arguments, arguments) < 0, errno);
-	left += say(out, "a new process", syscall(SYS_clone, 17, 0, 0, 0, 0) < 0, errno);
-	left += say(out, "a UDP socket", socket(AF_INET, SOCK_DGRAM, 0) < 0, errno);
-	left += say(out, "a Unix socket", socket(AF_UNIX, SOCK_STREAM, 0) < 0, errno);
-	left += try_connect(out, 2);
+	left += say(out, "opening a file to read", open("/etc/passwd", O_RDONLY));
+	left += say(out, "opening a file to write", open(path, O_WRONLY | O_CREAT, 0600));
+	left += say(out, "starting a program", execve("/bin/true", none, none));
+	left += say(out, "a new process", syscall(SYS_clone, 17, 0, 0, 0, 0));
+	left += say(out, "a UDP socket", socket(AF_INET, SOCK_DGRAM, 0));
+	left += say(out, "a Unix socket", socket(AF_UNIX, SOCK_STREAM, 0));
+	left += say(out, "memory to run code from", mprotect(NULL, 0, PROT_READ | PROT_EXEC));
+	left += say(out, "a connection to another port", connect_to(2));
 	return left == 0 ? EXIT_PASS : EXIT_FAIL;
 }

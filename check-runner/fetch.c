@@ -300,7 +300,9 @@ take_header(char *line, size_t size, size_t len, void *client)
 		long status = 0;
 		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 		t->headers_done = status >= 200;
-		r->status = (int)status;
+		/* 101 is the end of HTTP; any other status below 200 announces another. */
+		if (status >= 200 || status == 101)
+			r->status = (int)status;
 		forget_next(t);
 		t->follows = t->headers_done && is_followed(t, r->status);
 	} else {

@@ -304,7 +304,7 @@ end_broken(const struct judge *j, struct buf *out)
 		[FETCH_CUT] = { VERDICT_BROKEN, "the connection ended before its body did" },
 		[FETCH_REDIRECTS] = { VERDICT_BROKEN, "more than 10 redirects" },
 		[FETCH_NOT_HTTP] = { VERDICT_BROKEN, "it answered, but not in HTTP/1" },
-		[FETCH_RESET] = { VERDICT_BROKEN, "the connection was reset" },
+		[FETCH_RESET] = { VERDICT_BROKEN, "the connection broke" },
 		[FETCH_EMPTY] = { VERDICT_SILENT, "the connection was closed without an answer" },
 		[FETCH_TIMEOUT] = { VERDICT_TIMEOUT, "no answer" },
 		[FETCH_REFUSED] = { VERDICT_REFUSED, "connection refused" },
@@ -315,7 +315,7 @@ end_broken(const struct judge *j, struct buf *out)
 	};
 	const struct fetch_response *r = j->response;
 
-	if (r->status > 0) {
+	if (r->status > 0 && r->end != FETCH_REDIRECTS) {
 		add_status(out, r);
 		(void)buf_addf(out, ", but ");
 	}
@@ -327,12 +327,14 @@ end_broken(const struct judge *j, struct buf *out)
 		(void)buf_addf(out, " within %.3g s", (double)r->total / 1e6);
 	if (r->status > 0 && r->bytes > 0 && r->end != FETCH_TOO_BIG)
 		(void)buf_addf(out, " (%llu bytes came)", (unsigned long long)r->bytes);
-	if ((r->end == FETCH_TLS || r->end == FETCH_FAILED) && r->error[0] != '\0') {
+	bool explained = r->end == FETCH_TLS || r->end == FETCH_RESET || r->end == FETCH_FAILED ||
+		r->end == FETCH_UNREACHABLE;
+	if (explained && r->error[0] != '\0') {
 		(void)buf_addf(out, ": ");
 		(void)buf_add_shown(out, r->error, strlen(r->error), JUDGE_MAX_EXCERPT);
 	}
-	if (r->redirects > 0 && r->status == 0) {
-		(void)buf_addf(out, ", at ");
+	if (r->redirects > 0 && (r->status == 0 || r->end == FETCH_REDIRECTS)) {
+		(void)buf_addf(out, ", the last to ");
 		(void)buf_add_shown(out, buf_text(&r->url), r->url.len, JUDGE_MAX_EXCERPT);
 	}
 	return ends[r->end].verdict;

@@ -24,6 +24,7 @@ struct task {
 
 /* One request on its way. */
 struct slot {
+	bool cut_short; /* the deadline left it less than its timeout */
 	struct judge judge;
 	struct fetch_request request;
 	struct fetch_response response;
@@ -134,6 +135,7 @@ ask(struct runner *r, size_t i, struct slot *s)
 	int64_t timeout = check->timeout > 0 ? check->timeout : r->timeout;
 	int64_t until = earlier(now(r) + timeout, patience(r, i));
 
+	s->cut_short = until < now(r) + timeout;
 	s->check = i;
 	s->response.owner = s;
 	s->request = (struct fetch_request){
@@ -216,7 +218,9 @@ take_answer(struct runner *r, struct slot *s)
 	bool reached = s->response.end != FETCH_REFUSED && s->response.end != FETCH_UNREACHABLE;
 	bool answer = response_is_answer(&s->response);
 
-	judge_end(&s->judge, result);
+	/* What the deadline cut off says less than the whole answer before it did. */
+	if (!s->cut_short || s->response.end != FETCH_TIMEOUT || t->answers == 0)
+		judge_end(&s->judge, result);
 	s->busy = false;
 	t->asking = false;
 	int64_t time = now(r);
