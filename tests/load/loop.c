@@ -45,16 +45,33 @@ read_marks(struct loop *l)
 }
 
 static void
+count(const struct options *o, uint64_t *ok, uint64_t *failed)
+{
+	*ok = *failed = 0;
+	for (size_t i = 0; i < o->groups; i++) {
+		*ok += o->group[i].stats.ok;
+		*failed += o->group[i].stats.failed;
+	}
+}
+
+static bool
+is_enough(const struct options *o)
+{
+	uint64_t ok;
+	uint64_t failed;
+
+	count(o, &ok, &failed);
+	return o->requests > 0 && ok + failed >= o->requests;
+}
+
+static void
 show_progress(struct loop *l, uint64_t now)
 {
-	uint64_t ok = 0;
-	uint64_t failed = 0;
+	uint64_t ok;
+	uint64_t failed;
 	size_t open = 0;
 
-	for (size_t i = 0; i < l->options->groups; i++) {
-		ok += l->options->group[i].stats.ok;
-		failed += l->options->group[i].stats.failed;
-	}
+	count(l->options, &ok, &failed);
 	for (size_t i = 0; i < l->clients; i++)
 		open += client_connected(l->client[i]);
 	double seconds = (double)(now - l->shown) / 1e6;
@@ -72,6 +89,18 @@ show_progress(struct loop *l, uint64_t now)
 	l->shown_total = ok + failed;
 }
 
+/* From now on only what is under way is finished. */
+static void
+stop(struct loop *l, uint64_t now)
+{
+	if (l->world.stopping)
+		return;
+	l->world.stopping = true;
+	l->outcome->active_us = now - l->begin;
+	for (size_t i = 0; i < l->options->groups; i++)
+		stats_end(&l->options->group[i].stats, now);
+}
+
 /* What is looked at now and then: marks, the end, the progress line. */
 static void
 watch(struct loop *l, uint64_t now)
@@ -81,7 +110,7 @@ watch(struct loop *l, uint64_t now)
 	l->watched = now;
 	read_marks(l);
 	if (now >= l->end || (o->until_file != NULL && access(o->until_file, F_OK) == 0))
-		l->world.stopping = true;
+		stop(l, now);
 	if (o->progress && now - l->shown >= 1000000)
 		show_progress(l, now);
 }
@@ -102,7 +131,7 @@ take_signal(struct loop *l)
 
 	if (read(l->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		l->signals++;
-		l->world.stopping = true;
+		stop(l, now_us());
 	}
 }
 
@@ -124,6 +153,8 @@ turn(struct loop *l)
 		if (now < next_tick)
 			continue;
 		next_tick = now + TICK_US;
+		if (is_enough(l->options))
+			stop(l, now);
 		for (size_t i = 0; i < l->clients; i++)
 			client_tick(l->client[i], now_us());
 		if (now - l->watched >= WATCH_US)
@@ -180,8 +211,6 @@ end_run(struct loop *l)
 	}
 	free(l->client);
 	read_marks(l);
-	for (size_t i = 0; i < l->options->groups; i++)
-		stats_end(&l->options->group[i].stats, now);
 	l->outcome->elapsed_us = now - l->begin;
 	if (l->world.failures != NULL)
 		fclose(l->world.failures);

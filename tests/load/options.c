@@ -37,6 +37,7 @@ static const char usage[] =
 	"  --name NAME             in reports (default: the host)\n"
 	"Of the run:\n"
 	"  --duration TIME         (10s; 0 is until told)\n"
+	"  --requests N            end when N requests have been answered or failed\n"
 	"  --until-file FILE       end when FILE exists; SIGTERM and SIGINT end as well: requests\n"
 	"                          under way are finished first, unless the signal comes twice\n"
 	"  --timeout TIME          without any byte going out or coming in (30s)\n"
@@ -199,6 +200,7 @@ set_number(struct options *o, const char *option, const char *value, uint64_t *r
 		{ "--timeout", &o->timeout_ms, 0 },
 		{ "--connect-timeout", &o->connect_timeout_ms, 0 },
 		{ "--pause", &o->pause_ms, 0 },
+		{ "--requests", &o->requests, UINT32_MAX },
 		{ "--rate", rate, 1000000 },
 		{ "--upload-ms", &o->upload_ms, 3600000 },
 		{ "--upload-bytes", &o->upload_bytes, 64 * 1024 * 1024 },

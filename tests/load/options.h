@@ -56,6 +56,7 @@ struct options {
 	struct group *group;
 	size_t groups;
 	uint64_t duration_ms; /* 0: until told */
+	uint64_t requests; /* 0: as many as fit */
 	uint64_t timeout_ms;
 	uint64_t connect_timeout_ms;
 	uint64_t pause_ms; /* after a connection that was not to be had */

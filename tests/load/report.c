@@ -63,7 +63,7 @@ print_row(FILE *f, const char *name, const char *mode, const struct stats *s,
 	const struct outcome *out)
 {
 	fprintf(f, "%-16.16s %-8s %10llu %7llu %9.1f", name, mode, (ull)requests(s), (ull)s->failed,
-		(double)s->ok / ((double)out->elapsed_us / 1e6));
+		(double)s->ok / ((double)out->active_us / 1e6));
 	print_duration(f, histogram_at(&s->latency, 0.5));
 	print_duration(f, histogram_at(&s->latency, 0.99));
 	print_duration(f, s->latency.max);
@@ -248,8 +248,11 @@ write_json(FILE *f, const struct options *o, const struct outcome *out)
 {
 	struct stats *sum = sum_up(o, NULL);
 
-	fprintf(f, "{\"version\":1,\"begin_ms\":%llu,\"elapsed_us\":%llu,\"abandoned\":%llu,",
-		(ull)out->begin_wall_ms, (ull)out->elapsed_us, (ull)out->abandoned);
+	fprintf(f,
+		"{\"version\":1,\"begin_ms\":%llu,\"elapsed_us\":%llu,\"active_us\":%llu,"
+		"\"abandoned\":%llu,",
+		(ull)out->begin_wall_ms, (ull)out->elapsed_us, (ull)out->active_us,
+		(ull)out->abandoned);
 	json_stats(f, sum);
 	if (sum->failed == 0)
 		fprintf(f, ",\"failure_rate_below\":%.9f", upper_bound(requests(sum)));

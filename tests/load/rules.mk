@@ -3,25 +3,58 @@ LOAD_DIR := tests/load
 LOAD_BUILD := build/tests/load
 LOAD_TLS := $(shell pkg-config --exists openssl && echo openssl || echo none)
 LOAD_MODULES := util stats releases options tls_$(LOAD_TLS) response frame exchange client loop \
-	report main
-LOAD_OBJECTS := $(LOAD_MODULES:%=$(LOAD_BUILD)/%.o) $(LOAD_BUILD)/sha1.o
+	report
+LOAD_OBJECTS := $(LOAD_MODULES:%=$(LOAD_BUILD)/%.o) $(LOAD_BUILD)/web/sha1.o
+LOAD_FAULT_OBJECTS := $(LOAD_BUILD)/fault.o \
+	$(patsubst %,$(LOAD_BUILD)/web/%.o,sha1 config http files ws pages)
 LOAD_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings -Wcast-qual \
 	-Wpointer-arith -Wformat=2 -Wvla -Wundef -Wswitch-enum -Wimplicit-fallthrough \
 	-Wnull-dereference
-LOAD_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -fstack-protector-strong \
-	-D_FORTIFY_SOURCE=2 $(LOAD_WARNINGS)
+LOAD_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -fstack-protector-strong -pthread \
+	$(LOAD_WARNINGS)
+LOAD_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -g
 LOAD_LIBS := $(if $(filter openssl,$(LOAD_TLS)),$(shell pkg-config --libs openssl))
+LOAD_ALL_OBJECTS := $(LOAD_OBJECTS) $(LOAD_FAULT_OBJECTS) $(LOAD_BUILD)/main.o
+LOAD_SAN_OBJECTS := $(patsubst $(LOAD_BUILD)/%,$(LOAD_BUILD)/san/%,$(LOAD_ALL_OBJECTS)) \
+	$(LOAD_BUILD)/san/unit_test.o
 
-build/tests/load/load: $(LOAD_OBJECTS)
-	$(CC) $(LDFLAGS) -o $@ $(LOAD_OBJECTS) $(LOAD_LIBS)
+build/tests/load/load: $(LOAD_OBJECTS) $(LOAD_BUILD)/main.o
+	$(CC) $(LDFLAGS) -o $@ $^ $(LOAD_LIBS)
+
+build/tests/load/fault: $(LOAD_FAULT_OBJECTS)
+	$(CC) $(LDFLAGS) -pthread -o $@ $^
+
+# The tests run what the sanitizers watch.
+build/tests/load/san/load: $(patsubst $(LOAD_BUILD)/%,$(LOAD_BUILD)/san/%,$(LOAD_OBJECTS)) \
+		$(LOAD_BUILD)/san/main.o
+	$(CC) $(LOAD_SANITIZE) $(LDFLAGS) -o $@ $^ $(LOAD_LIBS)
+
+build/tests/load/san/unit_test: $(patsubst $(LOAD_BUILD)/%,$(LOAD_BUILD)/san/%,$(LOAD_OBJECTS)) \
+		$(LOAD_BUILD)/san/unit_test.o
+	$(CC) $(LOAD_SANITIZE) $(LDFLAGS) -o $@ $^ $(LOAD_LIBS)
 
 $(LOAD_BUILD)/%.o: $(LOAD_DIR)/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LOAD_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(LOAD_BUILD)/sha1.o: tests/apps/web/sha1.c
+$(LOAD_BUILD)/web/%.o: tests/apps/web/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LOAD_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(LOAD_OBJECTS:.o=.d)
+$(LOAD_BUILD)/san/%.o: $(LOAD_DIR)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(LOAD_CFLAGS) $(LOAD_SANITIZE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LOAD_BUILD)/san/web/%.o: tests/apps/web/%.c
+	@mkdir -p $(@D)
+	$(CC) $(LOAD_CFLAGS) $(LOAD_SANITIZE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Ends with the line "N passed, N failed".
+test-load: build/tests/load/san/load build/tests/load/san/unit_test build/tests/load/fault \
+		build/tests/load/load build/tests/apps/web
+	@tests/load/run
+
+.PHONY: test-load
+
+-include $(LOAD_ALL_OBJECTS:.o=.d) $(LOAD_SAN_OBJECTS:.o=.d)

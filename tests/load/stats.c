@@ -61,7 +61,7 @@ histogram_at(const struct histogram *h, double part)
 static void
 note_gap(struct stats *s, uint64_t now)
 {
-	if (now > s->last_ok && now - s->last_ok > s->longest_gap) {
+	if (!s->ended && now > s->last_ok && now - s->last_ok > s->longest_gap) {
 		s->longest_gap = now - s->last_ok;
 		s->gap_wall_ms = (wall_us() - s->longest_gap) / 1000;
 	}
@@ -106,6 +106,7 @@ void
 stats_end(struct stats *s, uint64_t now)
 {
 	note_gap(s, now);
+	s->ended = true;
 }
 
 void

@@ -1,6 +1,7 @@
 #ifndef LOAD_STATS_H
 #define LOAD_STATS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Every way in which a request can fail. A failed request is counted once, in one of these. */
@@ -52,6 +53,7 @@ struct stats {
 	uint64_t kept; /* of those: it was still open at the end */
 	uint64_t handshakes;
 	uint64_t resumed; /* of those: by an earlier session */
+	bool ended;
 	uint64_t last_ok; /* or the start */
 	uint64_t longest_gap;
 	uint64_t gap_wall_ms; /* when that gap began */
@@ -63,7 +65,7 @@ void stats_ok(struct stats *s, uint64_t now, uint64_t latency_us);
 void stats_fail(struct stats *s, enum failure failure, unsigned status);
 /* An answer that was counted as ok turns out to be stale. */
 void stats_retract(struct stats *s);
-/* Close the last gap. */
+/* From now on nothing new is asked: close the last gap. What is under way still counts. */
 void stats_end(struct stats *s, uint64_t now);
 /* Add b to a; the gaps are not added. */
 void stats_add(struct stats *a, const struct stats *b);
