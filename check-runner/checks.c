@@ -9,7 +9,7 @@
 #include "util.h"
 
 #define MAX_NOTES 50
-#define MAX_EXPANDED ((size_t)64 << 10)
+#define MAX_EXPANDED ((size_t)16 << 10)
 
 enum modifier {
 	SEEN_METHOD = 1,
@@ -137,7 +137,7 @@ expand(struct parser *p, const char *from, const char *to, struct buf *out)
 	if (failed == -1)
 		return refuse(p, name, "no value for {{ var \"%.*s\" }}", (int)len, name);
 	if (failed == -2)
-		return refuse(p, from, "longer than 64 KiB once its templates are replaced");
+		return refuse(p, from, "longer than 16 KiB once its templates are replaced");
 	return true;
 }
 
@@ -242,6 +242,10 @@ add_condition(
 
 	if (!expand(p, at, p->end, &text))
 		goto release_text;
+	if (text.len == 0 && at < p->end) {
+		refuse(p, at, "expected a text: this one is empty without its templates");
+		goto release_text;
+	}
 	if (text.len == 0 && (regex || (!header && op != CHECKS_EQUALS))) {
 		refuse(p, at, "expected %s after %s", regex ? "a regex" : "a text", op_signs[op]);
 		goto release_text;
@@ -447,10 +451,9 @@ take_path(struct parser *p, struct check *c, const char *at, const char *path, s
 		unsigned char byte = (unsigned char)path[i];
 		if (byte <= ' ' || byte == 0x7f)
 			good = refuse(p, at, "a blank or control character in the path");
-		else if (byte < 0x80)
-			good = buf_add(&out, path + i, 1);
-		else
-			good = buf_addf(&out, "%%%02X", byte);
+		else if (!(byte < 0x80 ? buf_add(&out, path + i, 1)
+				       : buf_addf(&out, "%%%02X", byte)))
+			good = refuse(p, at, "the path is too long");
 	}
 	if (good)
 		c->path = xcopy(buf_text(&out), out.len);
@@ -630,7 +633,10 @@ parse_body(struct parser *p, struct check *c, const char *at)
 static bool
 is_more(const struct parser *p, const char *at)
 {
-	if (*at == '{' && vars_span(at, (size_t)(p->end - at)) > 0)
+	size_t span = vars_span(at, (size_t)(p->end - at));
+
+	/* A variable may be a path; the template of a brace is a brace. */
+	if (span > 0 && memchr(at, 'v', span))
 		return false;
 	return strchr("!~=<>{[", *at) && *at != '\0';
 }

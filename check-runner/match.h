@@ -40,7 +40,7 @@ struct match;
 
 /*
  * Compile a pattern. Returns NULL with *error filled in when it is no regex, too long, starts
- * with "(*", or cannot be compiled to machine code. A literal of at least one byte always
+ * with "(*", or cannot be compiled to machine code. A literal of up to 16 KiB always
  * compiles. icase folds Unicode case where the pattern is UTF-8, ASCII case elsewhere.
  */
 struct match *match_new(

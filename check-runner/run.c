@@ -15,6 +15,7 @@
 /* Where one check stands. */
 struct task {
 	int64_t next; /* not to be asked before */
+	int64_t until; /* of what is being asked */
 	int64_t pause;
 	unsigned answers; /* real ones: tries that brought something of HTTP */
 	bool mute; /* the last try brought nothing */
@@ -43,6 +44,7 @@ struct runner {
 	unsigned attempts;
 	bool open; /* as far as we know, somebody listens */
 	bool probing;
+	int64_t probe_until;
 	bool hung; /* a try has timed out after the soft deadline: there will be no more answers */
 	int64_t next_probe;
 	int64_t probe_pause;
@@ -149,6 +151,7 @@ ask(struct runner *r, size_t i, struct slot *s)
 	judge_start(&s->judge, check, &s->response, until);
 	s->busy = true;
 	r->task[i].asking = true;
+	r->task[i].until = until;
 	r->run->result[i].attempts++;
 	if (r->world->ask(r->world->context, &s->request, &s->response) < 0)
 		r->broken = true;
@@ -240,19 +243,24 @@ take_answer(struct runner *r, struct slot *s)
 	t->pause = longer(t->pause, WRONG_SLOWEST);
 }
 
+/* When to give a check up. What is under way ends by itself, unless the library forgets it. */
+static int64_t
+limit_of(const struct runner *r, size_t i)
+{
+	int64_t limit = patience(r, i);
+
+	if (r->task[i].asking)
+		return r->task[i].until + UTIL_SECOND / 4;
+	return r->probing && limit < r->probe_until ? r->probe_until : limit;
+}
+
 static void
 end_late(struct runner *r)
 {
 	int64_t time = now(r);
 
 	for (size_t i = 0; i < r->run->checks->nr; i++) {
-		if (!is_pending(r, i))
-			continue;
-		int64_t limit = patience(r, i);
-		/* What is being asked ends by itself; this is for a library that does not. */
-		if (r->task[i].asking && limit != UTIL_NEVER)
-			limit += UTIL_SECOND / 4;
-		if (time >= limit) {
+		if (is_pending(r, i) && time >= limit_of(r, i)) {
 			r->task[i].over = true;
 			r->run->result[i].decided = time - r->run->started;
 		}
@@ -263,14 +271,9 @@ end_late(struct runner *r)
 static int64_t
 next_moment(struct runner *r, int64_t next)
 {
-	for (size_t i = 0; i < r->run->checks->nr; i++) {
-		if (!is_pending(r, i))
-			continue;
-		int64_t limit = patience(r, i);
-		if (r->task[i].asking && limit != UTIL_NEVER)
-			limit += UTIL_SECOND / 4;
-		next = earlier(next, limit);
-	}
+	for (size_t i = 0; i < r->run->checks->nr; i++)
+		if (is_pending(r, i))
+			next = earlier(next, limit_of(r, i));
 	if (!r->open && !r->probing)
 		next = earlier(next, r->next_probe);
 	if (r->world->progress)
@@ -324,7 +327,8 @@ turn(struct runner *r)
 		next = ask_due(r);
 	} else if (!r->probing && now(r) >= r->next_probe) {
 		r->probing = true;
-		r->world->probe(r->world->context, earlier(now(r) + PROBE_TIME, r->hard));
+		r->probe_until = earlier(now(r) + PROBE_TIME, r->hard);
+		r->world->probe(r->world->context, r->probe_until);
 	}
 	if (r->broken)
 		return true;
