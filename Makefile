@@ -6,10 +6,10 @@ LIB = $(DESTDIR)$(PREFIX)/lib/dokku
 
 all: check-runner-binary
 
--include check-runner/rules.mk
--include tests/apps/rules.mk
--include tests/load/rules.mk
--include tests/rules.mk
+include check-runner/rules.mk
+include tests/apps/rules.mk
+include tests/load/rules.mk
+include tests/rules.mk
 
 check-runner-binary: build/check-runner/check-runner
 
