@@ -117,8 +117,13 @@ current() { cat "$DOKKU_LIB_ROOT/data/releases/$1/current"; }
 
 # --- running -----------------------------------------------------------------
 
-# got COMMAND… - sets status, output and stderr.
-got() { run --separate-stderr "$@"; }
+# got COMMAND… - sets status, output and stderr; newlines at their ends go.
+got() {
+	status=0
+	"$@" >"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" || status=$?
+	output=$(<"$BATS_TEST_TMPDIR/stdout")
+	stderr=$(<"$BATS_TEST_TMPDIR/stderr")
+}
 
 # dokku WORD… - the command line.
 dokku() { got "$DOKKU" "$@"; }
@@ -226,9 +231,10 @@ assert_steps() { assert_equal "${1-}" "$(<"$STEPS")" "hooks that ran"; }
 # each COMMAND - COMMAND with every line of stdin as its argument, \n and such understood;
 # a test goes on to the last, and fails when one did.
 each() {
-	local line failed=0
+	local line word failed=0
 	while IFS= read -r line; do
-		"$@" "$(printf '%b' "$line")" || {
+		printf -v word '%b' "$line"
+		"$@" "$word" || {
 			printf 'with: %s\n' "$line"
 			failed=1
 		}

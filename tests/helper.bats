@@ -140,6 +140,8 @@ more"
 	[[ $status -eq 1 && $output == "with: b" ]]
 	newline() { [[ $1 == $'a\nb' ]]; }
 	each newline <<<'a\nb'
+	ends_so() { [[ $1 == $'a\n' ]]; }
+	each ends_so <<<'a\n'
 }
 
 @test "got: stdout and stderr apart" {

@@ -1,0 +1,827 @@
+#!/usr/bin/env bats
+# dokku itself: dispatch and help, words from ssh, and the deploy transaction with made hooks.
+
+load helper
+
+setup() { world; }
+
+teardown() {
+	local pid
+	for pid in $(cat "$BATS_TEST_TMPDIR"/pids 2>/dev/null); do
+		kill -9 "$pid" 2>/dev/null || true
+	done
+}
+
+# --- dispatch -------------------------------------------------------------------
+
+# echo_plugin - a plugin whose commands print their words.
+echo_plugin() {
+	made_plugins
+	mkdir -p "$PLUGIN_PATH/say/subcommands"
+	printf '#!/usr/bin/env bash\n# Summary: Say words\n# Usage: dokku say:words [WORD…]\n# More of it.\nprintf "<%%s>" "${0##*/}" "$@"\n' \
+		>"$PLUGIN_PATH/say/subcommands/words"
+	sed 's/say:words/say/' "$PLUGIN_PATH/say/subcommands/words" >"$PLUGIN_PATH/say/subcommands/default"
+	chmod +x "$PLUGIN_PATH"/say/subcommands/*
+}
+
+@test "the word is the path: PLUGIN:NAME, and PLUGIN alone is its default" {
+	echo_plugin
+	dokku say:words a "b c" ""
+	assert_success "<words><a><b c><>"
+	dokku say x
+	assert_success "<default><x>"
+}
+
+@test "what is no command is refused, with its own words shown" {
+	echo_plugin
+	dokku nope
+	assert_refused "no such command: nope: dokku help lists them"
+	dokku say:nope
+	assert_refused "no such command: say:nope: dokku help lists them"
+	is_no_command() {
+		dokku "$1"
+		assert_status 1 && assert_output "" && assert_error_like ' !     not a command: "*": dokku help lists them'
+	}
+	each is_no_command <<-'WORDS'
+		../say:words
+		say:../../say/subcommands/words
+		say:
+		:words
+		say:words:words
+		SAY
+		say/words
+		say:wo rds
+		say\n
+		\n
+		-
+		.
+	WORDS
+}
+
+@test "control characters of a refused word do not reach the terminal" {
+	dokku $'x\e[31m\u202e'
+	assert_refused 'not a command: "x\x1b[31m\x202e": dokku help lists them'
+}
+
+@test "no word, help, -h and --help list every command by its summary and usage" {
+	echo_plugin
+	local list
+	list="usage: dokku COMMAND [ARGUMENTS]
+
+    say [WORD…]                                        Say words
+    say:words [WORD…]                                  Say words
+    help                                                 This list
+    version                                              The version of dokku
+
+dokku PLUGIN:help tells more about one plugin."
+	dokku
+	assert_success "$list"
+	dokku help
+	assert_success "$list"
+	dokku -h
+	assert_success "$list"
+	dokku --help
+	assert_success "$list"
+}
+
+@test "PLUGIN:help prints each command's comment" {
+	echo_plugin
+	dokku say:help
+	assert_success "Say words
+    dokku say [WORD…]
+     More of it.
+
+Say words
+    dokku say:words [WORD…]
+     More of it."
+}
+
+@test "PLUGIN without a default prints its help" {
+	echo_plugin
+	rm "$PLUGIN_PATH/say/subcommands/default"
+	dokku say
+	assert_success "Say words
+    dokku say:words [WORD…]
+     More of it."
+}
+
+@test "version" {
+	dokku version
+	assert_success "dokku version in development"
+	dokku --version
+	assert_success "dokku version in development"
+	dokku -v
+	assert_success "dokku version in development"
+}
+
+@test "global options: --app, --quiet, --force; the rest is the command's" {
+	made_plugins
+	mkdir -p "$PLUGIN_PATH/say/subcommands"
+	cat >"$PLUGIN_PATH/say/subcommands/default" <<-'BODY'
+		#!/usr/bin/env bash
+		printf '%s|' "${DOKKU_QUIET_OUTPUT-}" "${DOKKU_FORCE-}" "$@"
+	BODY
+	chmod +x "$PLUGIN_PATH/say/subcommands/default"
+	dokku --app web say x
+	assert_success "||web|x|"
+	dokku --quiet --force say --app y
+	assert_success "1|1|--app|y|"
+	dokku --quiet --app web --force say
+	assert_success "1|1|web|"
+	dokku --nope say
+	assert_refused 'not a command: "--nope": dokku help lists them'
+}
+
+@test "the environment that plugins get" {
+	made_plugins
+	mkdir -p "$PLUGIN_PATH/env/subcommands"
+	printf '#!/usr/bin/env bash\nprintf "%%s\\n" "$DOKKU" "$DOKKU_DIR" "$PLUGIN_CORE_AVAILABLE_PATH" "$PLUGIN_PATH" "$LC_ALL" "${SSH_ORIGINAL_COMMAND-none}"\n' \
+		>"$PLUGIN_PATH/env/subcommands/default"
+	chmod +x "$PLUGIN_PATH/env/subcommands/default"
+	SSH_ORIGINAL_COMMAND=env dokku
+	assert_success "$DOKKU
+$DOKKU_DIR
+$DOKKU_DIR/plugins
+$PLUGIN_PATH
+C.UTF-8
+none"
+}
+
+# --- words from ssh -------------------------------------------------------------
+
+# over_ssh COMMAND - as sshd's forced command runs it.
+over_ssh() {
+	export SSH_ORIGINAL_COMMAND=$1
+	dokku
+	unset SSH_ORIGINAL_COMMAND
+}
+
+@test "ssh: words are split as a shell splits them, and nothing is expanded" {
+	echo_plugin
+	# splits AS COMMAND: what a shell makes of the quoting is what we make of it.
+	splits() {
+		over_ssh "say:words $2"
+		assert_success "<words>$1"
+	}
+	splits '<a><b>' 'a   b '
+	splits '<a b>' "'a b'"
+	splits '<a b>' '"a b"'
+	splits '<a b>' 'a\ b'
+	splits '<>' "''"
+	splits '<><>' "'' \"\""
+	splits "<it's>" "'it'\\''s'"
+	splits "<it's>" '"it'"'"'s"'
+	splits '<say "hi">' "'say \"hi\"'"
+	splits '<a"b>' '"a\"b"'
+	splits '<a\b>' "'a\\b'"
+	splits '<ab cd>' "a'b c'd"
+	splits '<$(id)><`id`><$HOME><*><~>' '$(id) `id` $HOME * ~'
+	splits '<;><rm><-rf><&&><|><>><x>' '; rm -rf && | > x'
+	splits '<a;b>' '"a;b"'
+	splits '<NAME=é ü>' "NAME='é ü'"
+	splits '<{a,b}><!x><#y>' '{a,b} !x #y'
+}
+
+@test "ssh: a backslash within double quotes stays, but before what a shell lets it escape" {
+	echo_plugin
+	over_ssh 'say:words "C:\dir" "a\\b" "\$x" "\`"'
+	assert_success '<words><C:\dir><a\b><$x><`>'
+}
+
+@test "ssh: an open quote is refused" {
+	echo_plugin
+	is_open() {
+		over_ssh "$1"
+		assert_refused "a quote is not closed in the command: nothing was done"
+	}
+	each is_open <<-'WORDS'
+		say:words 'a
+		say:words "a
+		say:words "a'b
+		say:words 'a"b
+		say:words a"
+	WORDS
+}
+
+@test "ssh: control characters are refused" {
+	echo_plugin
+	has_control() {
+		over_ssh "say:words a$1"
+		assert_refused "control characters in the command: nothing was done"
+	}
+	each has_control <<-'WORDS'
+		\nrm -rf /
+		\t
+		\r
+		\e[31m
+		\x7f
+		\x01
+	WORDS
+}
+
+@test "ssh: an empty command is help, and words of our own go first" {
+	echo_plugin
+	over_ssh "   "
+	assert_status 0
+	assert_output_like "usage: dokku COMMAND*"
+	SSH_ORIGINAL_COMMAND="say:words ssh" dokku say:words own
+	assert_success "<words><own>"
+}
+
+@test "ssh: the inner commands of a transaction are nobody's to give" {
+	make_app web
+	is_inner() {
+		over_ssh "$1"
+		assert_refused "no such command: ${1%% *}: dokku help lists them"
+	}
+	is_inner "locked web x touch $BATS_TEST_TMPDIR/owned"
+	is_inner "job web $BATS_TEST_TMPDIR x touch $BATS_TEST_TMPDIR/owned"
+	is_inner "deploy web 1"
+	over_ssh "--quiet locked web x touch $BATS_TEST_TMPDIR/owned"
+	assert_refused "no such command: locked: dokku help lists them"
+	assert_absent "$BATS_TEST_TMPDIR/owned"
+}
+
+# --- the deploy transaction -------------------------------------------------------
+
+# transaction_world - release 1 of web is current, release 2 is built; hooks that work, and
+# note with each step which release is current.
+transaction_world() {
+	made_plugins
+	make_app web
+	make_release web 1
+	make_current web 1
+	make_release web 2 web=2 worker=1
+	local name
+	for name in pre-deploy verify-deploy core-post-deploy check-deploy post-deploy \
+		scheduler-remove scheduler-retire scheduler-failure reconcile; do
+		hook fake "$name" </dev/null
+	done
+	hook fake scheduler-start <<-'BODY'
+		printf '%s\n' 'web 1 idA 10.86.128.2 5000' 'web 2 idB 10.86.128.3 5000' 'worker 1 idC 10.86.128.4 5000' \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"
+	BODY
+	hook fake service-address <<<'printf "10.86.0.2 80\n"'
+}
+
+deploy() { DOKKU_LOCKED=web dokku deploy web 2; }
+
+# steps - the hooks that ran; those of the checks run at once, so sorted among themselves.
+steps() { awk '/^check-deploy/ { print | "sort"; next } { close("sort"); print }' "$STEPS"; }
+
+readonly CHECKED="check-deploy web idA web 5000 10.86.128.2 1
+check-deploy web idB web 5000 10.86.128.3 2
+check-deploy web idC worker 5000 10.86.128.4 1"
+readonly UNTIL_SWITCH="pre-deploy web dokku/web:v2
+scheduler-start docker-local web 2
+$CHECKED
+service-address web web 1
+core-post-deploy web 80 10.86.0.2 2"
+readonly BACK="core-post-deploy web   1"
+readonly REMOVED="scheduler-remove docker-local web 2"
+
+@test "deploy: every step once, in order, and the commit between verify and announce" {
+	transaction_world
+	hook fake verify-deploy <<<'cat "$DOKKU_LIB_ROOT/data/releases/web/current" >>"$STEPS"'
+	hook fake post-deploy <<<'cat "$DOKKU_LIB_ROOT/data/releases/web/current" >>"$STEPS"'
+	deploy
+	assert_status 0
+	assert_error ""
+	assert_equal "$UNTIL_SWITCH
+verify-deploy web 2
+1
+service-address web web 1
+post-deploy web 80 10.86.0.2 2
+2
+scheduler-retire docker-local web 2" "$(steps)"
+	assert_equal 2 "$(current web)"
+	assert_output_like "-----> Starting web v2: web.1, web.2, worker.1
+-----> Switched to v2 in +([0-9]) ms
+=====> web v2 is live
+       start +([0-9.]) ?(m)s, checks +([0-9.]) ?(m)s, switch +([0-9.]) ?(m)s, verify +([0-9.]) ?(m)s"
+}
+
+@test "deploy: the release says when it was committed, and what it took" {
+	transaction_world
+	deploy
+	assert_status 0
+	local dir="$DOKKU_LIB_ROOT/data/releases/web/2"
+	assert_equal "start checks switch verify" "$(cut -d ' ' -f 1 "$dir/steps" | paste -sd ' ')"
+	[[ $(<"$dir/committed") =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T ]]
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/current" 2
+}
+
+@test "deploy: settings that came with the release are the app's after the commit, not before" {
+	transaction_world
+	mkdir -p "$DOKKU_LIB_ROOT/config/web" "$DOKKU_LIB_ROOT/config/ps/web"
+	printf "export A='old'\n" >"$DOKKU_LIB_ROOT/config/web/ENV"
+	printf "export A='new'\n" >"$DOKKU_LIB_ROOT/data/releases/web/2/pending-ENV"
+	printf 'web=2\nworker=1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/pending-scale"
+	hook fake verify-deploy <<<'cat "$DOKKU_LIB_ROOT/config/web/ENV" >>"$STEPS"; exit 1'
+	deploy
+	assert_status 1
+	assert_file "$DOKKU_LIB_ROOT/config/web/ENV" "export A='old'"
+	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/scale"
+
+	make_release web 2 web=2 worker=1
+	printf "export A='new'\n" >"$DOKKU_LIB_ROOT/data/releases/web/2/pending-ENV"
+	printf 'web=2\nworker=1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/pending-scale"
+	hook fake verify-deploy </dev/null
+	deploy
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/config/web/ENV" "export A='new'"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "web=2
+worker=1"
+}
+
+# fails_at HOOK STATUS STEPS ERROR - the deploy with a HOOK that fails.
+fails_at() {
+	hook fake "$1" <<<"printf ' !     no: $1\n' >&2; exit 7"
+	deploy
+	assert_status "$2" && assert_equal "$3" "$(steps)" && assert_error "$4" &&
+		assert_equal 1 "$(current web)" && assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2" &&
+		assert_calls "docker image rm dokku/web:v2"
+}
+
+readonly REFUSED=" !     web: v2 did not go live: v1 still serves"
+readonly SWITCHED_BACK=" !     web: switching back to v1"
+
+@test "deploy: a veto before anything ran" {
+	transaction_world
+	fails_at pre-deploy 7 "pre-deploy web dokku/web:v2" " !     no: pre-deploy
+$REFUSED"
+}
+
+@test "deploy: a container that does not start" {
+	transaction_world
+	fails_at scheduler-start 7 "pre-deploy web dokku/web:v2
+scheduler-start docker-local web 2
+$REMOVED" " !     no: scheduler-start
+$REFUSED"
+}
+
+@test "deploy: a failing check shows the log, then removes" {
+	transaction_world
+	hook fake check-deploy <<<'[[ $3 == worker ]] || exit 0; printf " !     no: check\n" >&2; exit 7'
+	deploy
+	assert_status 1
+	assert_equal "pre-deploy web dokku/web:v2
+scheduler-start docker-local web 2
+$CHECKED
+scheduler-failure docker-local web 2
+$REMOVED" "$(steps)"
+	assert_equal 1 "$(current web)"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+	assert_error "$REFUSED"
+	assert_output "-----> Starting web v2: web.1, web.2, worker.1
+ !     no: check"
+}
+
+@test "deploy: a switch that fails is switched back, newest first" {
+	transaction_world
+	hook fake core-post-deploy <<<'[[ $4 == 1 ]] || { printf " !     no: switch\n" >&2; exit 7; }'
+	deploy
+	assert_status 7
+	assert_equal "$UNTIL_SWITCH
+$BACK
+$REMOVED" "$(steps)"
+	assert_error " !     no: switch
+$SWITCHED_BACK
+$REFUSED"
+	assert_equal 1 "$(current web)"
+}
+
+@test "deploy: what does not verify is switched back, then removed" {
+	transaction_world
+	fails_at verify-deploy 7 "$UNTIL_SWITCH
+verify-deploy web 2
+$BACK
+$REMOVED" " !     no: verify-deploy
+$SWITCHED_BACK
+$REFUSED"
+}
+
+@test "deploy: a switch back that fails does not end the rest of the undoing" {
+	transaction_world
+	hook fake core-post-deploy <<<'exit 1'
+	deploy
+	assert_status 1
+	assert_equal "$UNTIL_SWITCH
+$BACK
+$REMOVED" "$(steps)"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+}
+
+@test "deploy: undoing goes on when nobody reads what it prints" {
+	transaction_world
+	hook fake verify-deploy <<<'exit 7'
+	fifo out
+	# The reader is gone at the first line.
+	DOKKU_LOCKED=web "$DOKKU" deploy web 2 2>&1 | head -n 1 >/dev/null || true
+	assert_equal "$BACK
+$REMOVED" "$(tail -n 2 "$STEPS")"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+}
+
+@test "deploy: the first one that fails leaves the app without a release, and says what to do" {
+	transaction_world
+	rm -r "$DOKKU_LIB_ROOT/data/releases/web/1" "$DOKKU_LIB_ROOT/data/releases/web/current"
+	hook fake verify-deploy <<<'exit 7'
+	deploy
+	assert_status 7
+	assert_error " !     web: switching back
+ !     web: v2 did not go live: mend what is said above, then push again"
+	assert_equal "core-post-deploy web   
+$REMOVED" "$(tail -n 2 "$STEPS")"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/current"
+}
+
+@test "deploy: a failing post-deploy is a warning; the release stays" {
+	transaction_world
+	hook fake post-deploy <<<'exit 7'
+	deploy
+	assert_status 0
+	assert_error " !     web: a post-deploy hook failed: v2 is live all the same"
+	assert_output_like "*=====> web v2 is live*"
+	assert_equal 2 "$(current web)"
+	assert_equal "scheduler-retire docker-local web 2" "$(tail -n 1 "$STEPS")"
+}
+
+@test "deploy: without a service address (workers alone) it goes live too" {
+	transaction_world
+	hook fake service-address </dev/null
+	deploy
+	assert_status 0
+	grep -qx 'core-post-deploy web   2' "$STEPS"
+}
+
+# signalled HOOK SIGNAL STATUS - the deploy gets SIGNAL while HOOK works on; it has to end
+# at once, and HOOK with it.
+signalled() {
+	local pid hook_pid code=0
+	rm -f "$BATS_TEST_TMPDIR/at"
+	fifo at
+	# Its own last words go through the file, the hook never ends by itself.
+	hook fake "$1" <<<"[[ \${4-} == 1 ]] || { printf '%s\n' \"\$\$\" >'$BATS_TEST_TMPDIR/at'; exec sleep 300; }"
+	DOKKU_LOCKED=web setsid "$DOKKU" deploy web 2 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	pid=$!
+	heard at
+	hook_pid=$line
+	printf '%s\n' "$pid" "$hook_pid" >>"$BATS_TEST_TMPDIR/pids"
+	kill -"$2" "$pid"
+	gone "$pid"
+	wait "$pid" || code=$?
+	assert_equal "$3" "$code" "status"
+	gone "$hook_pid"
+	assert_equal 1 "$(current web)"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+}
+
+@test "deploy: a signal in pre-deploy" {
+	transaction_world
+	signalled pre-deploy TERM 143
+	assert_steps "pre-deploy web dokku/web:v2"
+}
+
+@test "deploy: a signal while containers start" {
+	transaction_world
+	signalled scheduler-start HUP 129
+	assert_steps "pre-deploy web dokku/web:v2
+scheduler-start docker-local web 2
+$REMOVED"
+}
+
+@test "deploy: a signal while it is checked ends the checks" {
+	transaction_world
+	make_release web 2 web=1
+	hook fake scheduler-start <<<'printf "web 1 idA 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	signalled check-deploy TERM 143
+	assert_steps "pre-deploy web dokku/web:v2
+scheduler-start docker-local web 2
+check-deploy web idA web 5000 10.86.128.2 1
+$REMOVED"
+}
+
+@test "deploy: a signal in the switch switches back" {
+	transaction_world
+	hook fake check-deploy <<<'exit 0'
+	signalled core-post-deploy TERM 143
+	assert_equal "$UNTIL_SWITCH
+$BACK
+$REMOVED" "$(steps)"
+}
+
+@test "deploy: a signal while it is verified switches back" {
+	transaction_world
+	signalled verify-deploy TERM 143
+	assert_equal "$UNTIL_SWITCH
+verify-deploy web 2
+$BACK
+$REMOVED" "$(steps)"
+}
+
+@test "deploy: a signal after the commit changes nothing" {
+	transaction_world
+	hook fake post-deploy <<<'kill -TERM $PPID'
+	deploy
+	assert_status 0
+	assert_equal 2 "$(current web)"
+	assert_equal "scheduler-retire docker-local web 2" "$(tail -n 1 "$STEPS")"
+}
+
+@test "deploy: the first check that fails ends the others, and their children" {
+	transaction_world
+	fifo at
+	hook fake check-deploy <<-BODY
+		[[ \$3 != web ]] || { printf '%s\n' "\$\$" >'$BATS_TEST_TMPDIR/at.'"\$6"; mv '$BATS_TEST_TMPDIR/at.'"\$6" '$BATS_TEST_TMPDIR/up.'"\$6"; exec sleep 300; }
+		until [[ -e '$BATS_TEST_TMPDIR/up.1' && -e '$BATS_TEST_TMPDIR/up.2' ]]; do sleep 0.01; done
+		exit 1
+	BODY
+	deploy
+	cat "$BATS_TEST_TMPDIR"/up.* >"$BATS_TEST_TMPDIR/pids"
+	assert_status 1
+	gone "$(<"$BATS_TEST_TMPDIR/up.1")"
+	gone "$(<"$BATS_TEST_TMPDIR/up.2")"
+}
+
+@test "deploy: what one check prints stays together, whatever the others print" {
+	transaction_world
+	hook fake check-deploy <<<'printf -- "-----> Checking %s.%s\n" "$3" "$6"; printf "       one %s.%s\n       two %s.%s\n" "$3" "$6" "$3" "$6"'
+	deploy
+	assert_status 0
+	local lines
+	lines=$(grep -A 1 'one web.2' <<<"$output")
+	assert_equal "       one web.2
+       two web.2" "$lines"
+	assert_equal 3 "$(grep -c -- '-----> Checking' <<<"$output")"
+}
+
+# --- reconcile --------------------------------------------------------------------
+
+@test "reconcile: drops what was never committed, and hands the current release to the hooks" {
+	transaction_world
+	make_release web 3
+	mkdir "$DOKKU_LIB_ROOT/tmp/start.4194304.aaaaaa" "$DOKKU_LIB_ROOT/tmp/start.$$.bbbbbb"
+	dokku reconcile web
+	assert_success ""
+	assert_steps "reconcile web 1
+scheduler-retire docker-local web 1"
+	assert_calls "docker image rm dokku/web:v3
+docker image rm dokku/web:v2"
+	assert_equal "1 current last" "$(ls "$DOKKU_LIB_ROOT/data/releases/web" | paste -sd ' ')"
+	assert_equal "start.$$.bbbbbb" "$(ls "$DOKKU_LIB_ROOT/tmp")"
+}
+
+@test "reconcile: twice is once" {
+	transaction_world
+	dokku reconcile web
+	local before
+	before=$(cd "$DOKKU_LIB_ROOT" && find . -type f ! -path ./lock/web -exec sha256sum {} + | sort)
+	: >"$CALLS"
+	dokku reconcile web
+	assert_success ""
+	assert_equal "$before" "$(cd "$DOKKU_LIB_ROOT" && find . -type f ! -path ./lock/web -exec sha256sum {} + | sort)"
+	assert_calls ""
+}
+
+@test "reconcile: finishes what a release killed right after its commit left" {
+	transaction_world
+	make_current web 2
+	printf "export A='new'\n" >"$DOKKU_LIB_ROOT/data/releases/web/2/pending-ENV"
+	dokku reconcile web
+	assert_success ""
+	assert_file "$DOKKU_LIB_ROOT/config/web/ENV" "export A='new'"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2/pending-ENV"
+	assert_equal "reconcile web 2" "$(head -n 1 "$STEPS")"
+}
+
+@test "reconcile: a hook that fails stops the operation, and nothing is dropped" {
+	transaction_world
+	hook fake reconcile <<<'printf " !     the engine does not answer\n" >&2; exit 1'
+	dokku reconcile web
+	assert_refused "the engine does not answer
+ !     web: what an earlier operation left could not be mended; nothing was changed"
+	[[ -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
+	code "" 'lock_app web "a change" touch "$BATS_TEST_TMPDIR/changed"'
+	assert_status 1
+	assert_absent "$BATS_TEST_TMPDIR/changed"
+}
+
+@test "reconcile: a current release that is not a number stops it, and no release is dropped" {
+	transaction_world
+	printf 'x\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
+	dokku reconcile web
+	assert_status 1
+	assert_steps ""
+	assert_calls ""
+	[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 && -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
+}
+
+@test "reconcile: --all takes every app, and goes on past one that fails" {
+	transaction_world
+	make_app blog shop
+	make_release blog 1
+	make_current blog 1
+	make_release shop 1
+	make_current shop 1
+	hook fake reconcile <<<'[[ $1 != shop ]]'
+	dokku reconcile --all
+	assert_status 1
+	assert_equal "reconcile blog 1
+reconcile shop 1
+reconcile web 1" "$(grep ^reconcile "$STEPS")"
+}
+
+@test "reconcile: without a name it says how; of no app it says so" {
+	dokku reconcile
+	assert_refused "usage: dokku reconcile APP… or --all" 2
+	dokku reconcile ghost
+	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+}
+
+# --- locks ------------------------------------------------------------------------
+
+# hold NAME - somebody else holds the lock of NAME, in the name of an operation; sets holder
+# to the process that does, worker to the one it works with.
+hold() {
+	rm -f "$BATS_TEST_TMPDIR/held"
+	fifo held
+	strict "" 'with_lock "$1" 0 bash -c "printf \"%s %s\n\" \$PPID \$\$ >\"\$BATS_TEST_TMPDIR/held\"; exec sleep 300"' "$1" 3>&- &
+	heard held
+	read -r holder worker <<<"$line"
+	printf '%s\n' "$holder" "$worker" >>"$BATS_TEST_TMPDIR/pids"
+}
+
+# is_free NAME - its lock can be had within a second.
+is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
+
+@test "lock: busy is told with who and since when, and nothing is done" {
+	transaction_world
+	hold web
+	printf '4711 12:34:56 git push 3f2c1ab\n' >"$DOKKU_LIB_ROOT/lock/web"
+	code "" 'lock_app web "a change" touch "$BATS_TEST_TMPDIR/changed"'
+	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process 4711): try again when it is done, or wait with DOKKU_LOCK_WAIT=SECONDS"
+	assert_absent "$BATS_TEST_TMPDIR/changed"
+	: >"$DOKKU_LIB_ROOT/lock/web"
+	code "" 'lock_app web "a change" touch "$BATS_TEST_TMPDIR/changed"'
+	assert_refused "web is busy: another operation has just begun: try again when it is done, or wait with DOKKU_LOCK_WAIT=SECONDS"
+}
+
+@test "lock: a transaction that finds it busy leaves no record" {
+	transaction_world
+	hold web
+	printf '4711 12:34:56 git push 3f2c1ab\n' >"$DOKKU_LIB_ROOT/lock/web"
+	code "" 'transaction web "ps:restart" true'
+	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process 4711): wait until it is done, then try again"
+	assert_nothing_in "$DOKKU_LIB_ROOT/data/builds/web"
+	assert_steps ""
+}
+
+@test "lock: reconcile leaves a busy app to whoever holds the lock" {
+	transaction_world
+	hold web
+	dokku reconcile web
+	assert_success ""
+	assert_steps ""
+}
+
+@test "lock: one app's does not hold up another" {
+	transaction_world
+	hold web
+	make_app blog
+	code "" 'lock_app blog "a change" printf done'
+	assert_success "done"
+}
+
+@test "lock: DOKKU_LOCK_WAIT waits for it" {
+	transaction_world
+	hold web
+	fifo waiting
+	(
+		printf 'waits\n' >"$BATS_TEST_TMPDIR/waiting"
+		DOKKU_LOCK_WAIT=10 strict "" 'lock_app web "a change" printf done' >"$BATS_TEST_TMPDIR/out" 2>&1
+	) 3>&- &
+	heard waiting
+	assert_absent "$BATS_TEST_TMPDIR/changed"
+	kill "$worker"
+	wait "$!"
+	assert_file "$BATS_TEST_TMPDIR/out" "done"
+}
+
+@test "lock: is free within a second of kill -9 of its holder, whose work ends too" {
+	hold web
+	kill -9 "$holder"
+	is_free web
+	gone "$worker"
+}
+
+@test "lock: is free within a second of kill -9 of the work" {
+	hold web
+	kill -9 "$worker"
+	is_free web
+	gone "$holder"
+}
+
+@test "lock: a child that outlives its holder does not inherit it" {
+	code "" 'with_lock web 0 bash -c "setsid sleep 300 </dev/null >/dev/null 2>&1 3>&- & printf \"%s\n\" \$!"'
+	printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/pids"
+	assert_status 0
+	kill -0 "$output"
+	is_free web
+}
+
+@test "lock: a deploy that is killed with -9 frees it, and its hook dies too" {
+	transaction_world
+	fifo at
+	hook fake verify-deploy <<<"printf '%s %s\n' \$\$ \$PPID >'$BATS_TEST_TMPDIR/at'; exec sleep 300"
+	mv "$DOKKU_LIB_ROOT/data/releases/web/2" "$WORLD/built"
+	strict "" 'lock_app web push bash -c "mv \"\$WORLD/built\" \"\$DOKKU_LIB_ROOT/data/releases/web/2\"; exec \"\$DOKKU\" deploy web 2"' \
+		>"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	heard at
+	skip_unless_held
+	local pid work=${line% *}
+	read -r pid _ <"$DOKKU_LIB_ROOT/lock/web"
+	printf '%s\n' "$pid" "$work" >"$BATS_TEST_TMPDIR/pids"
+	kill -9 "$pid"
+	is_free web
+	gone "$work"
+	assert_equal 1 "$(current web)"
+}
+
+# skip_unless_held - the deploy has to hold the lock by now.
+skip_unless_held() { ! flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; }
+
+@test "lock: the holder of one need not take it again" {
+	transaction_world
+	export DOKKU_LOCKED=web
+	hold web
+	code "" 'lock_app web "a change" false; printf "goes on"'
+	assert_success "goes on"
+	DOKKU_LOCKED=blog code "" 'lock_app web "a change" false; printf "goes on"'
+	assert_status 1
+}
+
+# --- transaction: what outlives its client -----------------------------------------
+
+@test "transaction: prints the log, keeps it, and returns the status" {
+	transaction_world
+	code "" 'transaction web "ps:restart" bash -c "printf \"a line\n\"; printf \"a warning\n\" >&2; exit 5"'
+	assert_status 5
+	assert_output "a line
+a warning"
+	local dir=("$DOKKU_LIB_ROOT"/data/builds/web/*)
+	assert_equal 1 "${#dir[@]}"
+	assert_file "${dir[0]}/log" "a line
+a warning"
+	assert_file "${dir[0]}/status" 5
+	assert_file "${dir[0]}/what" "ps:restart"
+}
+
+@test "transaction: goes on when its client is gone" {
+	transaction_world
+	fifo at
+	fifo on
+	strict "" 'transaction web "a push" bash -c "printf \"%s\n\" \$\$ >\"\$BATS_TEST_TMPDIR/at\"; read -r x <\"\$BATS_TEST_TMPDIR/on\"; printf \"%s\n\" \"\$x\""' \
+		>/dev/null 2>&1 3>&- &
+	local client=$!
+	heard at
+	printf '%s\n' "$line" >"$BATS_TEST_TMPDIR/pids"
+	kill -9 "$client"
+	wait "$client" || true
+	printf 'went on\n' >"$BATS_TEST_TMPDIR/on"
+	gone "$line"
+	is_free web
+	local dir=("$DOKKU_LIB_ROOT"/data/builds/web/*)
+	gone "$(<"${dir[0]}/pid")"
+	assert_file "${dir[0]}/log" "went on"
+	assert_file "${dir[0]}/status" 0
+}
+
+@test "transaction: one that was killed before it went live says so" {
+	transaction_world
+	rm -r "$DOKKU_LIB_ROOT/data/releases/web/2"
+	code "" 'transaction web "a push" bash -c "kill -9 \$(cat \"\$DOKKU_LIB_ROOT\"/data/builds/web/*/pid) \$PPID"'
+	assert_status 1
+	assert_error " !     a push was killed before it went live: web is still at v1"
+}
+
+@test "transaction: one that was killed after its commit is told as live" {
+	transaction_world
+	code "" 'transaction web "a push" bash -c "
+		mkdir \"\$DOKKU_LIB_ROOT/data/releases/web/2\"
+		basename \"\$DOKKU_LIB_ROOT\"/data/builds/web/* >\"\$DOKKU_LIB_ROOT/data/releases/web/2/build\"
+		printf \"2\n\" >\"\$DOKKU_LIB_ROOT/data/releases/web/current\"
+		kill -9 \$(cat \"\$DOKKU_LIB_ROOT\"/data/builds/web/*/pid) \$PPID"'
+	assert_status 0
+	assert_output "       a push was killed after it had gone live: web is at v2"
+}
+
+@test "transaction: where it cannot be known how it ended, status 75" {
+	transaction_world
+	hook fake reconcile <<<'[[ ! -e $BATS_TEST_TMPDIR/broken ]]'
+	code "" 'transaction web "a push" bash -c "
+		touch \"\$BATS_TEST_TMPDIR/broken\"
+		kill -9 \$(cat \"\$DOKKU_LIB_ROOT\"/data/builds/web/*/pid) \$PPID"'
+	assert_status 75
+	assert_error_like "*a push was killed, and whether it went live is not known: see dokku releases:list web"
+}
