@@ -3,7 +3,7 @@
 
 bats_require_minimum_version 1.5.0
 
-build=${LOAD_BUILD:-$BATS_TEST_DIRNAME/../../build/tests}
+build=${LOAD_BUILD:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/tests}
 
 setup() {
 	export APP=web RELEASE=v1
@@ -26,6 +26,25 @@ fault() {
 	port=$(<"$BATS_TEST_TMPDIR/port")
 }
 
+# free_port: a port that nobody listens on right now.
+free_port() {
+	local candidate
+	while candidate=$((20000 + RANDOM % 10000)); do
+		if ! (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null; then
+			printf '%s\n' "$candidate"
+			return
+		fi
+	done
+}
+
+# web [NAME=VALUE]...: the test app; sets port.
+web() {
+	port=$(free_port)
+	env "PORT=$port" LISTEN_ADDR=127.0.0.1 "$@" "$build/apps/web" /nowhere >"$BATS_TEST_TMPDIR/web" 3>&- &
+	servers+=("$!")
+	wait_until grep -q listens "$BATS_TEST_TMPDIR/web"
+}
+
 # wait_until COMMAND ARG...: for at most five seconds.
 wait_until() {
 	local i
@@ -42,7 +61,7 @@ wait_until() {
 # load ARG...: sets status, and report to what it counted. Ended by --requests or a second.
 load() {
 	status=0
-	output=$("$build/load/san/load" --url "http://127.0.0.1:$port/" --duration 1s --requests 60 --timeout 300ms \
+	output=$("$build/load/san/load" --url "${scheme-http}://127.0.0.1:$port/" --duration 1s --requests 60 --timeout 300ms \
 		--connect-timeout 200ms --pause 10ms --upload-ms 100 --download-ms 100 --ws-ms 20 --think 1-30 \
 		--json "$BATS_TEST_TMPDIR/report" "$@" 2>&1 3>&-) || status=$?
 	report=$(<"$BATS_TEST_TMPDIR/report")

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "util.h"
@@ -9,7 +10,7 @@
 struct tls_target {
 	SSL_CTX *context;
 	SSL_SESSION *session; /* the newest, or NULL */
-	const char *server_name;
+	char server_name[256]; /* a copy, because OpenSSL wants it writable */
 	bool verify;
 };
 
@@ -33,7 +34,7 @@ tls_target_new(const char *server_name, const char *ca_file, const char **why)
 {
 	struct tls_target *t = xcalloc(1, sizeof(*t));
 
-	t->server_name = server_name;
+	snprintf(t->server_name, sizeof(t->server_name), "%s", server_name);
 	t->verify = ca_file != NULL;
 	t->context = SSL_CTX_new(TLS_client_method());
 	*why = "OpenSSL cannot be set up";
