@@ -126,6 +126,7 @@ status_of() {
 	sleep 0.2
 	[[ $(status_of "$(url /)") == 200 ]]
 	kill -9 "${servers[0]}"
+	wait "${servers[0]}" 2>/dev/null || :
 }
 
 @test "a worker ticks and keeps its log" {

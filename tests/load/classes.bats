@@ -251,6 +251,13 @@ load helper
 	assert_report '.connections.closed_idle == 1 and .connections.closed_politely == 1'
 }
 
+@test "websocket: a goodbye in one piece with the upgrade is no failure" {
+	fault ws-goodbye-at-once
+	load --mode ws=1
+	assert_failures
+	assert_report '.connections.closed_idle == 1 and .connections.closed_politely == 1'
+}
+
 @test "websocket: a cut between messages is counted apart" {
 	fault ws-idle-cut
 	load --mode ws=1

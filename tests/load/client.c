@@ -418,7 +418,8 @@ answer_came(struct client *c, size_t rest, uint64_t now)
 	if (e->response.close || c->group->mode == MODE_CLOSE) {
 		plan_next(c, now);
 		set_phase(c, PHASE_LEAVING, now);
-	} else if (!whole || rest > 0 || (c->group->mode == MODE_WS && failure != FAILURE_COUNT)) {
+	} else if (!whole || (rest > 0 && !upgrade) ||
+		(c->group->mode == MODE_WS && failure != FAILURE_COUNT)) {
 		plan_next(c, now);
 		disconnect(c, now);
 	} else {

@@ -255,6 +255,20 @@ ws_goodbye(struct fault_client *f)
 	wait_message(f);
 }
 
+/* The goodbye comes in one piece with the upgrade, which an unlucky client sees. */
+static void
+ws_goodbye_at_once(struct fault_client *f)
+{
+	int one = 1;
+	int zero = 0;
+
+	setsockopt(f->conn.fd, IPPROTO_TCP, TCP_CORK, &one, sizeof(one));
+	upgrade(f);
+	say(f, "\x88\x02\x03\xe9");
+	setsockopt(f->conn.fd, IPPROTO_TCP, TCP_CORK, &zero, sizeof(zero));
+	wait_message(f);
+}
+
 static void
 ws_idle_cut(struct fault_client *f)
 {
@@ -308,6 +322,7 @@ static const struct {
 	{ "ws-no-accept", ws_no_accept },
 	{ "ws-cut", ws_cut },
 	{ "ws-goodbye", ws_goodbye },
+	{ "ws-goodbye-at-once", ws_goodbye_at_once },
 	{ "ws-idle-cut", ws_idle_cut },
 	{ "ws-wrong", ws_wrong },
 	{ "ws-garbage", ws_garbage },

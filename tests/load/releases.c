@@ -28,7 +28,8 @@ release_find(struct releases *r, const char *name)
 {
 	if (r->nr > 0 && strncmp(r->release[r->last].name, name, RELEASE_NAME - 1) == 0)
 		return r->last;
-	for (size_t i = 0; i < r->nr; i++)
+	/* The newest are the last, and they are asked for most. */
+	for (size_t i = r->nr; i-- > 0;)
 		if (strncmp(r->release[i].name, name, RELEASE_NAME - 1) == 0)
 			return i;
 	if ((r->nr & (r->nr - 1)) == 0)
