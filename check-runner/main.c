@@ -306,8 +306,9 @@ run_program(struct program *p)
 	print_notes(p);
 	if (p->options.mode == OPTIONS_LINT) {
 		if (parsed == 0)
-			printf("%s: %zu check%s\n", file_name(&p->options), p->checks.nr,
-				p->checks.nr == 1 ? "" : "s");
+			printf("%s: %zu check%s, up to %g s\n", file_name(&p->options),
+				p->checks.nr, p->checks.nr == 1 ? "" : "s",
+				(double)run_limit(&p->options, &p->checks) / (double)UTIL_SECOND);
 		return parsed == 0 ? EXIT_PASS : EXIT_MISUSE;
 	}
 	if (p->options.report)

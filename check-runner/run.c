@@ -356,15 +356,32 @@ exit_of(const struct runner *r)
 	return EXIT_PASS;
 }
 
+/* WAIT, and how often: the file's settings go before the options. */
+static int64_t
+wait_of(const struct options *o, const struct checks_settings *set, unsigned *attempts)
+{
+	long nr = set->attempts >= 0 ? set->attempts : o->attempts;
+
+	*attempts = nr > 0 ? (unsigned)nr : 1;
+	return set->wait >= 0 ? set->wait : o->wait;
+}
+
+int64_t
+run_limit(const struct options *options, const struct checks *checks)
+{
+	unsigned attempts;
+	int64_t wait = wait_of(options, &checks->set, &attempts);
+
+	return options->deadline > 0 ? options->deadline : wait * (int64_t)attempts;
+}
+
 static void
 set_times(struct runner *r)
 {
 	const struct options *o = r->run->options;
 	const struct checks_settings *set = &r->run->checks->set;
-	int64_t wait = set->wait >= 0 ? set->wait : o->wait;
-	long attempts = set->attempts >= 0 ? set->attempts : o->attempts;
+	int64_t wait = wait_of(o, set, &r->attempts);
 
-	r->attempts = attempts > 0 ? (unsigned)attempts : 1;
 	r->timeout = set->timeout > 0 ? set->timeout : o->timeout;
 	r->run->started = now(r);
 	r->soft = r->run->started + wait * (int64_t)r->attempts;

@@ -48,6 +48,9 @@ enum exit_status run_checks(struct run *run, const struct options *options,
 
 void run_release(struct run *run);
 
+/* How long a run may take: --deadline, else WAIT x ATTEMPTS. */
+int64_t run_limit(const struct options *options, const struct checks *checks);
+
 /* The host that goes with a check, as it is sent: the check's own, or the run's. */
 const char *run_host(const struct options *options, const struct check *check);
 
