@@ -1,0 +1,124 @@
+# shellcheck shell=bash
+# What the end-to-end tests share. They run on this machine and act on a world: a Debian of
+# its own in which make install was run (tests/world). Pushes and load come from here, as
+# from a client of another machine.
+
+top=$(cd "${BATS_TEST_DIRNAME:-.}/../.." && pwd)
+world=${DOKKU_TEST_WORLD:-e2e}
+
+# in_world COMMAND… - as root in the world; no command there may hang.
+in_world() { timeout 120 "$top/tests/world" run "$world" -- "$@" </dev/null; }
+
+# dokku_run ARG… - dokku in the world, as root there.
+dokku_run() { in_world dokku "$@"; }
+
+world_address() { "$top/tests/world" ip "$world"; }
+
+# e2e_setup - in setup_file: where the world is, and the key that may push.
+e2e_setup() {
+	address=$(world_address)
+	keys=${DOKKU_TEST_KEYS:-/var/cache/dokku-tests/keys.$world}
+	mkdir -p "$keys"
+	[[ -f $keys/key ]] || ssh-keygen -q -t ed25519 -N '' -C e2e -f "$keys/key"
+	export address keys
+	export GIT_SSH_COMMAND="ssh -i $keys/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=10"
+	export WEB_BINARY=$top/build/tests/apps/web
+}
+
+# over_ssh COMMAND… - as its owner's key may: through the forced command.
+over_ssh() {
+	# shellcheck disable=SC2086 # words
+	timeout 120 $GIT_SSH_COMMAND "dokku@$address" "$@"
+}
+
+repo() { printf '%s/%s' "$BATS_FILE_TMPDIR" "$1"; }
+
+# commit APP RELEASE [make-repo options] - the next version of APP's repo.
+commit() {
+	local app=$1 release=$2
+	shift 2
+	"$top/tests/apps/make-repo" "$(repo "$app")" --app "$app" --release "$release" "$@" >/dev/null
+}
+
+# push APP [REF] - what the user sees on stdout, git's status.
+push() {
+	timeout 120 git -C "$(repo "$1")" push "dokku@$address:$1" "${2:-main}" 2>&1 | sed -e 's/^remote: //' -e 's/ *$//'
+	return "${PIPESTATUS[0]}"
+}
+
+# commit_and_push APP RELEASE [OPTION…]
+commit_and_push() {
+	commit "$@" && push "$1"
+}
+
+# fetch APP [PATH] [curl options] - through nginx, from outside.
+fetch() {
+	local app=$1 path=${2:-/}
+	shift
+	[[ $# -eq 0 ]] || shift
+	curl --silent --max-time 10 --header "Host: $app.localhost" "$@" "http://$address$path"
+}
+
+# released APP - which release answers now.
+released() { fetch "$1" / --head | tr -d '\r' | sed -n 's/^X-Release: //p'; }
+
+# assert_serves APP RELEASE
+assert_serves() {
+	local is
+	is=$(released "$1")
+	[[ $is == "$2" ]] || {
+		printf '%s serves "%s", not "%s"\n' "$1" "$is" "$2" >&2
+		return 1
+	}
+}
+
+# load_begin NAME APP [load options] - clients that never retry, until load_end NAME.
+load_begin() {
+	local name=$1 app=$2 modes=(--mode get=8 --mode close=4 --mode post=8)
+	shift 2
+	[[ " $* " != *' --mode '* ]] || modes=()
+	rm -f "$BATS_FILE_TMPDIR/$name.stop"
+	"$top/build/tests/load/load" --url "http://$app.localhost/" --connect "$address:80" "${modes[@]}" --rate 50 \
+		--expect-app "$app" --until-file "$BATS_FILE_TMPDIR/$name.stop" --json "$BATS_FILE_TMPDIR/$name.json" "$@" \
+		>"$BATS_FILE_TMPDIR/$name.txt" 2>&1 3>&- &
+	printf '%s\n' "$!" >"$BATS_FILE_TMPDIR/$name.pid"
+	sleep 0.5
+	kill -0 "$(<"$BATS_FILE_TMPDIR/$name.pid")"
+}
+
+# load_end NAME - its report; fails if a request did.
+load_end() {
+	local status=0
+	touch "$BATS_FILE_TMPDIR/$1.stop"
+	wait "$(<"$BATS_FILE_TMPDIR/$1.pid")" || status=$?
+	cat "$BATS_FILE_TMPDIR/$1.txt"
+	return "$status"
+}
+
+# await SECONDS COMMAND… - until it succeeds.
+await() {
+	local deadline=$((EPOCHSECONDS + $1))
+	shift
+	until "$@"; do
+		((EPOCHSECONDS < deadline)) || {
+			printf 'not within its time: %s\n' "$*" >&2
+			return 1
+		}
+		sleep 0.1
+	done
+}
+
+# leftovers APP - what there is of APP besides its current release; nothing, in the end.
+leftovers() {
+	in_world /src/tests/e2e/leftovers "$1"
+}
+
+has_no_leftovers() { [[ -z $(leftovers "$1") ]]; }
+
+# assert_clean APP - soon: old containers drain in the background.
+assert_clean() {
+	await 20 has_no_leftovers "$1" || {
+		leftovers "$1" >&2
+		return 1
+	}
+}
