@@ -39,11 +39,12 @@ code_under_test() {
 	fi
 }
 
-# copy_code DIR
+# copy_code DIR - of what is to be tested: this repository, or $MUTANT, a copy with a fault in
+# it that some test has to see.
 copy_code() {
 	local stage
 	stage=$(mktemp -d "$BATS_RUN_TMPDIR/stage.XXXXXX")
-	cp -r "$REPO/dokku" "$REPO/plugins" "$stage/"
+	cp -r "${MUTANT:-$REPO}"/{dokku,plugins} "$stage/"
 	find "$stage" -type f -exec sed -i -e 's,/etc/\(dokku\|nginx\),${TEST_HOST}&,g' \
 		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/net/if_inet6,${TEST_HOST}&,g' {} +
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.0.0.1/80,"$TEST_HOST/answer",' \

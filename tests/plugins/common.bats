@@ -1,0 +1,416 @@
+#!/usr/bin/env bats
+# What every plugin shares: printing, names, files, properties, hooks, undo, docker.
+
+load ../helper
+
+setup() { world; }
+
+# --- printing -------------------------------------------------------------------
+
+@test "info and note print on stdout, warn on stderr, die exits 1, misuse 2" {
+	code "" 'info "a  b" c; note d; warn e; die f'
+	assert_status 1
+	assert_output "-----> a  b c
+       d"
+	assert_error " !     e
+ !     f"
+	code "" 'misuse g'
+	assert_refused g 2
+}
+
+@test "escape: control and bidi characters are made visible, all others stay" {
+	escapes() {
+		code "" 'escape "$1"' "$1"
+		assert_success "$2"
+	}
+	escapes "plain text 100%" "plain text 100%"
+	escapes $'é ü 漢 \U1F600 %s \\x' $'é ü 漢 \U1F600 %s \\x'
+	escapes $'a\e[31mb' 'a\x1b[31mb'
+	escapes $'a\nb\rc\td' 'a\x0ab\x0dc\x09d'
+	escapes $'\x7f' '\x7f'
+	escapes $'\u009b31m' '\x9b31m'
+	escapes $'a\u202eb\u2066c' 'a\x202eb\x2066c'
+}
+
+@test "indent: each line as a note, colours and other controls gone" {
+	code "" 'printf "one\n\e[1;31mtwo\e[0m\r\na\abc\tz\nlast" | indent'
+	assert_success "       one
+       two
+       a?bc	z
+       last"
+}
+
+@test "seconds_since" {
+	code "" 'EPOCHREALTIME_=$EPOCHREALTIME; seconds_since "$(awk -v now="$EPOCHREALTIME" "BEGIN { printf \"%.6f\", now - 2.34 }")"'
+	assert_success 2.3
+}
+
+# --- names ------------------------------------------------------------------------
+
+readonly LONG=aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg
+
+# is FUNCTION WORD, is_not FUNCTION WORD - its answer, without a word printed.
+is() {
+	code "$plugin" '"$1" "$2"' "$1" "$2"
+	assert_success ""
+}
+is_not() {
+	code "$plugin" '"$1" "$2"' "$1" "$2"
+	assert_status 1 && assert_output "" && assert_error ""
+}
+
+# all_in_one - many names at once: the verdicts of FUNCTION for each line of stdin.
+verdicts() {
+	code "" 'while IFS= read -r line; do printf -v word "%b" "$line"; if "$1" "$word"; then printf "yes\n"; else printf "no\n"; fi; done' "$1"
+	assert_equal "" "$stderr"
+}
+
+@test "app names" {
+	verdicts valid_app_name <<-NAMES
+		web
+		a
+		0
+		my-app
+		my--app
+		my.app
+		a-1.b-2
+		$LONG
+	NAMES
+	assert_equal "$(yes yes | head -n 8)" "$output"
+	verdicts valid_app_name <<-NAMES
+
+		${LONG}x
+		.
+		..
+		.a
+		a.
+		a..b
+		a.-b
+		-a
+		a-
+		--help
+		--global
+		A
+		aB
+		a_b
+		a b
+		a/b
+		../a
+		a\n
+		\na
+		a\nb
+		a\$
+		a;b
+		\$(id)
+		\`id\`
+		é
+		a\e[0m
+		a*
+		~
+	NAMES
+	assert_equal "$(yes no | head -n 29)" "$output"
+}
+
+@test "process types and numbers" {
+	verdicts valid_process_type < <(printf '%s\n' web worker w Web a_b a-b "$LONG")
+	assert_equal "$(yes yes | head -n 7)" "$output"
+	verdicts valid_process_type < <(printf '%s\n' '' -a a- _a 'a b' 'a.b' 'a/b' '..' 'a\n' "${LONG}x" '$(id)')
+	assert_equal "$(yes no | head -n 11)" "$output"
+	verdicts is_number < <(printf '%s\n' 0 1 10 999999999)
+	assert_equal "$(yes yes | head -n 4)" "$output"
+	verdicts is_number < <(printf '%s\n' '' 01 -1 +1 1.0 1a a '1\n' ' 1' 1000000000 'a[$(id)]' 0x10)
+	assert_equal "$(yes no | head -n 12)" "$output"
+}
+
+@test "require_app: no name, no app name, no such app" {
+	code "" 'require_app'
+	assert_refused "no app given: name one of those that dokku apps:list shows" 2
+	code "" 'require_app "../x"'
+	assert_refused 'not an app name: "../x": use lower case letters, digits, dots and hyphens, at most 63'
+	code "" 'require_app "$1"' $'web\n'
+	assert_refused 'not an app name: "web\x0a": use lower case letters, digits, dots and hyphens, at most 63'
+	code "" 'require_app ghost'
+	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+	make_app web
+	code "" 'require_app web; printf on'
+	assert_success on
+}
+
+@test "app_names: folders that are apps, sorted" {
+	make_app web blog
+	mkdir "$DOKKU_ROOT/.ssh" "$DOKKU_ROOT/.new.abc" "$DOKKU_ROOT/Not_one"
+	touch "$DOKKU_ROOT/file"
+	code "" app_names
+	assert_success "blog
+web"
+}
+
+# --- files ------------------------------------------------------------------------
+
+@test "write_atomically: the text, the mode, and no file left aside" {
+	mkdir "$WORLD/a dir"
+	code "" 'printf "one\n" | write_atomically "$1"; stat --format %a "$1"; printf "two\n\n" | write_atomically "$1" 600; stat --format %a "$1"' "$WORLD/a dir/file"
+	assert_success "644
+600"
+	assert_equal "$(printf 'two\n\n' | sha256sum)" "$(sha256sum <"$WORLD/a dir/file")"
+	assert_equal file "$(ls -A "$WORLD/a dir")"
+}
+
+@test "write_atomically: while it writes a reader sees the old text, and so it stays after kill -9" {
+	fifo text
+	mkdir "$WORLD/dir"
+	printf 'old\n' >"$WORLD/dir/file"
+	strict "" 'write_atomically "$1" <"$2"' "$WORLD/dir/file" "$BATS_TEST_TMPDIR/text" 3>&- &
+	local writer=$!
+	exec 7>"$BATS_TEST_TMPDIR/text"
+	printf 'new, half of' >&7
+	assert_file "$WORLD/dir/file" old
+	kill -9 "$writer"
+	wait "$writer" 2>/dev/null || true
+	exec 7>&-
+	assert_file "$WORLD/dir/file" old
+}
+
+@test "write_atomically: what cannot be written fails, and nothing is left" {
+	mkdir "$WORLD/dir" "$WORLD/dir/file"
+	code "" 'printf x | write_atomically "$1" nonsense' "$WORLD/dir/other"
+	assert_status 1
+	assert_equal file "$(ls -A "$WORLD/dir")"
+}
+
+@test "write_atomically: a link is replaced, not followed" {
+	mkdir "$WORLD/dir"
+	printf 'theirs\n' >"$WORLD/target"
+	ln -s "$WORLD/target" "$WORLD/dir/file"
+	code "" 'printf "ours\n" | write_atomically "$1"' "$WORLD/dir/file"
+	assert_success ""
+	assert_file "$WORLD/target" theirs
+	assert_file "$WORLD/dir/file" ours
+}
+
+@test "read_line: the first line, with or without its newline, else the default" {
+	printf 'one\ntwo\n' >"$WORLD/file"
+	printf 'half' >"$WORLD/half"
+	: >"$WORLD/empty"
+	code "" 'for f; do read_line "$f" default; printf "|"; done' "$WORLD/file" "$WORLD/half" "$WORLD/empty" "$WORLD/none"
+	assert_success "one|half|default|default|"
+}
+
+@test "temp and sweep_temp: what a dead process left goes, what a living one has stays" {
+	make_app web
+	code "" 'x=$(temp thing); y=$(temp thing -d); [[ -f $x && -d $y && $x == "$DOKKU_LIB_ROOT/tmp/thing.$$."* ]]; sweep_temp web; [[ -f $x && -d $y ]]'
+	assert_success ""
+	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/tmp" | wc -l)"
+	code "" 'sweep_temp web'
+	assert_success ""
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "sweep_temp: half-written state of the app goes when it is old, of others it stays" {
+	make_app web blog
+	mkdir -p "$DOKKU_LIB_ROOT/config/web"
+	touch -d '1 hour ago' "$DOKKU_ROOT/web/VHOST.tmp.aaaaaa" "$DOKKU_LIB_ROOT/config/web/ENV.tmp.bbbbbb" "$DOKKU_ROOT/blog/VHOST.tmp.cccccc"
+	touch "$DOKKU_ROOT/web/VHOST.tmp.dddddd"
+	code "" 'sweep_temp web'
+	assert_success ""
+	assert_equal "VHOST VHOST.tmp.dddddd" "$(ls "$DOKKU_ROOT/web" | paste -sd ' ')"
+	assert_nothing_in "$DOKKU_LIB_ROOT/config/web"
+	[[ -e $DOKKU_ROOT/blog/VHOST.tmp.cccccc ]]
+}
+
+# --- properties -------------------------------------------------------------------
+
+@test "properties: set, get, default, unset; one file per key, readable by dokku alone" {
+	code "" 'property_set ps web key "a value"; property_get ps web key other; printf "|"; property_get ps web none other; printf "|"; property_get ps blog key'
+	assert_success "a value|other|"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/key" "a value"
+	assert_mode "$DOKKU_LIB_ROOT/config/ps/web/key" 600
+	code "" 'property_set ps web key ""; property_get ps web key gone'
+	assert_success gone
+	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/key"
+	code "" 'property_set ps web key'
+	assert_success ""
+}
+
+@test "properties: the app's value, else the global one, else the default" {
+	code "" 'e() { property_effective ps web key default; printf "|"; }
+		e; property_set ps --global key global; e; property_set ps web key own; e; property_set ps web key; e'
+	assert_success "default|global|own|global|"
+}
+
+@test "report: all, one value, JSON, and a flag that is none" {
+	code "" 'report "web ps" "" key-one "a b" key-two $'"'"'x\ey'"'"
+	assert_success '=====> web ps information
+       Key one:                           a b
+       Key two:                           x\x1by'
+	code "" 'report "web ps" --key-two key-one a key-two "b c"'
+	assert_success "b c"
+	code "" 'report "web ps" --format key-one "a\"b" key-two ""'
+	assert_success '{"key-one":"a\"b","key-two":""}'
+	code "" 'report "web ps" --nope key-one a'
+	assert_refused "no such flag: --nope: the report without it names all"
+}
+
+# --- hooks ------------------------------------------------------------------------
+
+@test "trigger: in the order of the folders' names, with the arguments as they are, stdin empty" {
+	made_plugins
+	hook b-two post-x <<<'printf "two<%s>" "$@"; cat'
+	hook a-one post-x <<<'printf "one<%s>" "$@"; cat'
+	hook c-three other </dev/null
+	code "" 'trigger post-x "a b" "" <<<"not for them"'
+	assert_success "one<a b>one<>two<a b>two<>"
+}
+
+@test "trigger: the first that fails stops it, with its status" {
+	made_plugins
+	hook a post-x <<<'exit 0'
+	hook b post-x <<<'exit 42'
+	hook c post-x <<<'exit 0'
+	code "" 'trigger post-x b'
+	assert_status 42
+	assert_steps "post-x b
+post-x b"
+}
+
+@test "trigger: a file that is not executable is no hook, and no hook is no failure" {
+	made_plugins
+	hook a post-x <<<'exit 1'
+	chmod -x "$PLUGIN_PATH/a/post-x"
+	code "" 'trigger post-x; trigger nobody'
+	assert_success ""
+	assert_steps ""
+}
+
+@test "trigger: a hook dies with its caller" {
+	made_plugins
+	fifo at
+	hook a post-x <<<"printf '%s %s\n' \$\$ \$PPID >'$BATS_TEST_TMPDIR/at'; exec sleep 300"
+	strict "" 'trigger post-x' 3>&- &
+	heard at
+	kill -9 "${line#* }"
+	gone "${line% *}"
+}
+
+@test "filter: chained, each one's output is the next one's input" {
+	made_plugins
+	hook a docker-args <<<'sed "s/^/a:$1:/"'
+	hook b docker-args <<<'tr a-z A-Z'
+	code "" 'printf "text\nmore\n" | filter docker-args web'
+	assert_success "A:WEB:TEXT
+A:WEB:MORE"
+	code "" 'printf "text" | filter nobody web'
+	assert_success text
+}
+
+@test "filter: one that fails stops it, and prints nothing" {
+	made_plugins
+	hook a docker-args <<<'exit 9'
+	hook b docker-args <<<cat
+	code "" 'printf "text\n" | filter docker-args web'
+	assert_status 9
+	assert_output ""
+	assert_steps "docker-args web"
+}
+
+@test "first_answer: the first that says something; later ones are not asked" {
+	made_plugins
+	hook a builder-detect </dev/null
+	hook b builder-detect <<<'printf "one\ntwo\n"'
+	hook c builder-detect <<<'printf "three\n"'
+	code "" 'first_answer builder-detect web'
+	assert_success "one
+two"
+	assert_steps "builder-detect web
+builder-detect web"
+	code "" 'first_answer nobody'
+	assert_success ""
+}
+
+@test "first_answer: one that fails is a failure, not an empty answer" {
+	made_plugins
+	hook a builder-detect <<<'exit 6'
+	hook b builder-detect <<<'printf "x\n"'
+	code "" 'first_answer builder-detect web'
+	assert_status 6
+	assert_output ""
+}
+
+# --- undo -------------------------------------------------------------------------
+
+@test "undo: newest first, arguments as they were, on failure" {
+	code "" 'say() { printf "<%s>" "$@"; printf "\n"; }
+		undo_begin; undo say one "a b" "" $'"'"'x\ny'"'"'; undo say two; false; printf "never\n"'
+	assert_status 1
+	assert_output "<two>
+<one><a b><><x
+y>"
+}
+
+@test "undo: nothing after undo_commit, nor on success of what was committed" {
+	code "" 'undo_begin; undo printf "undone\n"; undo_commit; undo printf "later\n"; exit 3'
+	assert_status 3
+	assert_output "later"
+	code "" 'undo_begin; undo printf "undone\n"; undo_commit'
+	assert_success ""
+}
+
+@test "undo: one that fails does not keep the others from running, nor changes the status" {
+	code "" 'undo_begin; undo printf "first\n"; undo false; undo die "no"; exit 5'
+	assert_error " !     no"
+	code "" 'undo_begin; undo printf "first\n"; undo false; exit 5'
+	assert_status 5
+	assert_output first
+}
+
+@test "undo: each signal ends with 128 and its number, and unwinds" {
+	local signal number
+	while read -r signal number; do
+		code "" 'undo_begin; undo printf "undone\n"; kill -"$1" $$; printf "never\n"' "$signal"
+		assert_status "$number"
+		assert_output undone
+	done <<-'SIGNALS'
+		HUP 129
+		INT 130
+		TERM 143
+	SIGNALS
+}
+
+@test "attend: the status of the hook, and no other is run after one that fails" {
+	made_plugins
+	hook a post-x <<<'exit 12'
+	hook b post-x </dev/null
+	code "" 'undo_begin; attend trigger post-x || printf "%s" "$?"'
+	assert_success 12
+	assert_steps "post-x"
+}
+
+# --- docker -----------------------------------------------------------------------
+
+@test "docker: a deadline for an engine that hangs" {
+	fake docker <<<'exec sleep 5'
+	DOKKU_DOCKER_TIMEOUT=0.1 code "" 'docker ps || printf "%s" "$?"'
+	assert_success 124
+	fake docker <<<'printf "%s," "$@"; exit 3'
+	code "" 'docker ps "a b" || printf "%s" "$?"'
+	assert_success "ps,a b,3"
+}
+
+@test "engine: the answer of 2xx and 304; the engine's own message of others" {
+	fake curl <<<'printf "{\"Id\":\"abc\"}\n201"'
+	code "" 'engine POST /containers/create - <<<"{}"'
+	assert_success '{"Id":"abc"}'
+	assert_calls "curl --silent --show-error --unix-socket /var/run/docker.sock --max-time 60 --request POST --write-out \\\\n%\\{http_code\\} --header Content-Type:\ application/json --data-binary @- http://docker/containers/create"
+	fake curl <<<'printf "\n304"'
+	code "" 'engine POST /containers/x/start'
+	assert_success ""
+	fake curl <<<'printf "{\"message\":\"no such image\"}\n404"'
+	code "" 'engine POST /x'
+	assert_status 1
+	assert_output ""
+	assert_error "no such image"
+	fake curl <<<'exit 7'
+	code "" 'engine GET /x'
+	assert_status 1
+	assert_error "the Docker engine does not answer: is dockerd running?"
+}
