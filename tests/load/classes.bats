@@ -207,8 +207,8 @@ load helper
 }
 
 @test "a close that is noticed before the next request is no failure" {
-	fault close-idle 2
-	load --mode get=1@20 --duration 500ms
+	fault close-idle 1
+	load --mode get=1@4 --duration 1500ms
 	assert_failures
 	assert_report '.connections.closed_idle == 1'
 }

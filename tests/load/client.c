@@ -46,6 +46,7 @@ struct client {
 	uint64_t progress; /* the last byte out or in */
 	uint64_t push_at; /* the next part of an upload */
 	uint64_t sent_wall;
+	int error; /* errno of a failed connect, for the log */
 	bool send_broken;
 	bool upgraded; /* to websocket */
 	unsigned char ws_in[FRAME_MAX + FRAME_MAX_HEAD];
@@ -147,12 +148,13 @@ log_failure(const struct client *c, enum failure failure, uint64_t now)
 		return;
 	fprintf(f,
 		"%llu %s %s %s status %u release %s client %zu connection %llu answered %llu "
-		"sent %zu of %zu ms %llu\n",
+		"sent %zu of %zu ms %llu%s%s\n",
 		(unsigned long long)(wall_us() / 1000), c->group->target->name,
 		mode_names[c->group->mode], failure_names[failure], e->response.status,
 		e->response.release[0] != '\0' ? e->response.release : "-", c->index,
 		(unsigned long long)c->connections, (unsigned long long)c->answered, e->sent,
-		e->out_len + e->body_len, (unsigned long long)((now - c->started) / 1000));
+		e->out_len + e->body_len, (unsigned long long)((now - c->started) / 1000),
+		c->error != 0 ? " error " : "", c->error != 0 ? strerror(c->error) : "");
 	fflush(f);
 }
 
@@ -239,6 +241,7 @@ static void
 fail_connect(struct client *c, int error, uint64_t now)
 {
 	c->answered = 0;
+	c->error = error;
 	response_clear(&c->exchange.response);
 	if (error == ECONNREFUSED)
 		fail(c, FAILURE_REFUSED, now);
@@ -291,6 +294,7 @@ step_waiting(struct client *c, uint64_t now)
 	if (now < c->due)
 		return false;
 	c->started = now;
+	c->error = 0;
 	c->exchange.sent = 0;
 	c->fd = socket(
 		c->group->target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

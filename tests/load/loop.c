@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -181,6 +182,18 @@ start_clients(struct loop *l)
 	}
 }
 
+/* A descriptor for each client, as far as the administrator allows. */
+static void
+raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int
 open_signals(struct loop *l)
 {
@@ -235,6 +248,7 @@ loop_run(struct options *o, struct outcome *out, const char **why)
 		free(l);
 		return -1;
 	}
+	raise_limit();
 	l->begin = l->shown = now_us();
 	l->end = o->duration_ms == 0 ? UINT64_MAX : l->begin + o->duration_ms * 1000;
 	start_clients(l);

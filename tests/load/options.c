@@ -36,7 +36,7 @@ static const char usage[] =
 	"  --forbid RELEASE        no answer may come from it; repeatable\n"
 	"  --name NAME             in reports (default: the host)\n"
 	"Of the run:\n"
-	"  --duration TIME         (10s; 0 is until told)\n"
+	"  --duration TIME         (10s; 0, or another of these without it: until told)\n"
 	"  --requests N            end when N requests have been answered or failed\n"
 	"  --until-file FILE       end when FILE exists; SIGTERM and SIGINT end as well: requests\n"
 	"                          under way are finished first, unless the signal comes twice\n"
@@ -272,6 +272,8 @@ finish(struct options *o, uint64_t rate)
 {
 	if (o->groups == 0)
 		die("nothing to do: --url URL --mode get=1, or --help");
+	if (o->duration_ms == UINT64_MAX)
+		o->duration_ms = o->until_file != NULL || o->requests > 0 ? 0 : 10000;
 	for (size_t i = 0; i < o->targets; i++) {
 		struct target *t = &o->target[i];
 		if (t->name == NULL)
@@ -294,7 +296,7 @@ options_parse(struct options *o, int argc, char **argv)
 {
 	uint64_t rate = 0;
 
-	*o = (struct options){ .duration_ms = 10000,
+	*o = (struct options){ .duration_ms = UINT64_MAX,
 		.timeout_ms = 30000,
 		.connect_timeout_ms = 5000,
 		.pause_ms = 50,

@@ -50,6 +50,11 @@ $(LOAD_BUILD)/san/web/%.o: tests/apps/web/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LOAD_CFLAGS) $(LOAD_SANITIZE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# build/tests/load/fuzz -max_total_time=20 build/tests/load/corpus tests/load/corpus
+build/tests/load/fuzz: $(patsubst %,$(LOAD_DIR)/%.c,fuzz response frame util)
+	@mkdir -p build/tests/load/corpus
+	clang -g -O1 -std=c11 -D_POSIX_C_SOURCE=200809L -fsanitize=fuzzer,address,undefined -o $@ $^
+
 # Ends with the line "N passed, N failed".
 test-load: build/tests/load/san/load build/tests/load/san/unit_test build/tests/load/fault \
 		build/tests/load/load build/tests/apps/web

@@ -12,6 +12,8 @@
 
 #include "config.h"
 
+enum { GRACE_MS = 500 };
+
 static const struct {
 	unsigned status;
 	const char *reason;
@@ -337,6 +339,9 @@ wait_idle(struct conn *c)
 	while (poll(p, 2, -1) < 0)
 		if (errno != EINTR)
 			return false;
+	/* Who has just been let in is about to ask. */
+	if (p[0].revents == 0 && !c->asked)
+		poll(p, 1, GRACE_MS);
 	return p[0].revents != 0;
 }
 
@@ -370,6 +375,7 @@ http_next(struct conn *c, struct request *r)
 		refuse(c, r, 431, "head too large\n");
 		return false;
 	}
+	c->asked = true;
 	memcpy(r->head, c->in + c->start, n);
 	r->head[n] = '\0';
 	r->head_len = n;

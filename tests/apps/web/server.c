@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,7 +32,8 @@ struct server {
 	int listen_fd;
 	int stop_pipe[2];
 	uint64_t ready_at;
-	atomic_bool stopping;
+	atomic_bool stopping; /* every answer is its connection's last */
+	atomic_bool deaf; /* nothing more is accepted */
 	pthread_mutex_t lock; /* of the members below */
 	pthread_cond_t gone;
 	unsigned threads;
@@ -111,7 +113,7 @@ serve_clients(void *arg)
 	struct request *r = malloc(sizeof(*r));
 	bool spare = true;
 
-	while (c != NULL && r != NULL && spare && !atomic_load(&s->stopping)) {
+	while (c != NULL && r != NULL && spare && !atomic_load(&s->deaf)) {
 		int fd = accept(s->listen_fd, NULL, NULL);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE)
@@ -122,7 +124,7 @@ serve_clients(void *arg)
 		c->stop_fd = s->stop_pipe[0];
 		c->stopping = &s->stopping;
 		c->identity = s->config->identity;
-		c->close = c->linger = false;
+		c->asked = c->close = c->linger = false;
 		c->start = c->end = 0;
 		take_place(s);
 		serve_client(s, c, r);
@@ -205,12 +207,25 @@ server_start(const struct config *config, const char **why)
 	return s;
 }
 
+/* Whoever was let in by the kernel before we stop would get a reset: wait until all are accepted.
+ */
+static void
+empty_queue(struct server *s)
+{
+	struct pollfd p = { .fd = s->listen_fd, .events = POLLIN };
+
+	for (int i = 0; i < 1000 && poll(&p, 1, 0) > 0; i++)
+		sleep_ms(1);
+}
+
 void
 server_stop(struct server *s)
 {
 	atomic_store(&s->stopping, true);
 	close(s->stop_pipe[1]);
-	/* Wakes every accept; the queue is empty, because there is always a spare thread. */
+	empty_queue(s);
+	/* Wakes every accept. */
+	atomic_store(&s->deaf, true);
 	shutdown(s->listen_fd, SHUT_RDWR);
 	pthread_mutex_lock(&s->lock);
 	while (s->threads > 0)
