@@ -14,6 +14,7 @@ struct conn {
 	const atomic_bool *stopping; /* the same, for a look without a system call */
 	const char *identity; /* header lines for every response */
 	bool close; /* no further request on this connection */
+	bool asked; /* a request has come */
 	bool linger; /* unread bytes may be left: a plain close would send a reset */
 	size_t start;
 	size_t end;
