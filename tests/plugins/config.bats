@@ -1,0 +1,332 @@
+#!/usr/bin/env bats
+# config: values come back byte for byte, a change is all or nothing, names are checked.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins config
+	make_app web
+	ENV="$DOKKU_LIB_ROOT/config/web/ENV"
+}
+
+# come_back VALUE… - set, then read again in each exact way, as V1, V2, …
+come_back() {
+	local i pairs=()
+	for ((i = 1; i <= $#; i++)); do
+		pairs+=("V$i=${!i}")
+	done
+	dokku --quiet config:set web "${pairs[@]}"
+	assert_success ""
+	printf '%s\0' "${pairs[@]}" | sort -z >"$WORLD/wanted"
+	"$DOKKU" config:export --format nul web | sort -z >"$WORLD/got"
+	cmp "$WORLD/wanted" "$WORLD/got"
+	# As a shell reads the default format, in a shell of its own.
+	"$DOKKU" config:export web >"$WORLD/exported"
+	env -i "$(type -P bash)" -c 'source "$1"; for ((i = 1; i <= $2; i++)); do name=V$i; printf "%s=%s\0" "$name" "${!name}"; done' \
+		bash "$WORLD/exported" $# | sort -z >"$WORLD/got"
+	cmp "$WORLD/wanted" "$WORLD/got"
+	"$DOKKU" config:get web "V$#" >"$WORLD/got"
+	printf '%s\n' "${!#}" | cmp - "$WORLD/got"
+}
+
+@test "a value comes back byte for byte: quotes, newlines, backslashes, UTF-8, spaces" {
+	local line word values=()
+	while IFS= read -r line; do
+		printf -v word '%b' "$line"
+		values+=("$word")
+	done <<-'VALUES'
+
+		plain
+		a b  c
+		'
+		''
+		'\\\\''
+		'\\\\'''
+		it's "quoted"
+		\\\\
+		\\\\'
+		a\\\\nb
+		a\nb
+		\n
+		a\n\n
+		\n\na
+		a'\nb
+		a\n'
+		'\n'
+		x='\nexport OTHER='y
+		export OTHER='y'
+		$HOME `id` $(id) ${x} !x *
+		é ü 漢字 😀
+		\t\r\x01\x7f
+		=
+		a=b=c
+		#no comment
+		&
+		%s%n\\\\0
+	VALUES
+	come_back "${values[@]}"
+}
+
+@test "a long value comes back" {
+	come_back "$(head -c 60000 /dev/zero | tr '\0' x)" "$(yes "it's a line of a key" | head -n 200)"
+}
+
+@test "several are set at once, and others stay; the file is readable by dokku alone" {
+	dokku config:set web A=1 B=two
+	assert_success "-----> Set for web: A B"
+	dokku config:set web B=2 C=3
+	assert_success "-----> Set for web: B C"
+	assert_file "$ENV" "export A='1'
+export B='2'
+export C='3'"
+	assert_mode "$ENV" 600
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "all or nothing: one bad pair among good ones changes nothing" {
+	dokku --quiet config:set web A=1
+	local before
+	before=$(<"$ENV")
+	dokku config:set web B=2 1BAD=x C=3
+	assert_refused 'not a variable name: "1BAD": letters, digits and underscores, and no digit first; nothing was changed'
+	dokku config:set web B=2 NOVALUE C=3
+	assert_refused 'config:set: not NAME=VALUE: "NOVALUE"; nothing was changed' 2
+	dokku config:set web B=2 $'C=\xff'
+	assert_refused 'C: its value is not UTF-8, which is all that Docker passes on: encode it, in base64 say; nothing was changed'
+	dokku config:set --encoded web B=Mg== C=%%%
+	assert_refused 'C: its value is not base64; nothing was changed'
+	dokku config:set web
+	assert_refused 'config:set: no NAME=VALUE given; nothing was changed' 2
+	assert_file "$ENV" "$before"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "names that are none are refused" {
+	is_refused() {
+		dokku config:set web "$1=x"
+		assert_status 1 && assert_output "" && assert_error_like ' !     not a variable name: "*": letters, digits and underscores, and no digit first; nothing was changed'
+	}
+	each is_refused <<-'NAMES'
+
+		1A
+		A-B
+		A B
+		A.B
+		A\n
+		\nA
+		é
+		A;B
+		$(id)
+		A[0]
+		a[$(id)]
+	NAMES
+	assert_absent "$ENV"
+	dokku --quiet config:set web _a1=x "$(printf 'A%.0s' {1..255})=y"
+	assert_success ""
+	dokku --quiet config:set web "$(printf 'A%.0s' {1..256})=y"
+	assert_status 1
+}
+
+@test "--encoded: base64, also of what ends in newlines" {
+	dokku --quiet config:set --encoded web "A=$(printf 'x\n\n' | base64)"
+	assert_success ""
+	assert_equal "$(printf 'A=x\n\n\0' | sha256sum)" "$("$DOKKU" config:export --format nul web | sha256sum)"
+}
+
+@test "an app that is none, an option that is none" {
+	dokku config:set ghost A=1
+	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+	dokku config:set '../web' A=1
+	assert_refused 'not an app name: "../web": use lower case letters, digits, dots and hyphens, at most 63'
+	dokku config:set --nope web A=1
+	assert_refused "config:set: unknown option --nope: see dokku config:help" 2
+	dokku config:set
+	assert_refused "no app given: name one of those that dokku apps:list shows" 2
+}
+
+@test "config:get: its value; status 1 and nothing where it is not set" {
+	dokku --quiet config:set web "A=a b'c"
+	dokku config:get web A
+	assert_success "a b'c"
+	dokku config:get --quoted web A
+	assert_success "a\\ b\\'c"
+	dokku config:get web B
+	assert_status 1
+	assert_output ""
+	assert_error ""
+	dokku config:get web 'A]'
+	assert_refused "config:get: name one variable" 2
+	dokku --quiet config:set web EMPTY=
+	dokku config:get web EMPTY
+	assert_success ""
+}
+
+@test "config:unset: those named, all or nothing; what was not set is no failure" {
+	dokku --quiet config:set web A=1 B=2 C=3
+	dokku config:unset web A C NONE
+	assert_success "-----> Unset for web: A C NONE"
+	assert_file "$ENV" "export B='2'"
+	dokku config:unset web B 'x[$(id)]'
+	assert_refused 'not a variable name: "x[$(id)]"; nothing was changed'
+	assert_file "$ENV" "export B='2'"
+	dokku config:unset web
+	assert_refused "config:unset: no NAME given; nothing was changed" 2
+}
+
+@test "config:clear" {
+	dokku --quiet config:set web A=1 B=2
+	dokku config:clear web
+	assert_success "-----> Cleared: web"
+	dokku config:keys web
+	assert_success ""
+	dokku config:export web
+	assert_success ""
+	dokku config:export --format json web
+	assert_success "{}"
+}
+
+@test "config:show: aligned, and nothing acts on the terminal" {
+	dokku --quiet config:set web A=1 "LONGER=x"$'\e'"[31m"$'\n'"y"
+	dokku config:show web
+	assert_success '=====> web env vars
+A:       1
+LONGER:  x\x1b[31m\x0ay'
+	dokku config web
+	assert_output '=====> web env vars
+A:       1
+LONGER:  x\x1b[31m\x0ay'
+}
+
+@test "config:export: every format, whole" {
+	dokku --quiet config:set web "A=it's" $'B=two\nlines "q" \\' C=
+	exports() {
+		dokku config:export --format "$1" web
+		assert_success "$2"
+	}
+	exports exports "export A='it'\\''s'
+export B='two
+lines \"q\" \\'
+export C=''"
+	exports envfile 'A="it'"'"'s"
+B="two\nlines \"q\" \\"
+C=""'
+	exports shell "A=it\\'s B=\$'two\\nlines \"q\" \\\\' C='' "
+	exports docker-args "--env=A=it\\'s --env=B=\$'two\\nlines \"q\" \\\\' --env=C='' "
+	exports docker-args-keys "--env=A --env=B --env=C "
+	exports pack-keys "--env A --env B --env C "
+	exports json '{"A":"it'"'"'s","B":"two\nlines \"q\" \\","C":""}'
+	exports json-list '[{"name":"A","value":"it'"'"'s"},{"name":"B","value":"two\nlines \"q\" \\"},{"name":"C","value":""}]'
+	exports pretty '=====> web env vars
+A:  it'"'"'s
+B:  two\x0alines "q" \
+C:  '
+	dokku config:export --format nope web
+	assert_refused 'config:export: unknown format "nope": see dokku config:help' 2
+	dokku config:export web
+	assert_output "export A='it'\\''s'
+export B='two
+lines \"q\" \\'
+export C=''"
+}
+
+@test "config:export --format without a word is misuse" {
+	dokku config:export --format
+	assert_refused "config:export: --format wants a value: see dokku config:help" 2
+}
+
+@test "--merged: the app's go before the global ones; --global is a scope of its own" {
+	dokku config:set --global A=global B=global
+	assert_success "-----> Set for --global: A B"
+	dokku --quiet config:set web A=own
+	dokku config:get web B
+	assert_status 1
+	dokku config:show --merged web
+	assert_success "=====> web env vars
+A:  own
+B:  global"
+	dokku config:keys --merged web
+	assert_success "A
+B"
+	dokku config:keys web
+	assert_success "A"
+	dokku config:export --merged --format json web
+	assert_success '{"A":"own","B":"global"}'
+}
+
+@test "an ENV file is read, never run" {
+	mkdir -p "${ENV%/*}"
+	printf '%s\n' 'touch "$BATS_TEST_TMPDIR/ran"' "export A='ok'" 'export B=$(touch "$BATS_TEST_TMPDIR/ran")' "C='no export'" '# comment' "export D='last'" >"$ENV"
+	printf "export E='without newline'" >>"$ENV"
+	dokku config:export --format json web
+	assert_success '{"A":"ok","C":"no export","D":"last","E":"without newline"}'
+	assert_absent "$BATS_TEST_TMPDIR/ran"
+}
+
+@test "a lock that is busy: nothing is changed, and no file stays behind" {
+	printf '' >"$DOKKU_LIB_ROOT/lock/web"
+	fifo held
+	fifo on
+	flock "$DOKKU_LIB_ROOT/lock/web" bash -c 'printf "x\n" >"$BATS_TEST_TMPDIR/held"; read -r x <"$BATS_TEST_TMPDIR/on"' 3>&- &
+	heard held
+	dokku config:set web A=1
+	printf '\n' >"$BATS_TEST_TMPDIR/on"
+	assert_status 1
+	assert_error " !     web: nothing was changed: another operation has just begun"
+	assert_absent "$ENV"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	wait
+}
+
+# --- with a release that runs -------------------------------------------------------
+
+# deployed - web runs release 1, and a deploy by made hooks works.
+deployed() {
+	make_release web 1
+	make_current web 1
+	dokku --quiet config:set --no-restart web A=old
+	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+}
+
+@test "a deployed app is deployed anew with it, and has it after the commit" {
+	deployed
+	dokku config:set web B=$'new\nline'
+	assert_status 0
+	assert_error ""
+	assert_output_like "-----> Starting web v2: web.1
+-----> Switched to v2 in * ms
+=====> web v2 is live
+       start *
+-----> Set for web: B"
+	assert_equal 2 "$(current web)"
+	assert_file "$ENV" "export A='old'
+export B='new
+line'"
+	assert_equal "$(printf 'A=old\0B=new\nline\0' | sha256sum)" "$(sha256sum <"$DOKKU_LIB_ROOT/data/releases/web/2/env")"
+	assert_mode "$DOKKU_LIB_ROOT/data/releases/web/2/env" 600
+	assert_calls "docker tag dokku/web:v1 dokku/web:v2"
+	grep -q 'config:set B$' "$DOKKU_LIB_ROOT/data/releases/web/2/description"
+	run grep -r new "$DOKKU_LIB_ROOT/data/builds" "$DOKKU_LIB_ROOT/data/releases/web/2/description"
+	assert_equal 1 "$status" "a value in a log"
+}
+
+@test "a deployed app whose deploy fails keeps the config that it had" {
+	deployed
+	hook fake check-deploy <<<'exit 1'
+	dokku config:set web A=new
+	assert_status 1
+	assert_error " !     config:set: web keeps the config that it had"
+	assert_file "$ENV" "export A='old'"
+	assert_equal 1 "$(current web)"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "--no-restart changes what the next deploy has, and deploys nothing" {
+	deployed
+	dokku config:set --no-restart web A=new
+	assert_success "-----> Set for web: A"
+	assert_steps ""
+	assert_equal 1 "$(current web)"
+	assert_file "$ENV" "export A='new'"
+}
