@@ -168,6 +168,8 @@ become(const char *name)
 static void __attribute__((noreturn)) run(const char *user, char **command, const sigset_t *mask)
 {
 	become(user);
+	/* A daemon started here would keep the locks and the pipes of our caller. */
+	close_range(STDERR_FILENO + 1, ~0U, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(command[0], command);

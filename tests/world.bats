@@ -1,0 +1,379 @@
+#!/usr/bin/env bats
+# The worlds themselves: what is in one, that nothing leaks out of it, and that down leaves nothing,
+# however up, run or the world ended. Needs root, and Debian's mirror for the last test.
+# shellcheck disable=SC2016 # what stands in single quotes is expanded inside
+
+bats_require_minimum_version 1.5.0
+
+# A cache of our own, so that clean and what is killed half-way concern no other world. Only the
+# base and the packages are shared: the folder is on their file system, and holds links to them.
+setup_file() {
+	local base real=${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}
+	((EUID == 0)) || skip "needs root"
+	base=$("$BATS_TEST_DIRNAME/world" base)
+	export DOKKU_TEST_CACHE=$real/bats-$$ A=bats-$$-a B=bats-$$-b
+	mkdir -p "$DOKKU_TEST_CACHE" "$real/archives"
+	ln -s "$base" "$DOKKU_TEST_CACHE/"
+	cp -al "$real/archives" "$DOKKU_TEST_CACHE/"
+}
+
+teardown_file() {
+	[[ -n ${A-} ]] || return 0
+	"$BATS_TEST_DIRNAME/world" clean
+	cp -aln "$DOKKU_TEST_CACHE/archives/." "$DOKKU_TEST_CACHE/../archives/"
+	rm -rf --one-file-system "$DOKKU_TEST_CACHE"
+}
+
+setup() {
+	PATH=$BATS_TEST_DIRNAME:$PATH
+	traces >"$BATS_TEST_TMPDIR/before"
+}
+
+teardown() {
+	world down "$A"
+	world down "$B"
+}
+
+# world_links - our own network interfaces, and all that is no other world's.
+world_links() {
+	local link alias
+	for link in /sys/class/net/*; do
+		alias=$(<"$link/ifalias")
+		[[ $alias == "dokku-test "* && $alias != "dokku-test bats-$$-"* ]] || printf '%s\n' "${link##*/}"
+	done
+}
+
+# world_processes - those of our own worlds; but not the dead ones, which wait for the host's init.
+world_processes() {
+	local file line
+	for file in /proc/[0-9]*/cgroup; do
+		if grep -qE "/dokku-tests/($A|$B)(/|\$| )" "$file" 2>/dev/null &&
+			line=$(tr '\0' ' ' <"${file%/*}/cmdline" 2>/dev/null) && [[ -n $line ]]; then
+			printf '%s\n' "$line"
+		fi
+	done
+	pgrep -af "unshare .* boot ($A|$B)" || true
+}
+
+# traces - what a world could leave on this host; other people's worlds are not our concern.
+traces() {
+	echo "# mounts"
+	grep -F -e dokku -e bats- /proc/self/mountinfo || true
+	echo "# links"
+	world_links
+	echo "# tables"
+	nft list tables | grep -v ' dokku_test_' || true
+	nft list tables | grep -F "dokku_test_${A//-/_}" || true
+	nft list tables | grep -F "dokku_test_${B//-/_}" || true
+	echo "# cgroups"
+	find /sys/fs/cgroup -path '*/dokku-tests/bats-*' || true
+	echo "# processes"
+	world_processes
+	echo "# files"
+	ls -A "$DOKKU_TEST_CACHE/worlds" 2>/dev/null || true
+}
+
+assert_no_trace() {
+	traces | diff -u "$BATS_TEST_TMPDIR/before" -
+}
+
+# wait_for COMMAND… - until it succeeds, or 10 s.
+wait_for() {
+	local deadline=$((SECONDS + 10))
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < deadline)) || {
+			printf 'in vain: %s\n' "$*"
+			return 1
+		}
+	done
+}
+
+# serve WORLD TEXT - answers each connection to port 8000 there with TEXT.
+serve() {
+	world run "$1" -- sh -c 'setsid perl -MIO::Socket::INET -e "
+		\$s = IO::Socket::INET->new(LocalPort => 8000, Listen => 9, ReuseAddr => 1) or die;
+		while (\$c = \$s->accept) { print \$c shift @ARGV || q('"$2"'), qq(\n); close \$c }
+	" >/dev/null 2>&1 3>&- &'
+}
+
+# ask ADDRESS - the first line from its port 8000, within a second.
+ask() {
+	timeout 1 bash -c 'exec 5<>"/dev/tcp/$1/8000" && read -r line <&5 && printf "%s\n" "$line"' ask "$1"
+}
+
+@test "up: one line, the same world when it is up already, and down without a trace" {
+	run -0 world up "$A"
+	[[ $output =~ ^"$A is up at "[0-9.]+", made from base ("[0-9.]+" s)"$ ]]
+	world run "$A" -- touch /root/mark
+	run -0 world up "$A"
+	[[ ${#lines[@]} -eq 1 ]]
+	world run "$A" -- test -e /root/mark
+	run -0 world list
+	[[ $output == "$A"$'\tup\t'*$'\tbase' ]]
+	run ! assert_no_trace
+	world down "$A"
+	assert_no_trace
+	world down "$A"
+}
+
+@test "inside: a fresh Debian, and nothing of the host" {
+	SECRET=1 world up "$A"
+	http_proxy=http://no.where SECRET=1 run -0 world run "$A" -- env
+	[[ $output == $'HOME=/root\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nLANG=C.UTF-8' ]]
+	run -0 world run "$A" -- bash -euc '
+		uname -n; pwd; umask; . /etc/os-release; echo "$VERSION_ID"
+		for tool in git make sudo apt-get; do command -v "$tool" >/dev/null; done
+		! command -v dockerd nginx sshd ip nft jq cc
+		test -x /src/tests/world; ! touch /src/x 2>/dev/null
+		test "$(git -C /src rev-parse --is-inside-work-tree)" = true
+		echo x >/tmp/x; echo x >/var/lib/docker/x; { : </dev/tcp/::1/1; } 2>&1 | grep -o refused | sort -u
+		cat /proc/1/cgroup | cut -d: -f3 | sort -u; ls /var/lib/apt/lists; findmnt -n -o FSTYPE /
+		getent hosts localhost; tty 2>&1 || true; ls /proc/self/fd | wc -l'
+	printf '%s\n' "$output"
+	[[ $output == "$A"$'\n/root\n0022\n12\nrefused\n/\noverlay\n::1             localhost ip6-localhost ip6-loopback\nnot a tty\n4' ]]
+}
+
+@test "run: status, streams, user, and a command that is not there" {
+	world up "$A"
+	run -37 world run "$A" -- sh -c 'exit 37'
+	run -127 world run "$A" -- no-such-command
+	run -126 world run "$A" -- /etc
+	run -111 world run "$A" --user nosuch -- true
+	run -111 world run "$B" -- true
+	run -100 world run "$A" true
+	[[ $(seq 100000 | world run "$A" -- cat | sha256sum) == "$(seq 100000 | sha256sum)" ]]
+	run -0 --separate-stderr world run "$A" -- sh -c 'echo out; echo err >&2'
+	# shellcheck disable=SC2154 # set by bats
+	[[ $output == out && $stderr == err ]]
+	world run "$A" -- sh -c 'useradd --create-home ann && groupadd crew && usermod -aG crew ann'
+	run -0 world run "$A" --user ann -- bash -c 'id -un; id -Gn; pwd; echo "$HOME"; printf "<%s>" "$@"' x 'a b' '' '*'
+	[[ $output == $'ann\nann crew\n/home/ann\n/home/ann\n<a b><><*>' ]]
+}
+
+@test "run: a signal goes in, and its effect comes out" {
+	local pid status=0
+	world up "$A"
+	world run "$A" -- bash -c 'trap "echo got >/tmp/got; exit 9" TERM; : >/tmp/set; while :; do read -rt 0.1; done' 3>&- &
+	pid=$!
+	wait_for world run "$A" -- test -e /tmp/set
+	kill "$pid"
+	wait "$pid" || status=$?
+	[[ $status -eq 9 && $(world run "$A" -- cat /tmp/got) == got ]]
+	run -143 world run "$A" -- bash -c 'kill $$'
+	world run "$A" -- bash -c 'exec -a lonely sleep 1000' 3>&- &
+	pid=$!
+	wait_for world run "$A" -- pgrep -f '[l]onely'
+	kill -KILL "$pid"
+	run -137 wait "$pid"
+	wait_for world run "$A" -- bash -c "! pgrep -f [l]onely"
+}
+
+@test "run: with a terminal, it is the command's" {
+	world up "$A"
+	TERM=vt100 run -0 script --quiet --return --command "world run $A -- bash -c 'test -t 0 && test -t 1 && stty size && echo \$TERM'" /dev/null
+	[[ $output == *vt100* ]]
+}
+
+@test "two worlds: reached from here, but not from each other" {
+	local a b
+	world up "$A"
+	world up "$B"
+	a=$(world ip "$A")
+	b=$(world ip "$B")
+	[[ $a != "$b" ]]
+	serve "$A" "this is A"
+	serve "$B" "this is B"
+	wait_for ask "$a"
+	wait_for ask "$b"
+	[[ $(ask "$a") == "this is A" && $(ask "$b") == "this is B" ]]
+	run -124 timeout 1 world run "$A" -- bash -c ": </dev/tcp/$b/8000"
+	world run "$A" -- touch /root/mark /tmp/mark
+	run -1 world run "$B" -- test -e /root/mark -o -e /tmp/mark
+	[[ $(world run "$A" -- ps -e -o comm=) != *"$(printf 'perl\nperl')"* ]]
+	world down "$A"
+	[[ $(ask "$b") == "this is B" ]]
+	world down "$B"
+	assert_no_trace
+}
+
+@test "down: ends whatever runs, also what let go of its parent and what ignores signals" {
+	local pid status=0
+	world up "$A"
+	world run "$A" -- sh -c 'trap "" TERM HUP INT; setsid sh -c "trap \"\" TERM HUP; sleep 1000 & sleep 1000" >/dev/null 2>&1 3>&- &'
+	world run "$A" -- sh -c ': >/tmp/on; exec sleep 1000' 3>&- &
+	pid=$!
+	wait_for world run "$A" -- test -e /tmp/on
+	world run "$A" -- bash -c 'mkdir /tmp/m && mount -t tmpfs tmpfs /tmp/m && unshare --net --mount true'
+	world down "$A"
+	wait "$pid" || status=$?
+	[[ $status -eq 137 ]]
+	assert_no_trace
+}
+
+@test "stop and up: the files stay, /run and the processes do not" {
+	world up "$A"
+	world run "$A" -- sh -c 'echo kept >/root/file; echo gone >/run/file; echo kept >/var/lib/docker/file'
+	world stop "$A"
+	[[ $(world list) == "$A"$'\tstopped\t-\tbase' ]]
+	run -111 world run "$A" -- true
+	run -1 world ip "$A"
+	world up "$A"
+	run -0 world run "$A" -- sh -c 'cat /root/file /var/lib/docker/file; test ! -e /run/file'
+	[[ $output == $'kept\nkept' ]]
+}
+
+@test "a world whose process 1 died is not taken for a running one" {
+	world up "$A"
+	kill -KILL "$(<"$DOKKU_TEST_CACHE/worlds/$A/pid")"
+	wait_for bash -c "world list | grep -q stopped"
+	run -111 world run "$A" -- true
+	world up "$A"
+	world run "$A" -- true
+	world run "$A" -- kill 1 || [[ $? -eq 137 ]]
+	wait_for bash -c "world list | grep -q stopped"
+	world down "$A"
+	assert_no_trace
+}
+
+@test "save: a layer has what was changed and what was removed; the base has neither" {
+	world up "$A"
+	world run "$A" -- sh -c 'echo new >/root/new; rm /usr/bin/sudo; rm -r /etc/skel; mkdir /etc/skel; echo d >/var/lib/docker/d'
+	world save "$A" "layer.1"
+	world down "$A"
+	world up "$A" --from layer.1
+	run -0 world run "$A" -- sh -c 'cat /root/new /var/lib/docker/d; ls -A /etc/skel; test ! -e /usr/bin/sudo'
+	[[ $output == $'new\nd' ]]
+	run -1 world up "$A" --from base
+	[[ $output == "world: $A was made from layer.1, not base: take it down first" ]]
+	world run "$A" -- rm /root/new
+	world save "$A" layer.2
+	world up "$B" --from layer.2
+	run -0 world run "$B" -- sh -c 'test ! -e /root/new; test ! -e /usr/bin/sudo; test -e /bin/bash; cat /var/lib/docker/d'
+	world down "$B"
+	world up "$B"
+	world run "$B" -- test -e /usr/bin/sudo
+	world down "$B"
+	run -1 world up "$B" --from no-such-layer
+	[[ $output == "world: no such layer: no-such-layer" ]]
+}
+
+@test "up killed half-way: the next one works, and nothing stays" {
+	local step pid dir=$DOKKU_TEST_CACHE/worlds
+	for step in "test -e $dir/.$A.new" "test -e $dir/$A/cgroups" "test -e $dir/$A/alive" \
+		"test -e $dir/$A/network" "nft list table ip dokku_test_${A//-/_}"; do
+		setsid "$BATS_TEST_DIRNAME/world" up "$A" >/dev/null 2>&1 3>&- &
+		pid=$!
+		# shellcheck disable=SC2086 # a command and its words
+		wait_for $step
+		kill -KILL "$pid"
+		wait "$pid" || true
+		if [[ $step == *alive ]]; then
+			world down "$A"
+			assert_no_trace
+		fi
+		world up "$A"
+		world run "$A" -- true
+		world down "$A"
+		assert_no_trace
+	done
+}
+
+@test "up that fails says why, and leaves no process, link, table or cgroup" {
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	printf '#!/bin/sh\necho no nft today >&2\nexit 1\n' >"$BATS_TEST_TMPDIR/bin/nft"
+	chmod +x "$BATS_TEST_TMPDIR/bin/nft"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH run -1 world up "$A"
+	[[ $output == *"no nft today"* ]]
+	[[ $(world list) == "$A"$'\tstopped\t-\tbase' ]]
+	rm -r "$DOKKU_TEST_CACHE/worlds/$A"
+	assert_no_trace
+}
+
+@test "clean: all worlds of this cache, none of another" {
+	world up "$A"
+	world up "$B"
+	mkdir -p "$DOKKU_TEST_CACHE/other/worlds"
+	DOKKU_TEST_CACHE=$DOKKU_TEST_CACHE/other world clean
+	world run "$A" -- true
+	world clean
+	[[ -z $(world list) ]]
+	assert_no_trace
+}
+
+@test "what is not a name is refused" {
+	local name
+	for name in "" . .. a/b A a_b -a 1a "a b" $'a\n' "$(printf 'a%.0s' {1..40})"; do
+		run -100 world up "$name"
+		run -100 world down "$name"
+	done
+	run -100 world up a --from
+	run -100 world nosuch
+	run -0 world help
+	[[ $output == *"world up NAME"* ]]
+}
+
+# hello_program DIR - a static server that greets on port 5000, and its Dockerfile.
+hello_program() {
+	cat >"$1/hello.c" <<-'END'
+		#include <netinet/in.h>
+		#include <sys/socket.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(5000) };
+			int s = socket(AF_INET, SOCK_STREAM, 0);
+			if (bind(s, (struct sockaddr *)&to, sizeof(to)) < 0 || listen(s, 9) < 0)
+				return 1;
+			for (;;) {
+				int c = accept(s, 0, 0);
+				if (write(c, "hello\n", 6) != 6)
+					return 1;
+				close(c);
+			}
+		}
+	END
+	cc -static -O2 -o "$1/hello" "$1/hello.c"
+	printf 'FROM scratch\nCOPY hello /hello\nCMD ["/hello"]\n' >"$1/Dockerfile"
+}
+
+# docker_session - run inside: an engine, an image, a container, an address that stands for it.
+docker_session() {
+	set -euo pipefail
+	export DEBIAN_FRONTEND=noninteractive
+	{
+		apt-get -q update
+		apt-get -qy --no-install-recommends install docker.io nftables iptables
+		setsid dockerd </dev/null &
+		until docker info 2>&1; do [[ -n $(jobs -pr) ]] && sleep 0.1; done
+	} >/tmp/log 2>&1 3>&-
+	docker info --format '{{.Driver}}'
+	docker build --quiet --tag hello /tmp/hello >/dev/null
+	docker network create --subnet 172.30.0.0/24 --ip-range 172.30.0.128/25 net >/dev/null
+	docker run --detach --memory 64m --name hello --network net --ip 172.30.0.130 hello >/dev/null
+	cat /sys/fs/cgroup/memory/docker/*/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/docker/*/memory.max
+	nft -f - <<-END
+		table ip t {
+			map services { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 172.30.0.5 . 5000 : 172.30.0.130 . 5000 }
+			}
+			chain output { type nat hook output priority -100; dnat ip to ip daddr . tcp dport map @services
+			}
+		}
+	END
+	exec 5<>/dev/tcp/172.30.0.5/5000
+	cat <&5
+}
+
+@test "an engine inside: overlay2, an image from scratch, a service address; down while it serves" {
+	touch "$BATS_TEST_TMPDIR/stamp"
+	world up "$A"
+	mkdir "$BATS_TEST_TMPDIR/hello"
+	hello_program "$BATS_TEST_TMPDIR/hello"
+	tar -C "$BATS_TEST_TMPDIR" -c hello | world run "$A" -- tar -C /tmp -x
+	run -0 world run "$A" -- bash -c "$(declare -f docker_session); docker_session"
+	[[ $output == $'overlay2\n67108864\nhello' ]]
+	world down "$A"
+	assert_no_trace
+	run find /etc /usr /boot /opt /srv /var/lib /home -xdev -cnewer "$BATS_TEST_TMPDIR/stamp" ! -type d -not -path '/var/lib/containerd/*'
+	[[ -z $output ]]
+	ls "$DOKKU_TEST_CACHE"/archives/docker.io_*.deb
+}
