@@ -204,6 +204,10 @@ LONGER:  x\x1b[31m\x0ay'
 		dokku config:export --format "$1" web
 		assert_success "$2"
 	}
+	assert_file "$ENV" "export A='it'\\''s'
+export B='two
+lines \"q\" \\'
+export C=''"
 	exports exports "export A='it'\\''s'
 export B='two
 lines \"q\" \\'
