@@ -155,8 +155,14 @@ load helper
 	assert_failures wrong_body=1
 }
 
-@test "a download of the wrong size is wrong_body" {
+@test "a download of other bytes is wrong_body" {
 	fault wrong-body
+	load --mode download=1
+	assert_failures wrong_body=1
+}
+
+@test "a download of the right bytes, but too few, is wrong_body" {
+	fault too-short 1
 	load --mode download=1
 	assert_failures wrong_body=1
 }

@@ -149,6 +149,13 @@ wrong_body(struct fault_client *f)
 	http_reply(&f->conn, &f->request, 200, "text/plain", "", "not this", 8);
 }
 
+/* A download, or an echo, that ends too early and says so. */
+static void
+too_short(struct fault_client *f)
+{
+	http_reply(&f->conn, &f->request, 200, "text/plain", "", "0123456789", 10);
+}
+
 /* One byte of the right length is wrong. */
 static void
 wrong_byte(struct fault_client *f)
@@ -312,6 +319,7 @@ static const struct {
 	{ "no-app", no_app },
 	{ "wrong-page", wrong_page },
 	{ "wrong-body", wrong_body },
+	{ "too-short", too_short },
 	{ "wrong-byte", wrong_byte },
 	{ "502", bad_gateway },
 	{ "503", unavailable },
