@@ -121,18 +121,19 @@ look_for_literals(struct judge *j)
 static bool
 has_enough(const struct judge *j)
 {
-	if (!check_wants(j->check, j->response->status))
-		return j->kept.len == j->kept.max;
+	bool wrong = !check_wants(j->check, j->response->status);
+	bool open = false;
+
 	for (size_t i = 0; i < j->check->nr_conditions; i++) {
 		const struct condition *c = &j->check->condition[i];
 		if (c->header)
 			continue;
-		if (!is_literal(c) || (c->op == CHECKS_HAS && !j->seen[i]))
-			return false;
-		if (c->op == CHECKS_LACKS && !j->seen[i])
-			return false;
+		if (is_literal(c) && j->seen[i])
+			wrong |= c->op == CHECKS_LACKS;
+		else
+			open = true;
 	}
-	return true;
+	return wrong ? j->kept.len == j->kept.max : !open;
 }
 
 enum fetch_take
@@ -212,6 +213,19 @@ add_excerpt(struct buf *out, const char *body, size_t len, size_t start, size_t 
 		(void)buf_add(out, "…", strlen("…"));
 }
 
+static bool
+find_in_other_case(
+	const char *body, size_t len, const char *text, size_t text_len, struct match_span *span)
+{
+	for (size_t at = 0; at + text_len <= len; at++) {
+		if (same_word(body + at, text_len, text)) {
+			*span = (struct match_span){ .start = at, .end = at + text_len };
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Find the longest piece of text that occurs in body, looking at fewer and fewer bytes. */
 static bool
 find_piece(const char *body, size_t len, const char *text, size_t text_len, struct match_span *span)
@@ -243,7 +257,10 @@ add_nearest(struct buf *out, const struct judge *j, const char *text, size_t tex
 
 	if (len == 0)
 		return;
-	if (!text || !find_piece(body, len, text, text_len, &span)) {
+	bool found = text &&
+		(find_in_other_case(body, len, text, text_len, &span) ||
+			find_piece(body, len, text, text_len, &span));
+	if (!found) {
 		const char *title = find_bytes(body, len, "<title", 6);
 		span.start = title ? (size_t)(title - body) : 0;
 		while (span.start < len && is_space(body[span.start]))
@@ -468,11 +485,16 @@ judge_literal(const struct judge *j, const struct condition *c, bool seen, struc
 	if (seen == (c->op == CHECKS_HAS))
 		return VERDICT_PASSED;
 	if (c->op == CHECKS_LACKS) {
+		const struct buf *shown = &j->kept;
 		struct match_span span = { 0 };
 		add_but(j, c, "is in", out);
-		(void)match_find(c->match, buf_text(&j->around), j->around.len, 0, &span);
 		(void)buf_addf(out, ": ");
-		add_excerpt(out, buf_text(&j->around), j->around.len, span.start, span.end, false);
+		if (match_find(c->match, body, j->kept.len, 0, &span) != MATCH_YES) {
+			shown = &j->around;
+			(void)match_find(c->match, buf_text(shown), shown->len, 0, &span);
+		}
+		add_excerpt(out, buf_text(shown), shown->len, span.start, span.end,
+			shown->len == j->response->bytes);
 		return VERDICT_PRESENT;
 	}
 	add_but(j, c, "is not in", out);
@@ -564,8 +586,13 @@ judge_answer(const struct judge *j, struct buf *out)
 		die(EXIT_INTERNAL, "out of memory");
 	if (r->status > 0 && r->end != FETCH_REDIRECTS && !check_wants(j->check, r->status))
 		return end_status(j, out);
-	if (r->end != FETCH_ANSWERED)
+	if (r->end != FETCH_ANSWERED) {
+		/* A text that must not be there was: the rest could not have mended it. */
+		for (size_t i = 0; i < j->check->nr_conditions; i++)
+			if (j->seen && j->seen[i] && j->check->condition[i].op == CHECKS_LACKS)
+				return judge_literal(j, &j->check->condition[i], true, out);
 		return end_broken(j, out);
+	}
 	enum verdict verdict = VERDICT_PASSED;
 	for (size_t i = 0; i < j->check->nr_conditions && verdict == VERDICT_PASSED; i++)
 		verdict = judge_condition(j, i, out);

@@ -70,7 +70,10 @@ void judge_start(struct judge *j, const struct check *check, const struct fetch_
 /* A piece of the body; fits struct fetch_request. judge is a struct judge. */
 enum fetch_take judge_take(void *judge, const char *bytes, size_t n);
 
-/* Say what the answer is worth. attempts and decided stay as they were. */
+/*
+ * Say what the answer is worth. attempts and decided stay as they were. A judge with nothing but
+ * check and response set may say it of a try that brought no body.
+ */
 void judge_end(struct judge *j, struct result *result);
 
 void judge_release(struct judge *j);

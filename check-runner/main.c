@@ -342,6 +342,8 @@ main(int argc, char **argv)
 	atexit(remove_draft);
 	options_parse(&p.options, argc, argv);
 	report_init(&p.report, stdout, &p.options);
+	/* Proxies, key logs, configurations: the libraries have ears for many names. */
+	(void)clearenv();
 	if (p.options.mode == OPTIONS_HELP)
 		options_print_help();
 	else if (p.options.mode == OPTIONS_VERSION_ONLY)

@@ -43,3 +43,40 @@ $(CR_OUT)/%.o: $(CR_SRC)/%.c $(CR_SRC)/rules.mk
 		$(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 -include $(CR_OBJECTS:.o=.d)
+
+# --- Tests -------------------------------------------------------------------------------------
+
+CR_SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CR_ASAN := $(CR_OUT)/asan
+CR_LIB_MODULES := $(filter-out main,$(CR_MODULES))
+CR_UNIT := $(patsubst $(CR_TESTS)/%.c,%,$(filter-out $(CR_TESTS)/hostile_test.c,$(wildcard \
+	$(CR_TESTS)/*_test.c)))
+CR_TEST_FLAGS = $(CR_STD) $(CR_WARN) $(CR_LIB_CFLAGS) -I$(CR_SRC) -MMD -MP $(CPPFLAGS)
+
+$(CR_ASAN)/%.o: $(CR_SRC)/%.c $(CR_SRC)/rules.mk
+	@mkdir -p $(@D)
+	$(CC) $(CR_TEST_FLAGS) $(CR_SANITIZE) -c -o $@ $<
+
+$(CR_ASAN)/%_test: $(CR_TESTS)/%_test.c $(CR_LIB_MODULES:%=$(CR_ASAN)/%.o)
+	$(CC) $(CR_TEST_FLAGS) $(CR_SANITIZE) -o $@ $< $(CR_LIB_MODULES:%=$(CR_ASAN)/%.o) $(CR_LIBS)
+
+$(CR_ASAN)/check-runner: $(CR_MODULES:%=$(CR_ASAN)/%.o)
+	$(CC) $(CR_SANITIZE) -o $@ $^ $(CR_LIBS)
+
+$(CR_OUT)/hostile $(CR_OUT)/hostile_test: $(CR_OUT)/%: $(CR_TESTS)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CR_TEST_FLAGS) -O2 -o $@ $<
+
+$(CR_OUT)/failmalloc.so: $(CR_TESTS)/failmalloc.c
+	@mkdir -p $(@D)
+	$(CC) $(CR_TEST_FLAGS) -O2 -fPIC -shared -o $@ $< -ldl
+
+-include $(wildcard $(CR_ASAN)/*.d)
+
+CR_TEST_NEEDS := $(CR_OUT)/check-runner $(CR_ASAN)/check-runner $(CR_OUT)/hostile \
+	$(CR_OUT)/hostile_test $(CR_OUT)/failmalloc.so $(CR_UNIT:%=$(CR_ASAN)/%)
+
+test-check-runner: $(CR_TEST_NEEDS)
+	@$(CR_TESTS)/run $(CR_UNIT:%=$(CR_ASAN)/%)
+
+.PHONY: test-check-runner

@@ -221,8 +221,10 @@ take_answer(struct runner *r, struct slot *s)
 	bool reached = s->response.end != FETCH_REFUSED && s->response.end != FETCH_UNREACHABLE;
 	bool answer = response_is_answer(&s->response);
 
-	/* What the deadline cut off says less than the whole answer before it did. */
-	if (!s->cut_short || s->response.end != FETCH_TIMEOUT || t->answers == 0)
+	/* What the deadline cut off says less than what came before it did. */
+	bool told = result->verdict != VERDICT_UNASKED && result->verdict != VERDICT_REFUSED &&
+		result->verdict != VERDICT_UNREACHABLE;
+	if (!told || !s->cut_short || s->response.end != FETCH_TIMEOUT)
 		judge_end(&s->judge, result);
 	s->busy = false;
 	t->asking = false;
@@ -345,6 +347,9 @@ exit_of(const struct runner *r)
 {
 	bool answered = r->run->ready >= 0;
 
+	for (size_t i = 0; i < r->run->checks->nr; i++)
+		if (r->run->result[i].verdict == VERDICT_INTERNAL)
+			return EXIT_INTERNAL;
 	for (size_t i = 0; i < r->run->checks->nr; i++) {
 		if (has_passed(r, i))
 			continue;

@@ -84,7 +84,7 @@ text_page(int fd, const char *text)
 static void
 redirect(int fd, const char *status, const char *location)
 {
-	char header[8192];
+	char header[9000];
 
 	snprintf(header, sizeof(header), "Location: %s\r\n", location);
 	page(fd, status, header, "moved", 5);

@@ -7,56 +7,59 @@
 
 #define SECOND UTIL_SECOND
 
+static const struct {
+	enum match_kind kind;
+	bool icase;
+	const char *pattern;
+	const char *subject;
+	enum match_answer want;
+	size_t start;
+	size_t end;
+} answers_table[] = {
+	{ MATCH_LITERAL, false, "b", "abc", MATCH_YES, 1, 2 },
+	{ MATCH_LITERAL, false, "B", "abc", MATCH_NO, 0, 0 },
+	{ MATCH_LITERAL, true, "B", "abc", MATCH_YES, 1, 2 },
+	{ MATCH_LITERAL, false, "a.c", "abc", MATCH_NO, 0, 0 },
+	{ MATCH_LITERAL, false, "a.c", "xa.c", MATCH_YES, 1, 4 },
+	{ MATCH_LITERAL, false, "$(function()", "x $(function() {", MATCH_YES, 2, 14 },
+	{ MATCH_LITERAL, false, "\\d+", "1 \\d+", MATCH_YES, 2, 5 },
+	{ MATCH_LITERAL, false, "(*UTF)x", "(*UTF)x", MATCH_YES, 0, 7 },
+	{ MATCH_LITERAL, false, "x", "", MATCH_NO, 0, 0 },
+	{ MATCH_LITERAL, false, "a\nb", "xa\nb", MATCH_YES, 1, 4 },
+	{ MATCH_LITERAL, true, "\xc3\x89t", "\xc3\xa9T", MATCH_YES, 0, 3 },
+	{ MATCH_LITERAL, false, "\xe9", "caf\xe9", MATCH_YES, 3, 4 },
+	{ MATCH_LITERAL, true, "\xe9X", "caf\xe9x", MATCH_YES, 3, 5 },
+	{ MATCH_LITERAL, true, "b", "\xff\xfe b", MATCH_YES, 3, 4 },
+	{ MATCH_REGEX, false, "^v\\d+\\.\\d+$", "v1.22", MATCH_YES, 0, 5 },
+	{ MATCH_REGEX, false, "^v\\d+\\.\\d+$", "v1.22\n", MATCH_YES, 0, 5 },
+	{ MATCH_REGEX, false, "^v\\d+$", "v1\r\n", MATCH_YES, 0, 2 },
+	{ MATCH_REGEX, false, "^v\\d+$", "xv1", MATCH_NO, 0, 0 },
+	{ MATCH_REGEX, false, "A", "a", MATCH_NO, 0, 0 },
+	{ MATCH_REGEX, true, "A", "a", MATCH_YES, 0, 1 },
+	{ MATCH_REGEX, false, "(?i)A", "a", MATCH_YES, 0, 1 },
+	{ MATCH_REGEX, false, "x*", "", MATCH_YES, 0, 0 },
+	{ MATCH_REGEX, false, ".", "\xff\xc3\xa9", MATCH_YES, 1, 3 },
+};
+
 static void
 answers(void)
 {
-	static const struct {
-		enum match_kind kind;
-		bool icase;
-		const char *pattern;
-		const char *subject;
-		enum match_answer want;
-		size_t start;
-		size_t end;
-	} table[] = {
-		{ MATCH_LITERAL, false, "b", "abc", MATCH_YES, 1, 2 },
-		{ MATCH_LITERAL, false, "B", "abc", MATCH_NO, 0, 0 },
-		{ MATCH_LITERAL, true, "B", "abc", MATCH_YES, 1, 2 },
-		{ MATCH_LITERAL, false, "a.c", "abc", MATCH_NO, 0, 0 },
-		{ MATCH_LITERAL, false, "a.c", "xa.c", MATCH_YES, 1, 4 },
-		{ MATCH_LITERAL, false, "$(function()", "x $(function() {", MATCH_YES, 2, 14 },
-		{ MATCH_LITERAL, false, "\\d+", "1 \\d+", MATCH_YES, 2, 5 },
-		{ MATCH_LITERAL, false, "(*UTF)x", "(*UTF)x", MATCH_YES, 0, 7 },
-		{ MATCH_LITERAL, false, "x", "", MATCH_NO, 0, 0 },
-		{ MATCH_LITERAL, false, "a\nb", "xa\nb", MATCH_YES, 1, 4 },
-		{ MATCH_LITERAL, true, "\xc3\x89t", "\xc3\xa9T", MATCH_YES, 0, 3 },
-		{ MATCH_LITERAL, false, "\xe9", "caf\xe9", MATCH_YES, 3, 4 },
-		{ MATCH_LITERAL, true, "\xe9X", "caf\xe9x", MATCH_YES, 3, 5 },
-		{ MATCH_LITERAL, true, "b", "\xff\xfe b", MATCH_YES, 3, 4 },
-		{ MATCH_REGEX, false, "^v\\d+\\.\\d+$", "v1.22", MATCH_YES, 0, 5 },
-		{ MATCH_REGEX, false, "^v\\d+\\.\\d+$", "v1.22\n", MATCH_YES, 0, 5 },
-		{ MATCH_REGEX, false, "^v\\d+$", "v1\r\n", MATCH_YES, 0, 2 },
-		{ MATCH_REGEX, false, "^v\\d+$", "xv1", MATCH_NO, 0, 0 },
-		{ MATCH_REGEX, false, "A", "a", MATCH_NO, 0, 0 },
-		{ MATCH_REGEX, true, "A", "a", MATCH_YES, 0, 1 },
-		{ MATCH_REGEX, false, "(?i)A", "a", MATCH_YES, 0, 1 },
-		{ MATCH_REGEX, false, "x*", "", MATCH_YES, 0, 0 },
-		{ MATCH_REGEX, false, ".", "\xff\xc3\xa9", MATCH_YES, 1, 3 },
-	};
 
-	for (size_t i = 0; i < TEST_COUNT(table); i++) {
+	for (size_t i = 0; i < TEST_COUNT(answers_table); i++) {
 		struct match_error error = { 0 };
 		struct match_span span = { 0 };
-		struct match *m = match_new(table[i].kind, table[i].icase, table[i].pattern,
-			strlen(table[i].pattern), &error);
+		struct match *m = match_new(answers_table[i].kind, answers_table[i].icase,
+			answers_table[i].pattern, strlen(answers_table[i].pattern), &error);
 		if (!IS(m != NULL))
 			continue;
-		enum match_answer got =
-			match_find(m, table[i].subject, strlen(table[i].subject), SECOND, &span);
-		ROW_INT(got, table[i].want, table[i].pattern);
-		ROW_INT(span.start, table[i].start, table[i].pattern);
-		ROW_INT(span.end, table[i].end, table[i].pattern);
-		INT(match_find(m, table[i].subject, strlen(table[i].subject), SECOND, NULL), got);
+		enum match_answer got = match_find(m, answers_table[i].subject,
+			strlen(answers_table[i].subject), SECOND, &span);
+		ROW_INT(got, answers_table[i].want, answers_table[i].pattern);
+		ROW_INT(span.start, answers_table[i].start, answers_table[i].pattern);
+		ROW_INT(span.end, answers_table[i].end, answers_table[i].pattern);
+		INT(match_find(m, answers_table[i].subject, strlen(answers_table[i].subject),
+			    SECOND, NULL),
+			got);
 		match_free(m);
 	}
 }

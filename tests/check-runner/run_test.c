@@ -175,6 +175,16 @@ fake_progress(void *context, const struct run *run)
 	f->progress++;
 }
 
+/* Count lines of a check of "/" after what text holds. */
+static void
+add_lines(char *text, size_t size, int count)
+{
+	size_t len = strlen(text);
+
+	for (int i = 0; i < count && len + 3 < size; i++, len += 2)
+		memcpy(text + len, "/\n", 3);
+}
+
 struct scene {
 	struct fake fake;
 	struct options options;
@@ -341,8 +351,7 @@ silence_ends(void)
 	char text[2000] = "";
 	struct scene s;
 
-	for (int i = 0; i < 40; i++)
-		strcat(text, "/\n");
+	add_lines(text, sizeof(text), 40);
 	set_scene(&s, text, hangs, 1);
 	INT(play(&s), EXIT_NEVER_ANSWERED);
 	IS(s.run.duration <= 56 * UTIL_SECOND);
@@ -405,8 +414,7 @@ failure_count_never_wraps(void)
 	char text[1000] = "ATTEMPTS=1\nWAIT=1\n";
 	struct scene s;
 
-	for (int i = 0; i < 100; i++)
-		strcat(text, "/\n");
+	add_lines(text, sizeof(text), 100);
 	set_scene(&s, text, wrong, 1);
 	INT(play(&s), EXIT_FAIL);
 	end_scene(&s);
@@ -483,8 +491,7 @@ at_most_eight_at_a_time_and_all_at_once(void)
 	char text[1000] = "";
 	struct scene s;
 
-	for (int i = 0; i < 100; i++)
-		strcat(text, "/\n");
+	add_lines(text, sizeof(text), 100);
 	set_scene(&s, text, good, 1);
 	INT(play(&s), EXIT_PASS);
 	INT(s.fake.most_in_flight, FETCH_SLOTS);

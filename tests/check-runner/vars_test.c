@@ -2,60 +2,62 @@
 
 #include "test.h"
 
+static const struct {
+	const char *text;
+	int result;
+	const char *want; /* the name without a value, for -1 */
+} expands_table[] = {
+	{ "plain", 0, "plain" },
+	{ "", 0, "" },
+	{ "{{ var \"A\" }}", 0, "one" },
+	{ "x{{var \"A\"}}y{{\tvar\t`B`\t}}z", 0, "xoneytwo wordsz" },
+	{ "{{var\"A\"}}", 0, "one" },
+	{ "{{ var \"EMPTY\" }}", 0, "" },
+	{ "{{ var \"NONE\" }}", -1, "NONE" },
+	{ "a {{ var \"A\" }} {{ var \"NONE\" }} b", -1, "NONE" },
+	{ "{{\"{\"}}", 0, "{" },
+	{ "{{ \"}\" }}", 0, "}" },
+	{ "{{`{{`}}", 0, "{{" },
+	{ "{{\"}}\"}}", 0, "}}" },
+	{ "{{ foo }}", 0, "{{ foo }}" },
+	{ "{{ var A }}", 0, "{{ var A }}" },
+	{ "{{ var \"A }}", 0, "{{ var \"A }}" },
+	{ "{{ var \"A\" }", 0, "{{ var \"A\" }" },
+	{ "{{ var \"A\"", 0, "{{ var \"A\"" },
+	{ "{{ var \"A\"  x }}", 0, "{{ var \"A\"  x }}" },
+	{ "{{ var", 0, "{{ var" },
+	{ "{{ var ", 0, "{{ var " },
+	{ "{{", 0, "{{" },
+	{ "{", 0, "{" },
+	{ "{{ \"x\" }}", 0, "{{ \"x\" }}" },
+	{ "{{ \"\" }}", 0, "{{ \"\" }}" },
+	{ "{{ var \"\" }}", 0, "{{ var \"\" }}" },
+	{ "{{ var \"1A\" }}", 0, "{{ var \"1A\" }}" },
+	{ "{{{ var \"A\" }}}", 0, "{one}" },
+	/* A value is never looked at again. */
+	{ "{{ var \"NEST\" }}", 0, "{{ var \"A\" }}" },
+};
+
 static void
 expands(void)
 {
-	static const struct {
-		const char *text;
-		int result;
-		const char *want; /* the name without a value, for -1 */
-	} table[] = {
-		{ "plain", 0, "plain" },
-		{ "", 0, "" },
-		{ "{{ var \"A\" }}", 0, "one" },
-		{ "x{{var \"A\"}}y{{\tvar\t`B`\t}}z", 0, "xoneytwo wordsz" },
-		{ "{{var\"A\"}}", 0, "one" },
-		{ "{{ var \"EMPTY\" }}", 0, "" },
-		{ "{{ var \"NONE\" }}", -1, "NONE" },
-		{ "a {{ var \"A\" }} {{ var \"NONE\" }} b", -1, "NONE" },
-		{ "{{\"{\"}}", 0, "{" },
-		{ "{{ \"}\" }}", 0, "}" },
-		{ "{{`{{`}}", 0, "{{" },
-		{ "{{\"}}\"}}", 0, "}}" },
-		{ "{{ foo }}", 0, "{{ foo }}" },
-		{ "{{ var A }}", 0, "{{ var A }}" },
-		{ "{{ var \"A }}", 0, "{{ var \"A }}" },
-		{ "{{ var \"A\" }", 0, "{{ var \"A\" }" },
-		{ "{{ var \"A\"", 0, "{{ var \"A\"" },
-		{ "{{ var \"A\"  x }}", 0, "{{ var \"A\"  x }}" },
-		{ "{{ var", 0, "{{ var" },
-		{ "{{ var ", 0, "{{ var " },
-		{ "{{", 0, "{{" },
-		{ "{", 0, "{" },
-		{ "{{ \"x\" }}", 0, "{{ \"x\" }}" },
-		{ "{{ \"\" }}", 0, "{{ \"\" }}" },
-		{ "{{ var \"\" }}", 0, "{{ var \"\" }}" },
-		{ "{{ var \"1A\" }}", 0, "{{ var \"1A\" }}" },
-		{ "{{{ var \"A\" }}}", 0, "{one}" },
-		/* A value is never looked at again. */
-		{ "{{ var \"NEST\" }}", 0, "{{ var \"A\" }}" },
-	};
 	static const char pairs[] = "A=zero\0A=one\0\0B=two words\0EMPTY=\0NEST={{ var \"A\" }}";
 	struct vars v = { 0 };
 
 	INT(vars_add_all(&v, pairs, sizeof(pairs) - 1), 0);
-	for (size_t i = 0; i < TEST_COUNT(table); i++) {
+	for (size_t i = 0; i < TEST_COUNT(expands_table); i++) {
 		struct buf out;
 		const char *name = NULL;
 		size_t len = 0;
 		buf_init(&out, 1000);
-		int result =
-			vars_expand(&v, table[i].text, strlen(table[i].text), &out, &name, &len);
-		ROW_INT(result, table[i].result, table[i].text);
+		int result = vars_expand(&v, expands_table[i].text, strlen(expands_table[i].text),
+			&out, &name, &len);
+		ROW_INT(result, expands_table[i].result, expands_table[i].text);
 		if (result == 0)
-			ROW_TEXT(buf_text(&out), table[i].want, table[i].text);
+			ROW_TEXT(buf_text(&out), expands_table[i].want, expands_table[i].text);
 		else
-			IS(len == strlen(table[i].want) && memcmp(name, table[i].want, len) == 0);
+			IS(len == strlen(expands_table[i].want) &&
+				memcmp(name, expands_table[i].want, len) == 0);
 		buf_release(&out);
 	}
 	vars_clear(&v);

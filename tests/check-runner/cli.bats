@@ -1,0 +1,583 @@
+#!/usr/bin/env bats
+# What a user of the command sees: options, exit statuses, every format, signals, descriptors.
+
+setup_file() {
+	export runner=$PWD/build/check-runner/check-runner
+	export hostile=$PWD/build/check-runner/hostile
+	export failmalloc=$PWD/build/check-runner/failmalloc.so
+	"$hostile" 9 >"$BATS_FILE_TMPDIR/port" 3>&- &
+	echo $! >"$BATS_FILE_TMPDIR/pid"
+	until [[ -s $BATS_FILE_TMPDIR/port ]]; do sleep 0.01; done
+	target=127.0.0.1:$(<"$BATS_FILE_TMPDIR/port")
+	export target
+	# A port that nobody listens on: the kernel gives it to nobody while we hold it.
+	export closed=127.0.0.1:1
+}
+
+teardown_file() {
+	kill "$(<"$BATS_FILE_TMPDIR/pid")"
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+# The exact status, so that a crash is no failure that was wanted.
+assert_status() {
+	if [[ $status -ne $1 ]]; then
+		printf 'status %d, not %d; output:\n%s\n' "$status" "$1" "$output"
+		return 1
+	fi
+}
+
+assert_output() {
+	if [[ $output != "$1" ]]; then
+		printf 'got:\n%s\nwant:\n%s\n' "$output" "$1"
+		return 1
+	fi
+}
+
+assert_has() {
+	if [[ $output != *"$1"* ]]; then
+		printf 'got:\n%s\nwant in it:\n%s\n' "$output" "$1"
+		return 1
+	fi
+}
+
+asks() {
+	local checks=$1
+	shift
+	printf "$checks" >CHECKS
+	run "$runner" "$@" CHECKS
+	output=$(sed -E 's/[0-9]+\.[0-9]+ s/N s/' <<<"$output")
+}
+
+@test "a pass is one line per check, and 0" {
+	asks '/page My Amazing App\n404 /none\nname="the echo" POST /echo POST\n' "$target"
+	assert_status 0
+	assert_output 'ok   /page "My Amazing App"  (N s, 1 try)
+ok   404 /none  (N s, 1 try)
+ok   the echo: POST /echo "POST"  (N s, 1 try)'
+}
+
+@test "a failure says what was asked, wanted and got, and 1" {
+	asks '/page Our Grand Team\n! /page Amazing\n401 /page\n' --deadline 0.2 "$target"
+	assert_status 1
+	assert_output 'FAIL /page: 200, but "Our Grand Team" is not in its 54 bytes: …<title>Our Team</title>…
+FAIL /page: 200, but "Amazing" is in its 54 bytes: …My Amazing App…
+FAIL 401 /page: 200, not 401: …<title>Our Team</title>…'
+}
+
+@test "a text that was a regex is recognised" {
+	asks '/page Our.*Team\n' --deadline 0.2 "$target"
+	assert_status 1
+	assert_has 'did you mean "~ /page Our.*Team"?'
+}
+
+@test "checks come from stdin when there is no FILE, or -" {
+	run sh -c 'echo "/page Amazing" | "$runner" "$target"'
+	assert_status 0
+	run sh -c 'echo "/page Amazing" | "$runner" "$target" -'
+	assert_status 0
+}
+
+@test "stdin that is closed, or /dev/null, is misuse and no pass" {
+	run sh -c '"$runner" "$target" <&-'
+	assert_status 2
+	assert_has 'stdin: Bad file descriptor'
+	run sh -c '"$runner" "$target" </dev/null'
+	assert_status 2
+	assert_has 'CHECKS:1:1: not one check in this file'
+}
+
+@test "what is not understood is 2, with file, line and column, and nothing is asked" {
+	asks '/once?7 ready once\nnonsense\n/b\n' "$target"
+	assert_status 2
+	assert_output 'CHECKS:2:1: expected a path, or a modifier before it, got "nonsense"'
+	asks '= /count?7 0\n' --deadline 0.2 "$target"
+	assert_status 0
+}
+
+@test "misuse of the command line is 2" {
+	local line
+	while read -r line; do
+		read -ra words <<<"$line"
+		run "$runner" "${words[@]}"
+		assert_status 2
+		[[ $output == 'check-runner: '* || $output == *'check-runner: unrecognized'* ||
+			$output == *"check-runner: option"* ]] || {
+			echo "$line: $output"
+			return 1
+		}
+	done <<'LINES'
+--nope 127.0.0.1:80
+--wait
+127.0.0.1
+127.0.0.1:0
+127.0.0.1:65536
+127.0.0.1:80x
+:80
+localhost:80
+256.0.0.1:80
+[::1:80
+[]:80
+[127.0.0.1]:80
+127.0.0.1:80 a b
+--wait x 127.0.0.1:80
+--timeout 0 127.0.0.1:80
+--attempts 0 127.0.0.1:80
+--deadline 0 127.0.0.1:80
+--pid 0 127.0.0.1:80
+--pid 1x 127.0.0.1:80
+--tls-port 0 127.0.0.1:80
+--format xml 127.0.0.1:80
+--color blue 127.0.0.1:80
+--host a/b 127.0.0.1:80
+--header novalue 127.0.0.1:80
+--header Connection:close 127.0.0.1:80
+--var novalue 127.0.0.1:80
+--vars-from /does/not/exist 127.0.0.1:80
+127.0.0.1:80 /does/not/exist
+127.0.0.1:80 /
+LINES
+}
+
+@test "a control character in --header is refused" {
+	run "$runner" --header $'X: a\r\nY: b' "$target"
+	assert_status 2
+}
+
+@test "the file's settings win over the command line's, and --deadline over both" {
+	local before=$SECONDS
+	asks 'WAIT=0\nATTEMPTS=1\n/none\n' --wait 60 --attempts 60 "$target"
+	assert_status 1
+	asks 'WAIT=60\n/none\n' --deadline 0.3 "$target"
+	assert_status 1
+	((SECONDS - before < 3))
+}
+
+@test "a port that never listens is 4, in time" {
+	asks '/ x\n/b\n' --deadline 0.3 "$closed"
+	assert_status 4
+	assert_output "FAIL the server never answered at $closed within N s
+FAIL /: connection refused
+FAIL /b: connection refused"
+}
+
+@test "a server that starts late is found within 30 ms" {
+	mkfifo port
+	(
+		sleep 0.3
+		exec "$hostile" 9 >port
+	) 3>&- &
+	local server=$!
+	read -r port <port
+	kill "$server"
+	wait "$server" || true
+	# Now the port is known and free again.
+	(
+		sleep 0.4
+		exec python3 -c 'import socket, sys, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen()
+start = time.time()
+c, _ = s.accept()
+c.recv(4096)
+c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+open("late", "w").write(str(time.time() - start))' "$port"
+	) 3>&- &
+	server=$!
+	asks '/ hi\n' --deadline 5 "127.0.0.1:$port"
+	assert_status 0
+	[[ $output =~ \(N\ s,\ [0-9]+\ tries\) ]]
+	wait "$server"
+	run awk '{ exit !($1 < 0.03) }' late
+	assert_status 0
+}
+
+@test "a process that exits is 3, at once" {
+	sleep 0.3 3>&- &
+	local before=$SECONDS
+	asks '/ x\n' --pid $! --deadline 20 "$closed"
+	assert_status 3
+	((SECONDS - before < 3))
+	assert_output "FAIL the process exited (pid $!) after N s
+FAIL /: connection refused"
+}
+
+@test "a process that has exited before is 3" {
+	true &
+	local gone=$!
+	wait "$gone"
+	asks '/page Amazing\n' --pid "$gone" "$target"
+	assert_status 3
+	assert_has "FAIL the process exited (pid $gone)"
+}
+
+@test "a process that lives is no obstacle, whoever owns it" {
+	asks '/page Amazing\n' --pid 1 "$target"
+	assert_status 0
+	asks '/page Amazing\n' --pid $$ "$target"
+	assert_status 0
+}
+
+@test "signals end it at once with 128 and their number" {
+	local signal number
+	while read -r signal number; do
+		sh -c 'echo "/ x" | "$runner" --deadline 20 --report report.json "$closed"; echo $? >status' \
+			3>&- >/dev/null 2>&1 &
+		local shell=$!
+		until compgen -G 'report.json.*' >/dev/null; do sleep 0.01; done
+		sleep 0.05
+		pkill "-$signal" -P "$shell" -x check-runner
+		wait "$shell"
+		run cat status
+		assert_output "$number"
+		rm status
+		# The draft of the report is gone, and no report is there.
+		[[ -z $(compgen -G 'report.json*') ]]
+	done <<<$'TERM 143\nINT 130\nHUP 129'
+}
+
+@test "a reader that goes away, or a stdout that is closed or full, is no pass" {
+	run bash -c '"$runner" "$target" <<<"/slow?300 slow" | true; exit ${PIPESTATUS[0]}'
+	assert_status 5
+	run bash -c '"$runner" "$target" <<<"/page Amazing" >&-'
+	assert_status 5
+	run bash -c '"$runner" "$target" <<<"/page Amazing" >/dev/full'
+	assert_status 5
+	run bash -c '"$runner" --deadline 0.2 "$target" <<<"/none" >/dev/full'
+	assert_status 1
+}
+
+@test "json is json, and says all that is known" {
+	asks '/page Amazing\nname="a b" warn /none\xff x\x01\n' --deadline 0.2 --format json "$target"
+	assert_status 0
+	run jq -ce '[.version, .target == env.target, .verdict, .exit, (.ready_ms | type),
+		(.duration_ms | type), (.checks | length), .checks[0].ok, .checks[1].ok,
+		.checks[1].warn, .checks[1].name, .checks[1].status, .checks[0].url, .checks[0].bytes,
+		.checks[0].reason, .checks[0].verdict, .checks[1].verdict, .checks[0].attempts,
+		(.checks[0].ms | keys)]' <<<"$output"
+	assert_status 0
+	assert_output '[1,true,"pass",0,"number","number",2,true,false,true,"a b",404,"http://'"$target"'/page",54,null,"passed","status",1,["connect","first_byte","total"]]'
+}
+
+@test "json of a failure, of a closed port, of a gone process and of misuse" {
+	asks '/none\n' --deadline 0.2 --format json "$target"
+	assert_status 1
+	run jq -ce '[.verdict, .exit, .checks[0].reason]' <<<"$output"
+	assert_output '["fail",1,"404, not below 400: nothing here"]'
+	asks '/none\n' --deadline 0.2 --format json "$closed"
+	assert_status 4
+	run jq -ce '[.verdict, .exit, .ready_ms, .message, .checks[0].verdict, .checks[0].status]' <<<"$output"
+	assert_output '["fail",4,null,"the server never answered","refused",null]'
+	run sh -c 'echo nonsense | "$runner" --format json "$target" 2>/dev/null'
+	assert_status 2
+	run jq -ce '[.verdict, .exit, .message, .checks]' <<<"$output"
+	assert_output '["error",2,"CHECKS:1:1: expected a path, or a modifier before it, got \"nonsense\"",[]]'
+}
+
+@test "tap is tap" {
+	asks '/page Amazing\nwarn /none\n/none # x\n' --deadline 0.2 --format tap "$target"
+	assert_status 1
+	assert_output 'TAP version 13
+1..3
+ok 1 - /page "Amazing"
+not ok 2 - /none # TODO warn only
+# 404, not below 400: nothing here
+not ok 3 - /none "\# x"
+# 404, not below 400: nothing here'
+}
+
+@test "the report is written by rename, beside any format" {
+	echo old >report.json
+	exec 4<report.json
+	asks '/page Amazing\n' --report report.json "$target"
+	assert_status 0
+	assert_has 'ok   /page'
+	run jq -r .verdict report.json
+	assert_output pass
+	run cat <&4
+	assert_output old
+	[[ $(stat -c %a report.json) == "$(printf '%o' $((0666 & ~$(umask))))" ]]
+	mkdir sub
+	asks 'nonsense\n' --report sub/report.json "$target"
+	assert_status 2
+	run jq -r '.exit' sub/report.json
+	assert_output 2
+	[[ $(ls sub) == report.json ]]
+	asks '/page Amazing\n' --report none/report.json "$target"
+	assert_status 2
+}
+
+@test "lint reads and asks nothing" {
+	asks '/a\n  ! b\n/c\n' --lint
+	assert_status 0
+	assert_output 'CHECKS: 2 checks, up to 25 s'
+	asks 'WAIT=x\n\nATTEMPTS=0\n~ /a (\n' --lint
+	assert_status 2
+	assert_output 'CHECKS:1:6: expected seconds, or a time like 500ms, 2s or 1m
+CHECKS:3:1: warning: ATTEMPTS=0 is read as 1: the checks are asked anyway
+CHECKS:4:7: not a regex: missing closing parenthesis'
+	run sh -c 'echo /a | "$runner" --lint'
+	assert_status 0
+	assert_output 'CHECKS: 1 check, up to 25 s'
+}
+
+@test "variables come from argv and from files, and have no other way in" {
+	printf 'B=My Amazing\0C=x=y\0' >vars
+	asks '{{ var "A" }} {{ var "B" }} App\n/echo?{{ var "C" }} x=y\n' \
+		--var A=/page --vars-from vars "$target"
+	assert_status 0
+	B=env asks '/page {{ var "HOME" }}\n' "$target"
+	assert_status 2
+	assert_has 'CHECKS:1:15: no value for {{ var "HOME" }}'
+	printf 'secret' >vars
+	asks '/page\n' --vars-from vars "$target"
+	assert_status 2
+	[[ $output != *secret* ]]
+}
+
+@test "what is sent: host, headers, scheme, path as it is" {
+	asks '/echo?a#b GET /echo?a HTTP/1.1\n  ~ (?m)^Host: app\\.example\\r$\n  X\n' "$target"
+	assert_status 2
+	asks '/echo?a#b GET /echo?a HTTP/1.1
+  ~ (?m)^Host: app\\.example\\r$
+  ~ (?m)^X-Global: 1\\r$
+  ~ (?m)^User-Agent: check-runner/
+  ! X-Forwarded
+  ! Content-Type
+//b.example:99/echo Host: b.example
+  ! b.example:
+/../echo/../echo nothing
+' --deadline 0.3 --host app.example --header 'X-Global: 1' "$target"
+	assert_has 'ok   /echo?a#b'
+	assert_has 'ok   //b.example:99/echo'
+	asks 'http://app.example/echo\n  ! X-Forwarded\n/echo X-Forwarded-Proto: https\n' --tls "$target"
+	assert_status 0
+	asks "/echo Host: $target\n  > X-Global: 2\n  > X-Empty:\n  ~ (?m)^X-Empty:\\\\s*\$\n  ! X-Global: 1\n" \
+		--header 'X-Global: 1' "$target"
+	assert_status 0
+	asks 'POST /echo Content-Length: 0\n  ! Content-Type\n  ! Expect\n' "$target"
+	assert_status 0
+}
+
+@test "the environment changes nothing" {
+	export http_proxy=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9 all_proxy=http://127.0.0.1:9
+	export ALL_PROXY=socks5://127.0.0.1:9 CURL_CA_BUNDLE=/x SSLKEYLOGFILE=keys HOME=$PWD
+	echo 'machine app.example login u password p' >.netrc
+	echo 'proxy = "127.0.0.1:9"' >.curlrc
+	asks '/echo GET /echo HTTP\n  ! Authorization\n' --host app.example "$target"
+	assert_status 0
+	[[ ! -e keys ]]
+}
+
+@test "color is for terminals, and for who asks" {
+	asks '/page Amazing\n' --color always "$target"
+	assert_has $'\033[32mok\033[0m   /page'
+	asks '/none\n' --color always --deadline 0.2 "$target"
+	assert_has $'\033[31mFAIL\033[0m /none'
+	asks '/page Amazing\n' "$target"
+	[[ $output != *$'\033'* ]]
+	echo '/page Amazing' >CHECKS
+	run script -qec "$runner $target CHECKS" /dev/null
+	assert_has $'\033[32mok\033[0m   /page'
+	NO_COLOR=1 run script -qec "$runner $target CHECKS" /dev/null
+	[[ $output != *$'\033'* ]]
+}
+
+@test "on a terminal, one line shows what is waited for and is gone at the end" {
+	printf '/page Amazing\n/none x\n' >CHECKS
+	run script -qec "$runner --deadline 0.5 $target CHECKS" /dev/null
+	assert_has $'\r\033[K1 of 2 ok, 0 s left, waiting for /none: 404, not below 400: nothing here'
+	assert_has $'\r\033[K\033[32mok'
+}
+
+@test "IPv6" {
+	python3 - 3>&- <<'PY' &
+import socket
+s = socket.socket(socket.AF_INET6)
+s.bind(("::1", 0))
+s.listen()
+open("port", "w").write(str(s.getsockname()[1]))
+c, _ = s.accept()
+c.recv(4096)
+c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+PY
+	until [[ -s port ]]; do sleep 0.01; done
+	asks '/ hi\n' --deadline 5 "[::1]:$(<port)"
+	assert_status 0
+	wait
+}
+
+@test "through the proxy: https is TLS, http is not, and nothing else is connected to" {
+	command -v nginx >/dev/null || skip "no nginx"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -out cert \
+		-days 2 -subj /CN=other.example 2>/dev/null
+	cat >nginx.conf <<CONF
+daemon off; pid $PWD/pid; error_log $PWD/error; worker_processes 1; user root;
+events {}
+http {
+	access_log off; client_body_temp_path $PWD/a; proxy_temp_path $PWD/b;
+	fastcgi_temp_path $PWD/c; uwsgi_temp_path $PWD/d; scgi_temp_path $PWD/e;
+	server {
+		listen unix:$PWD/ready; listen 127.0.0.1:41780; listen 127.0.0.1:41743 ssl http2;
+		ssl_certificate cert; ssl_certificate_key key;
+		location / { return 200 "\$scheme host \$http_host sni \$ssl_server_name proto [\$http_x_forwarded_proto]\n"; }
+		location /force { if (\$scheme = http) { return 301 https://\$host/force; } return 200 "forced \$scheme\n"; }
+	}
+}
+CONF
+	nginx -p "$PWD" -c "$PWD/nginx.conf" 3>&- 2>/dev/null &
+	local server=$!
+	asks '/ http host app.example sni  proto []\n/force forced https\n//app.example/force forced https
+https://app.example/ https host app.example sni app.example proto []\n' \
+		--host app.example --tls-port 41743 --deadline 5 127.0.0.1:41780
+	local first=$status out=$output
+	asks '/ https host app.example\n' --tls --host app.example --tls-port 41743 127.0.0.1:41780
+	local second=$status
+	asks '/force\n' --host app.example --deadline 1 127.0.0.1:41780
+	local third=$status
+	kill "$server"
+	wait "$server" || true
+	status=$first output=$out assert_status 0
+	status=$second assert_status 0
+	# Without --tls-port the redirect to https is asked over HTTP, and is one for ever.
+	status=$third assert_status 1
+	assert_has 'more than 10 redirects'
+}
+
+@test "it is contained, and says so" {
+	run "$runner" --version
+	assert_status 0
+	assert_has 'check-runner 1.'
+	assert_has 'containment: rlimits, no_new_privs'
+	run "$runner" --selftest
+	[[ $output != *'NOT DENIED'* || $output == *'cannot restrict ports'* ]]
+	assert_has 'denied      opening a file to read'
+	assert_has 'denied      starting a program'
+}
+
+@test "it works for a user without any rights" {
+	[[ $EUID -eq 0 ]] || skip "not root"
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR"
+	mkdir -m 777 out
+	cp "$runner" check-runner
+	echo '/page Amazing' >CHECKS
+	run setpriv --reuid 65534 --regid 65534 --clear-groups ./check-runner --pid 1 \
+		--report out/report.json "$target" CHECKS
+	assert_status 0
+	run jq -r .verdict out/report.json
+	assert_output pass
+	run setpriv --reuid 65534 --regid 65534 --clear-groups ./check-runner --selftest
+	[[ $output != *'NOT DENIED'* || $output == *'cannot restrict ports'* ]]
+}
+
+# Each of these once passed without checking, in one version of Dokku or another.
+
+@test "regression: the last line without newline is checked" {
+	printf '/page Amazing\n/none' >CHECKS
+	run "$runner" --deadline 0.2 "$target" CHECKS
+	assert_status 1
+	assert_has 'FAIL /none'
+}
+
+@test "regression: a URL with = is checked" {
+	asks '/page?a=b Nowhere\n' --deadline 0.2 "$target"
+	assert_status 1
+}
+
+@test "regression: the root path is checked" {
+	asks '/ Nowhere\n' --deadline 0.2 "$target"
+	assert_status 1
+	asks '/ My Amazing App\n' --deadline 0.2 "$target"
+	assert_status 0
+}
+
+@test "regression: everything after the first pass is checked" {
+	asks '/page Amazing\n/page Nowhere\n/none\n' --deadline 0.2 "$target"
+	assert_status 1
+	assert_has 'ok   /page'
+	assert_has 'FAIL /page'
+	assert_has 'FAIL /none'
+}
+
+@test "regression: ATTEMPTS=0 still checks" {
+	asks 'ATTEMPTS=0\n/none\n' --deadline 0.2 "$target"
+	assert_status 1
+	assert_has 'FAIL /none'
+}
+
+@test "regression: text of progress output or headers is no text of the page" {
+	asks '/page Content-Length\n/page HTTP/1.1\n/page 200\n/page 100\n' --deadline 0.2 "$target"
+	assert_status 1
+	[[ $output != *ok* ]]
+}
+
+@test "regression: plain lines after a //host line go to the default host" {
+	asks '//b.example/echo Host: b.example\n/echo Host: app.example\n' --host app.example "$target"
+	assert_status 0
+}
+
+@test "regression: a mistyped line is an error" {
+	asks '/page Amazing\npage Amazing\n' "$target"
+	assert_status 2
+}
+
+@test "regression: CRLF files are checked as written" {
+	asks 'WAIT=0\r\nATTEMPTS=1\r\n/page My Amazing App\r\n/none\r\n' "$target"
+	assert_status 1
+	assert_has 'ok   /page "My Amazing App"'
+	assert_has 'FAIL /none'
+}
+
+@test "regression: an entry of an unknown kind is an error" {
+	asks '{"type": "startup"}\n' "$target"
+	assert_status 2
+	asks '/page\n  something else\n' "$target"
+	assert_status 2
+}
+
+@test "regression: a hundred failures are 1" {
+	printf '/none\n%.0s' {1..100} >CHECKS
+	run "$runner" --wait 0 --attempts 1 "$target" CHECKS
+	assert_status 1
+}
+
+# FROM STEP MOST OPTIONS… -- : run once for each number of an allocation that fails.
+each_allocation() {
+	local step=$1 checks=$2 allowed=$3
+	shift 3
+	printf "$checks" >CHECKS
+	FAIL_COUNT=$PWD/count LD_PRELOAD=$failmalloc "$runner" "$@" "$target" CHECKS >/dev/null || true
+	local all n rc
+	all=$(<count)
+	((all > 100))
+	for ((n = 1; n <= all; n += step)); do
+		rc=0
+		env FAIL_AT="$n" LD_PRELOAD="$failmalloc" "$runner" "$@" "$target" CHECKS >out 2>&1 || rc=$?
+		if [[ ! $rc =~ ^($allowed)$ ]]; then
+			echo "allocation $n of $all: $rc"
+			cat out
+			return 1
+		fi
+		if [[ $rc == 0 && $(<out) != *'ok   /page'* ]]; then
+			echo "allocation $n of $all: a pass without a word"
+			return 1
+		fi
+	done
+}
+
+@test "no failed allocation turns a failure into a pass, or a crash" {
+	each_allocation 1 '/page Nowhere\n~ /page Now.*here\n' '1|5' --wait 0 --attempts 1
+}
+
+@test "no failed allocation crashes a pass" {
+	each_allocation 3 '~ /page Our.*\n  < Content-Type: html\n' '0|1|4|5' --wait 0 --attempts 1
+}
+
+@test "memory that is gone for good is 5" {
+	FAIL_ON=1 each_allocation 5 '/page Nowhere\n' '1|5' --wait 0 --attempts 1
+}
