@@ -80,3 +80,47 @@ test-check-runner: $(CR_TEST_NEEDS)
 	@$(CR_TESTS)/run $(CR_UNIT:%=$(CR_ASAN)/%)
 
 .PHONY: test-check-runner
+
+# --- Gates -------------------------------------------------------------------------------------
+
+# The modules once more with every compiler that is here, and warnings as errors.
+CR_COMPILERS = $(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc)))
+CR_FORMATTED = $(wildcard $(CR_SRC)/*.[ch] $(CR_TESTS)/*.[ch] tests/fuzz/*.c tests/bench/check-runner*.c)
+
+check-check-runner:
+	clang-format --dry-run -Werror $(CR_FORMATTED)
+	$(CR_TESTS)/gates $(CR_MODULES)
+	@for cc in $(CR_COMPILERS); do for module in $(CR_MODULES); do \
+		$$cc $(CR_STD) $(CR_WARN) -Werror -O2 $(CR_LIB_CFLAGS) -c -o /dev/null \
+			$(CR_SRC)/$$module.c || exit 1; done; echo "$$cc: no warnings"; done
+	@for page in docs/check-runner.1; do if command -v mandoc >/dev/null; then \
+		mandoc -Tlint -Wwarning $$page && echo "$$page: no warnings"; fi; done
+
+# --- Fuzzing -----------------------------------------------------------------------------------
+
+CR_FUZZ := $(CR_OUT)/fuzz
+CR_FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+SECONDS ?= 20
+
+$(CR_FUZZ)/%.o: $(CR_SRC)/%.c $(CR_SRC)/rules.mk
+	@mkdir -p $(@D)
+	clang $(CR_TEST_FLAGS) $(CR_SANITIZE) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(CR_FUZZ)/fuzz_%: tests/fuzz/%.c $(CR_LIB_MODULES:%=$(CR_FUZZ)/%.o)
+	clang $(CR_TEST_FLAGS) $(CR_SANITIZE) -fsanitize=fuzzer -o $@ $< \
+		$(CR_LIB_MODULES:%=$(CR_FUZZ)/%.o) $(CR_LIBS)
+
+-include $(wildcard $(CR_FUZZ)/*.d)
+
+# New inputs go to build/, so that the corpus in git stays small; the findings stay where they are.
+fuzz-check-runner: $(CR_FUZZERS:%=$(CR_FUZZ)/fuzz_%)
+	@for name in $(CR_FUZZERS); do mkdir -p $(CR_FUZZ)/corpus/$$name; \
+		$(CR_FUZZ)/fuzz_$$name -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 \
+			-max_len=8192 -print_final_stats=1 -artifact_prefix=$(CR_FUZZ)/$$name- \
+			$(CR_FUZZ)/corpus/$$name tests/fuzz/corpus/$$name \
+			>$(CR_FUZZ)/$$name.log 2>&1 || { tail -60 $(CR_FUZZ)/$$name.log; exit 1; }; \
+		sed -n "s/^stat::number_of_executed_units: */$$name: clean, runs: /p" \
+			$(CR_FUZZ)/$$name.log; \
+	done
+
+.PHONY: check-check-runner fuzz-check-runner
