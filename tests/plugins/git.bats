@@ -1,0 +1,327 @@
+#!/usr/bin/env bats
+# git, git-receive-pack, git-upload-pack and git-hook: what a push may bring, and what not.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins git git-hook git-receive-pack git-upload-pack apps config
+	hook fake builder-detect <<<'printf "dockerfile\n"'
+	hook fake builder-build <<<'ls -A "$3" | paste -sd " " >>"$STEPS"; printf "built\n"'
+	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	fake ssh <<<'SSH_ORIGINAL_COMMAND=${!#} exec "$DOKKU"'
+	export GIT_SSH="$BIN/ssh"
+	SOURCE="$WORLD/my source"
+	git init --quiet --initial-branch main "$SOURCE"
+	printf 'FROM scratch\n' >"$SOURCE/Dockerfile"
+}
+
+# an_app - web, as apps:create makes it.
+an_app() { dokku --quiet apps:create web; }
+
+# commit [BRANCH] - all that is in the source, on BRANCH (main).
+commit() {
+	[[ $# -eq 0 ]] || git -C "$SOURCE" checkout --quiet -B "$1"
+	git -C "$SOURCE" add --all
+	git -C "$SOURCE" commit --quiet --allow-empty --message change
+}
+
+# push REFSPEC… - by a real git push; ssh is a fake that does what sshd does.
+push() {
+	got git -C "$SOURCE" push --quiet dokku@host:web "$@"
+	# As the pusher sees it, without git's own lines.
+	remote=$(sed -n 's/^remote: \?//p' <<<"$stderr" | sed 's/ *$//')
+	! grep -q "$BATS_RUN_TMPDIR.*: line" <<<"$stderr"
+}
+
+# pushed - the push went live as the release N.
+went_live() {
+	assert_status 0
+	assert_equal "$1" "$(current web)"
+}
+
+# refused MESSAGE - the push was, for this reason alone, and nothing is left of it.
+refused() {
+	assert_status 1
+	assert_equal " !     $1" "$remote"
+	assert_steps ""
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	assert_equal "" "$(git -C "$DOKKU_ROOT/web" for-each-ref)"
+}
+
+@test "a push goes live, with its tree, its files and its commit" {
+	an_app
+	mkdir "$SOURCE/a dir"
+	printf 'x\n' >"$SOURCE/a dir/é file"
+	printf '/ ok\n' >"$SOURCE/CHECKS"
+	printf 'web: run\n' >"$SOURCE/Procfile"
+	commit
+	push main
+	went_live 1
+	local dir="$DOKKU_LIB_ROOT/data/releases/web/1" sha
+	sha=$(git -C "$SOURCE" rev-parse HEAD)
+	assert_file "$dir/commit" "$sha"
+	assert_file "$dir/CHECKS" "/ ok"
+	assert_file "$dir/Procfile" "web: run"
+	assert_absent "$dir/app.json"
+	assert_file "$dir/description" "push ${sha:0:7}"
+	assert_file "$dir/port" 5000
+	assert_equal "$sha" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	grep -qxF 'CHECKS Dockerfile Procfile a dir' "$STEPS"
+	assert_equal "-----> Building web from Dockerfile at ${sha:0:7}" "$(head -n 1 <<<"$remote")"
+}
+
+@test "the first push of main picks the branch; another branch is refused after it" {
+	an_app
+	commit
+	push main
+	went_live 1
+	assert_file "$DOKKU_LIB_ROOT/config/git/web/deploy-branch" main
+	: >"$STEPS"
+	commit other
+	push other
+	assert_status 1
+	assert_equal " !     web deploys from its branch main, not other: git push dokku other:main, or dokku git:set web deploy-branch other" "$remote"
+	assert_steps ""
+	push other:master
+	assert_status 1
+	assert_equal 1 "$(current web)"
+	push other:main
+	went_live 2
+}
+
+@test "the first push of another branch is refused, and picks nothing" {
+	an_app
+	commit topic
+	push topic
+	refused "web deploys from its branch master, not topic: git push dokku topic:master, or dokku git:set web deploy-branch topic"
+	assert_absent "$DOKKU_LIB_ROOT/config/git"
+	push topic:master
+	went_live 1
+}
+
+@test "main and master in one first push pick nothing: master deploys" {
+	an_app
+	commit
+	git -C "$SOURCE" branch master
+	push main master
+	went_live 1
+	assert_absent "$DOKKU_LIB_ROOT/config/git/web/deploy-branch.x"
+	dokku git:set web deploy-branch
+	push main:elsewhere
+	assert_status 1
+}
+
+@test "git:set deploy-branch goes before what a push picks" {
+	an_app
+	dokku git:set web deploy-branch topic
+	assert_success "-----> web: deploy-branch is now topic"
+	commit
+	push main
+	refused "web deploys from its branch topic, not main: git push dokku main:topic, or dokku git:set web deploy-branch main"
+	push main:topic
+	went_live 1
+	dokku git:set web deploy-branch 'a..b'
+	assert_refused 'not a branch name: "a..b"; nothing was changed'
+	dokku git:set web nope x
+	assert_refused 'git:set: no such setting: "nope": there is deploy-branch' 2
+}
+
+@test "the branch that deploys cannot be deleted" {
+	an_app
+	commit
+	push main
+	: >"$STEPS"
+	push :main
+	assert_status 1
+	assert_equal " !     main is the branch that web deploys from: it cannot be deleted" "$remote"
+	assert_steps ""
+	assert_equal 1 "$(current web)"
+	git -C "$DOKKU_ROOT/web" rev-parse --verify --quiet main >/dev/null
+}
+
+@test "tags alone deploy nothing" {
+	an_app
+	commit
+	git -C "$SOURCE" tag v1
+	push v1
+	assert_status 0
+	assert_steps ""
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web"
+}
+
+@test "a commit without files is refused" {
+	an_app
+	rm "$SOURCE/Dockerfile"
+	commit
+	push main
+	assert_status 1
+	assert_equal " !     the pushed commit $(git -C "$SOURCE" rev-parse --short=7 HEAD) has no files: nothing to deploy" "$remote"
+	assert_steps ""
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/current"
+}
+
+@test "CHECKS as a symbolic link is refused, and not followed" {
+	an_app
+	ln -s /etc/passwd "$SOURCE/CHECKS"
+	commit
+	push main
+	refused "CHECKS in the repo is not a regular file: make it one and push again"
+}
+
+@test "a folder named Procfile is refused" {
+	an_app
+	mkdir "$SOURCE/Procfile"
+	touch "$SOURCE/Procfile/x"
+	commit
+	push main
+	refused "Procfile in the repo is not a regular file: make it one and push again"
+}
+
+@test "an oversized CHECKS is refused, one of the greatest size is taken" {
+	an_app
+	head -c 65537 /dev/zero | tr '\0' '#' >"$SOURCE/CHECKS"
+	commit
+	push main
+	refused "CHECKS in the repo has 65537 bytes, more than the 65536 allowed: shorten it and push again"
+	truncate -s 65536 "$SOURCE/CHECKS"
+	commit
+	push main
+	went_live 1
+}
+
+@test "symbolic links in the tree stay links, and a .git folder is nobody's" {
+	an_app
+	ln -s /etc/passwd "$SOURCE/link"
+	commit
+	hook fake builder-build <<<'readlink "$3/link" >>"$STEPS"; ls -A "$3" | paste -sd " " >>"$STEPS"'
+	push main
+	went_live 1
+	grep -qxF /etc/passwd "$STEPS"
+	grep -qxF 'Dockerfile link' "$STEPS"
+}
+
+@test "a build that fails refuses the push: the ref stays, and nothing is left" {
+	an_app
+	commit
+	hook fake builder-build <<<'printf " !     it does not build\n" >&2; exit 1'
+	push main
+	assert_status 1
+	assert_equal "-----> Building web from Dockerfile at $(git -C "$SOURCE" rev-parse --short=7 HEAD)
+ !     it does not build" "$remote"
+	assert_equal "" "$(git -C "$DOKKU_ROOT/web" for-each-ref)"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	assert_equal last "$(ls "$DOKKU_LIB_ROOT/data/releases/web")"
+}
+
+@test "a repo that no builder knows is refused" {
+	an_app
+	hook fake builder-detect </dev/null
+	commit
+	push main
+	assert_status 1
+	assert_equal " !     web: nothing here knows how to build this repo: add a Dockerfile at its top, commit, and push again" "$remote"
+}
+
+@test "the same commit again is pushed by nobody, another one is v2" {
+	an_app
+	commit
+	push main
+	commit
+	push main
+	went_live 2
+	push main
+	assert_status 0
+	assert_equal 2 "$(current web)"
+}
+
+@test "a push makes the app, unless that is turned off" {
+	commit
+	push main
+	went_live 1
+	assert_equal "-----> Created web" "$(grep -- '^-----> Created' <<<"$stderr")"
+	dokku apps:set --global disable-autocreation true
+	got "$DOKKU" git-receive-pack "'/other'" </dev/null
+	assert_status 1
+	got "$DOKKU" git-receive-pack "/other.git" </dev/null
+	assert_refused "no such app: other: dokku apps:create other makes it (a push does not, here)"
+	assert_absent "$DOKKU_ROOT/other"
+}
+
+@test "git-receive-pack: hostile names are refused, nothing is made" {
+	is_refused() {
+		got "$DOKKU" git-receive-pack "$1" </dev/null
+		assert_status 1 && assert_output "" && assert_error_like ' !     not an app name: "*": use lower case letters, digits, dots and hyphens, at most 63'
+	}
+	each is_refused <<-'NAMES'
+		..
+		../web
+		/../../etc
+		web/../../x
+		--upload-pack=id
+		-web
+		web\n
+		Web
+		web;id
+		$(id)
+	NAMES
+	assert_nothing_in "$DOKKU_ROOT"
+	got "$DOKKU" git-receive-pack </dev/null
+	assert_refused "no app given: name one of those that dokku apps:list shows" 2
+}
+
+@test "git-upload-pack: the repository of the app, of no app none" {
+	an_app
+	commit
+	push main
+	git clone --quiet --branch main dokku@host:web "$WORLD/clone"
+	assert_file "$WORLD/clone/Dockerfile" "FROM scratch"
+	dokku git-upload-pack ghost
+	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+}
+
+@test "git-hook: lines that git would never write are refused" {
+	an_app
+	commit
+	push main
+	: >"$STEPS"
+	is_refused() {
+		got "$DOKKU" git-hook web <<<"$1"
+		assert_status 1 && assert_output "" && assert_error_like ' !     *' && assert_steps ""
+	}
+	is_refused "x --index-output=$BATS_TEST_TMPDIR/owned refs/heads/main"
+	is_refused "x main refs/heads/main"
+	is_refused "x ../../x refs/heads/main"
+	assert_absent "$BATS_TEST_TMPDIR/owned"
+	assert_equal 1 "$(current web)"
+}
+
+@test "git:initialize installs the hook, by rename, and again without harm" {
+	an_app
+	rm "$DOKKU_ROOT/web/hooks/pre-receive"
+	dokku git:initialize web
+	assert_success ""
+	[[ -x $DOKKU_ROOT/web/hooks/pre-receive ]]
+	dokku git:initialize web
+	assert_success ""
+	commit
+	push main
+	went_live 1
+}
+
+@test "release_port: PORT of the config, else the lowest that the image exposes, else 5000" {
+	an_app
+	fake docker <<<'printf "8080/tcp\n53/udp\n3000/tcp\n"'
+	code git 'release_port web image'
+	assert_success 3000
+	dokku --quiet config:set web PORT=1234
+	code git 'release_port web image'
+	assert_success 1234
+	dokku --quiet config:set web 'PORT=a[$(id)]'
+	fake docker </dev/null
+	code git 'release_port web image'
+	assert_success 5000
+}
