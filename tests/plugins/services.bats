@@ -1,0 +1,385 @@
+#!/usr/bin/env bats
+# services: addresses of slots, what the map says of them, and the root helper that says it
+# to the kernel (here a fake nft that keeps the map in a file).
+
+load ../helper
+
+setup() {
+	world
+	made_plugins services
+	KERNEL="$BATS_TEST_TMPDIR/kernel"
+	export KERNEL
+	fake nft <<<"$FAKE_NFT"
+}
+
+# The elements are lines "KEY : VALUE" of $KERNEL; without the file there is no table. A
+# transaction with a delete of what is not there, or an add of what is, changes nothing.
+readonly FAKE_NFT='
+case "$*" in
+"list table ip dokku") [[ -e $KERNEL ]] ;;
+"list map ip dokku services")
+	printf "table ip dokku {\n\tmap services {\n\t\ttype ipv4_addr . inet_service : ipv4_addr . inet_service\n"
+	[[ ! -s $KERNEL ]] || printf "\t\telements = { %s }\n" "$(paste -sd , "$KERNEL")"
+	printf "\t}\n}\n" ;;
+*"-f -")
+	text=$(cat)
+	printf "%s\n" "$text" >>"$CALLS"
+	if [[ $text == *"map services {"* ]]; then : >"$KERNEL"; exit; fi
+	[[ -e $KERNEL && -z ${NFT_REFUSES-} ]] || { printf "Error: No such file or directory\n" >&2; exit 1; }
+	cp "$KERNEL" "$KERNEL.new"
+	while read -r verb _ _ _ _ _ key; do
+		key=${key% \}}
+		case $verb in
+		add) ! grep -qF "${key%% : *} :" "$KERNEL.new" || exit 1; printf "%s\n" "$key" >>"$KERNEL.new" ;;
+		delete) grep -qF "$key :" "$KERNEL.new" || exit 1
+			grep -vF "$key :" "$KERNEL.new" >"$KERNEL.less" || true; mv "$KERNEL.less" "$KERNEL.new" ;;
+		esac
+	done <<<"$text"
+	mv "$KERNEL.new" "$KERNEL"
+	[[ $1 != --echo ]] || grep "^add" <<<"$text" ;;
+esac'
+
+# --- addresses --------------------------------------------------------------------
+
+@test "address_add: also over a byte's end" {
+	code services 'for n; do address_add 10.86.0.0 "$n"; printf "\n"; done' 0 2 255 256 65535
+	assert_success "10.86.0.0
+10.86.0.2
+10.86.0.255
+10.86.1.0
+10.86.255.255"
+}
+
+@test "services_claim: an address of its own for each slot, the same again for one that has it" {
+	code services 'services_claim web web.1; services_claim web web.2; services_claim blog web.1; services_claim web web.1'
+	assert_success ""
+	local dir="$DOKKU_LIB_ROOT/data/services"
+	assert_file "$dir/web/web.1" 10.86.0.2
+	assert_file "$dir/web/web.2" 10.86.0.3
+	assert_file "$dir/blog/web.1" 10.86.0.4
+	assert_file "$dir/by-address/10.86.0.4" "blog web.1"
+	assert_equal 3 "$(ls "$dir/by-address" | wc -l)"
+}
+
+@test "services_claim: passes over what is taken, runs round, and never leaves the lower half" {
+	printf '10.86.0.0/28\n' >"$TEST_HOST/etc/dokku/network"
+	code services 'for i in 1 2 3 4 5 6; do services_claim web "web.$i"; done; services_claim web web.7'
+	assert_status 1
+	assert_error " !     no service address is free in the lower half of 10.86.0.0/28: destroy an app that is not needed"
+	assert_equal "10.86.0.2 10.86.0.3 10.86.0.4 10.86.0.5 10.86.0.6 10.86.0.7" \
+		"$(ls "$DOKKU_LIB_ROOT/data/services/by-address" | sort | paste -sd ' ')"
+	assert_absent "$DOKKU_LIB_ROOT/data/services/web/web.7"
+	rm "$DOKKU_LIB_ROOT/data/services/by-address/10.86.0.4"
+	code services 'services_claim blog web.1'
+	assert_success ""
+	assert_file "$DOKKU_LIB_ROOT/data/services/blog/web.1" 10.86.0.4
+}
+
+@test "services_claim_locked: many at once, and no two have the same" {
+	code services 'for i in {1..12}; do services_claim_locked "app$i" web.1 & done; wait'
+	assert_success ""
+	assert_equal 12 "$(cat "$DOKKU_LIB_ROOT"/data/services/app*/web.1 | sort -u | wc -l)"
+}
+
+@test "service-address: for web slots, and nobody else" {
+	got "$PLUGIN_PATH/services/service-address" web web 1
+	assert_success "10.86.0.2 80"
+	got "$PLUGIN_PATH/services/service-address" web web 1
+	assert_success "10.86.0.2 80"
+	got "$PLUGIN_PATH/services/service-address" web worker 1
+	assert_success ""
+	rm "$TEST_HOST/etc/dokku/network"
+	got "$PLUGIN_PATH/services/service-address" blog web 1
+	assert_status 1
+	assert_output ""
+}
+
+# --- what the map says ------------------------------------------------------------
+
+# slots N - web has the slots 1 to N.
+slots() {
+	local i
+	mkdir -p "$DOKKU_LIB_ROOT/data/services/web"
+	for ((i = 1; i <= $1; i++)); do
+		printf '10.86.0.%s\n' $((i + 1)) >"$DOKKU_LIB_ROOT/data/services/web/web.$i"
+	done
+}
+
+lines() { code services 'targets=(); for t; do targets[${t%%=*}]=${t#*=}; done; services_lines web; printf "%s" "$lines"' "$@"; }
+
+@test "services_lines: each slot to its container" {
+	slots 2
+	lines "1=10.86.128.2 5000" "2=10.86.128.3 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2 5000
+set 10.86.0.3 80 10.86.128.3 5000"
+}
+
+@test "services_lines: slots beyond the scale, and of containers that do not run, go to live ones" {
+	slots 5
+	lines "1=10.86.128.2 5000" "2=10.86.128.3 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2 5000
+set 10.86.0.3 80 10.86.128.3 5000
+set 10.86.0.4 80 10.86.128.2 5000
+set 10.86.0.5 80 10.86.128.3 5000
+set 10.86.0.6 80 10.86.128.2 5000"
+	slots 3
+	rm "$DOKKU_LIB_ROOT/data/services/web/web."[45]
+	lines "3=10.86.128.9 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.9 5000
+set 10.86.0.3 80 10.86.128.9 5000
+set 10.86.0.4 80 10.86.128.9 5000"
+}
+
+@test "services_lines: nothing runs: the addresses mean nobody; no slots: nothing to say" {
+	slots 2
+	lines
+	assert_success "unset 10.86.0.2 80
+unset 10.86.0.3 80"
+	rm -r "$DOKKU_LIB_ROOT/data/services/web"
+	lines "1=10.86.128.2 5000"
+	assert_success ""
+}
+
+@test "services_lines: a file that names no slot is passed over" {
+	slots 1
+	printf '10.86.0.9\n' | tee "$DOKKU_LIB_ROOT/data/services/web/web.01" >"$DOKKU_LIB_ROOT/data/services/web/web.1.tmp.abcdef"
+	printf '10.86.0.9\n' >"$DOKKU_LIB_ROOT/data/services/web/web.a[\$(id)]"
+	lines "1=10.86.128.2 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2 5000"
+}
+
+# --- the hooks, down to the kernel --------------------------------------------------
+
+containers() { printf '%s\n' "${@:2}" >"$DOKKU_LIB_ROOT/data/releases/web/$1/containers"; }
+
+@test "a switch: slots are claimed, the map says the new containers, the old ones no more" {
+	make_release web 1 web=1
+	containers 1 'web 1 idA 10.86.128.2 5000' 'worker 1 idB 10.86.128.3 5000'
+	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
+	assert_file "$KERNEL" "10.86.0.2 . 80 : 10.86.128.2 . 5000"
+	make_release web 2 web=2 worker=1
+	containers 2 'web 1 idC 10.86.128.4 3000' 'web 2 idD 10.86.128.5 3000'
+	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 2
+	assert_success ""
+	assert_equal "10.86.0.2 . 80 : 10.86.128.4 . 3000
+10.86.0.3 . 80 : 10.86.128.5 . 3000" "$(sort "$KERNEL")"
+	got "$PLUGIN_PATH/services/verify-deploy" web 2
+	assert_success ""
+	# Down again: the second slot is an alias of the first one's container.
+	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	assert_equal "10.86.0.2 . 80 : 10.86.128.2 . 5000
+10.86.0.3 . 80 : 10.86.128.2 . 5000" "$(sort "$KERNEL")"
+}
+
+@test "a switch is one transaction of the kernel" {
+	make_release web 1 web=3
+	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000' 'web 3 c 10.86.128.4 5000'
+	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	: >"$CALLS"
+	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
+	assert_equal 1 "$(grep -c '^nft ' "$CALLS")"
+	assert_equal 3 "$(grep -c '^add element' "$CALLS")"
+}
+
+@test "verify-deploy: a map that does not say it is refused" {
+	make_release web 1 web=1
+	containers 1 'web 1 idA 10.86.128.2 5000'
+	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	printf '10.86.0.2 . 80 : 10.86.128.66 . 5000\n' >"$KERNEL"
+	got "$PLUGIN_PATH/services/verify-deploy" web 1
+	assert_refused "web: the address map does not say what it was told to: 10.86.0.2 80 10.86.128.2 5000"
+	: >"$KERNEL"
+	got "$PLUGIN_PATH/services/verify-deploy" web 1
+	assert_status 1
+}
+
+@test "a switch that the kernel refuses fails, and changes nothing" {
+	make_release web 1 web=1
+	containers 1 'web 1 idA 10.86.128.2 5000'
+	printf '10.86.0.9 . 80 : 10.86.128.9 . 1\n' >"$KERNEL"
+	NFT_REFUSES=1 got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	assert_status 1
+	assert_output ""
+	assert_error "Error: No such file or directory
+ !     address map: the kernel refused the change; nothing was changed
+ !     the address map could not be changed: is nftables there? See the message above"
+	assert_file "$KERNEL" "10.86.0.9 . 80 : 10.86.128.9 . 1"
+}
+
+@test "stop and delete: the addresses mean nobody; a deleted app's are free again" {
+	make_release web 1 web=2
+	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000'
+	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	got "$PLUGIN_PATH/services/core-post-stop" web
+	assert_success ""
+	assert_file "$KERNEL" ""
+	[[ -e $DOKKU_LIB_ROOT/data/services/web/web.1 ]]
+	code services 'services_claim web2 web.1; services_claim w.b web.1'
+	got "$PLUGIN_PATH/services/post-delete" w.b
+	assert_success ""
+	got "$PLUGIN_PATH/services/post-delete" web
+	assert_success ""
+	assert_equal web2 "$(ls -I by-address -I next "$DOKKU_LIB_ROOT/data/services")"
+	assert_equal 10.86.0.4 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address")"
+}
+
+@test "reconcile: what runs now counts, not what was recorded; an engine that fails is an error" {
+	make_release web 1 web=2
+	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000'
+	hook fake scheduler-list <<-'BODY'
+		printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 11 /web.web.1' 'b 1 web 2 exited 10.86.128.3 5000 0 /web.web.2' \
+			'c 2 web 2 running 10.86.128.4 5000 12 /x' 'd 1 worker 1 running 10.86.128.5 5000 13 /y'
+	BODY
+	got "$PLUGIN_PATH/services/reconcile" web 1
+	assert_success ""
+	assert_equal "10.86.0.2 . 80 : 10.86.128.2 . 5000
+10.86.0.3 . 80 : 10.86.128.2 . 5000" "$(sort "$KERNEL")"
+	hook fake scheduler-list <<<'exit 1'
+	got "$PLUGIN_PATH/services/reconcile" web 1
+	assert_status 1
+	assert_equal "10.86.0.2 . 80 : 10.86.128.2 . 5000
+10.86.0.3 . 80 : 10.86.128.2 . 5000" "$(sort "$KERNEL")"
+}
+
+# --- the root helper ------------------------------------------------------------------
+
+map() { got "$PLUGIN_CORE_AVAILABLE_PATH/services/root/map" <<<"$1"; }
+
+@test "root/map: the table is made where it is missing, refusing what the map does not know" {
+	map list
+	assert_success ""
+	assert_equal 'add table ip dokku
+delete table ip dokku
+table ip dokku {
+map services {
+type ipv4_addr . inet_service : ipv4_addr . inet_service
+}
+chain output {
+type nat hook output priority -100
+dnat ip to ip daddr . tcp dport map @services
+}
+chain prerouting {
+type nat hook prerouting priority -100
+dnat ip to ip daddr . tcp dport map @services
+}
+chain unmapped_output {
+type filter hook output priority 0
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80 reject with tcp reset
+}
+chain unmapped_forward {
+type filter hook forward priority 0
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80 reject with tcp reset
+}
+}' "$(sed -e '1,/nft -f -/d' -e '/^nft list/d' "$CALLS")"
+}
+
+@test "root/map: sets, changes, lists and unsets" {
+	map "set 10.86.0.2 80 10.86.128.2 5000
+set 10.86.0.3 80 10.86.128.3 5000
+list"
+	assert_status 0
+	assert_equal "10.86.0.2 80 10.86.128.2 5000
+10.86.0.3 80 10.86.128.3 5000" "$(sort <<<"$output")"
+	map "set 10.86.0.2 80 10.86.255.254 65535
+unset 10.86.0.3 80
+unset 10.86.0.4 80
+list"
+	assert_success "10.86.0.2 80 10.86.255.254 65535"
+	map ""
+	assert_success ""
+}
+
+@test "root/map: refuses whatever is outside its grammar, and changes nothing" {
+	map "set 10.86.0.2 80 10.86.128.2 5000"
+	local before
+	before=$(<"$KERNEL")
+	is_refused() {
+		: >"$CALLS"
+		map "set 10.86.0.2 80 10.86.128.7 5000
+$1"
+		assert_status 1 && assert_output "" && assert_error_like ' !     address map: *' &&
+			[[ $stderr != *$'\n'* ]] && assert_calls "" && assert_file "$KERNEL" "$before"
+	}
+	each is_refused <<-'LINES'
+		set 10.86.128.2 80 10.86.128.2 5000
+		set 10.86.0.2 80 10.86.0.2 5000
+		set 10.87.0.2 80 10.86.128.2 5000
+		set 10.86.0.2 80 10.85.255.255 5000
+		set 10.86.0.2 80 10.87.0.0 5000
+		set 127.0.0.1 80 10.86.128.2 5000
+		set 10.86.0.2 0 10.86.128.2 5000
+		set 10.86.0.2 65536 10.86.128.2 5000
+		set 10.86.0.2 080 10.86.128.2 5000
+		set 10.86.0.2 80 10.86.128.2 99999
+		set 10.86.0.2 80 10.86.128.2
+		set 10.86.0.2 80
+		set 10.86.0.2 80 10.86.128.2 5000 more
+		set 10.86.0.2 80 10.86.128.2 5000;flush
+		set 10.86.0.256 80 10.86.128.2 5000
+		set 010.86.0.2 80 10.86.128.2 5000
+		set 10.86.0 80 10.86.128.2 5000
+		set 10.86.0.2.1 80 10.86.128.2 5000
+		set a[$(id)] 80 10.86.128.2 5000
+		set 10.86.0.2 a[$(id)] 10.86.128.2 5000
+		set 10.86.0.2} 80 10.86.128.2 5000
+		set -1 80 10.86.128.2 5000
+		unset 10.86.128.2 80
+		unset 10.86.0.2
+		unset 10.86.0.2 80 x y z
+		flush ruleset
+		SET 10.86.0.2 80 10.86.128.2 5000
+		list x y z v w u
+		\e[31m
+	LINES
+}
+
+@test "root/map: a network file that is not understood, or missing" {
+	local text
+	for text in '' 'x' '10.86.0.0' '10.86.0.0/a[0]' '10.86.0.0/0' 'a/16'; do
+		printf '%s\n' "$text" >"$TEST_HOST/etc/dokku/network"
+		map "list"
+		assert_status 1
+		assert_output ""
+		assert_error_like ' !     address map: *'
+		assert_calls ""
+	done
+	rm "$TEST_HOST/etc/dokku/network"
+	map "list"
+	assert_status 1
+	assert_calls ""
+}
+
+@test "root/map: trusts neither PATH nor the environment" {
+	local file="$REPO/plugins/services/root/map"
+	assert_equal '#!/bin/bash -p' "$(head -n 1 "$file")"
+	grep -qx 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$file"
+	assert_equal "" "$(grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' "$file" | grep -v 'BASH_REMATCH')"
+}
+
+# --- heal -------------------------------------------------------------------------
+
+@test "services:heal: reconciles the apps whose lines the kernel has lost, and no other" {
+	make_app web blog
+	made_plugins config 2>/dev/null || true
+	local app
+	for app in web blog; do
+		make_release "$app" 1
+		make_current "$app" 1
+		mkdir -p "$DOKKU_LIB_ROOT/data/services/$app"
+	done
+	printf '10.86.0.2\n' >"$DOKKU_LIB_ROOT/data/services/web/web.1"
+	printf '10.86.0.3\n' >"$DOKKU_LIB_ROOT/data/services/blog/web.1"
+	printf 'web 1 a 10.86.128.2 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	printf 'web 1 b 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/blog/1/containers"
+	printf '10.86.0.3 . 80 : 10.86.128.3 . 5000\n' >"$KERNEL"
+	hook fake scheduler-list <<<'[[ $2 == web ]] && printf "a 1 web 1 running 10.86.128.2 5000 11 /web.web.1\n"'
+	dokku services:heal
+	assert_status 0
+	assert_error " !     web: the address map did not say 10.86.0.2 80 10.86.128.2 5000: reconciling"
+	assert_equal "10.86.0.2 . 80 : 10.86.128.2 . 5000
+10.86.0.3 . 80 : 10.86.128.3 . 5000" "$(sort "$KERNEL")"
+	dokku services:heal
+	assert_success ""
+}
