@@ -45,7 +45,7 @@ static const char *const op_signs[] = {
 	[CHECKS_EQUALS] = "=",
 };
 
-static void
+__attribute__((format(printf, 5, 0))) static void
 add_note(struct checks *c, unsigned line, size_t column, bool is_error, const char *format,
 	va_list args)
 {

@@ -495,7 +495,7 @@ start_hop(struct transfer *t)
 		!buf_addf(&asked, "%s://%s%s", tls ? "https" : "http", t->host, t->path))
 		goto release_asked;
 	int64_t left = t->request.until - clock_now();
-	long ms = left < UTIL_MS ? 1 : (long)(left / UTIL_MS);
+	long ms = left < UTIL_MS ? 1 : (long)((left + UTIL_MS - 1) / UTIL_MS);
 	set_bounds(t);
 	set_method(t);
 	curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, tls ? f->to_tls_port : f->to_port);
