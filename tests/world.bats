@@ -312,6 +312,41 @@ ask() {
 	[[ $output == *"world up NAME"* ]]
 }
 
+# behind_firewall IPTABLES WORLD - run in a network of its own that forwards nothing: does the world
+# reach beyond it, and what is in the chain while it is up, and after.
+behind_firewall() {
+	set -euo pipefail
+	mount --rbind /sys/fs/cgroup /mnt
+	mount -t sysfs sysfs /sys
+	mount --move /mnt /sys/fs/cgroup
+	exec 5< <(exec unshare --net sh -c "echo; exec sleep 60 >/dev/null 2>&1")
+	beyond=$!
+	trap 'kill "$beyond"' EXIT
+	read -r <&5
+	ip link add up0 type veth peer name o0 netns "$beyond"
+	ip address add 198.51.100.1/24 dev up0
+	ip link set up0 up
+	nsenter --net --target "$beyond" ip address add 198.51.100.2/24 dev o0
+	nsenter --net --target "$beyond" ip link set o0 up
+	"$1" -P FORWARD DROP
+	world up "$2" >/dev/null 2>&1
+	"$1" -S FORWARD | wc -l
+	{ world run "$2" -- timeout 5 bash -c ": </dev/tcp/198.51.100.2/9" 2>&1 || true; } | grep -o refused | sort -u
+	world down "$2"
+	"$1" -S FORWARD
+}
+
+@test "a firewall that drops what is forwarded gets two rules, and gets rid of them" {
+	local iptables
+	for iptables in iptables-nft iptables-legacy; do
+		type -P "$iptables" >/dev/null || continue
+		run -0 unshare --net --mount bash -c "$(declare -f behind_firewall); behind_firewall $iptables $A"
+		printf '%s\n' "$output"
+		[[ $output == $'3\nrefused\n-P FORWARD DROP' ]]
+	done
+	assert_no_trace
+}
+
 # hello_program DIR - a static server that greets on port 5000, and its Dockerfile.
 hello_program() {
 	cat >"$1/hello.c" <<-'END'
