@@ -1,0 +1,168 @@
+#!/usr/bin/env bats
+# Everything that changes a live app, under load: no request is lost.
+# shellcheck disable=SC2030,SC2031 # bats runs each test in a subshell
+
+load helper
+
+setup_file() {
+	e2e_setup
+	commit_and_push live v1
+	commit_and_push other v1
+}
+
+teardown_file() {
+	local app
+	for app in live other; do
+		dokku_run apps:destroy --force "$app" || true
+	done
+}
+
+setup() {
+	load_begin live live
+	load_begin other other
+}
+
+teardown() {
+	touch "$BATS_FILE_TMPDIR/live.stop" "$BATS_FILE_TMPDIR/other.stop"
+	wait
+}
+
+# nothing_lost [reload] - not one request of this app or of the bystander failed, and no
+# connection was closed either, unless nginx was reloaded.
+nothing_lost() {
+	sleep 0.5
+	load_end live
+	load_end other
+	if [[ ${1-} != reload ]]; then
+		[[ $(sed -n 's/.*alive from start to end \([0-9]*\) of \([0-9]*\)$/\1 \2/p' "$BATS_FILE_TMPDIR/other.txt" | awk '{ print $2 - $1 }') -eq 0 ]]
+	fi
+	assert_clean live
+}
+
+@test "config:set: byte for byte in the container, and nothing lost" {
+	dokku_run config:set live 'GREETING=it'\''s "me" \ $HOME
+second line' EMPTY=
+	[[ $(fetch live /env/GREETING) == 'it'\''s "me" \ $HOME
+second line' ]]
+	[[ $(fetch live /env/EMPTY --output /dev/null --write-out '%{http_code}') == 200 ]]
+	nothing_lost
+}
+
+@test "config:set that makes the app fail is refused, and the config stays as it was" {
+	run dokku_run config:set live EXIT_AFTER_MS=1 GREETING=changed
+	[[ $status -eq 1 && $output == *'config:set: live keeps the config that it had'* ]]
+	[[ $(dokku_run config:get live GREETING) == 'it'\''s'* ]]
+	run dokku_run config:get live EXIT_AFTER_MS
+	[[ $status -eq 1 ]]
+	nothing_lost
+}
+
+@test "ps:restart" {
+	dokku_run ps:restart live
+	nothing_lost
+}
+
+@test "ps:scale up to 4, then down to 2" {
+	dokku_run ps:scale live web=4
+	dokku_run ps:scale live web=2
+	[[ $(dokku_run ps:report live --processes) == 'web=2' ]]
+	nothing_lost reload
+}
+
+@test "releases:rollback brings code and config back" {
+	commit_and_push live v2
+	dokku_run config:set live GREETING=new
+	dokku_run releases:rollback live
+	[[ $(dokku_run config:get live GREETING) == 'it'\''s'* ]]
+	assert_serves live v2
+	nothing_lost
+}
+
+@test "domains:add and domains:remove" {
+	dokku_run domains:add live www.live.example
+	[[ $(curl --silent --max-time 5 --header 'Host: www.live.example' --head "http://$address/" | tr -d '\r' | sed -n 's/^X-App: //p') == live ]]
+	dokku_run domains:remove live www.live.example
+	nothing_lost reload
+}
+
+@test "a domain of another app is refused" {
+	run dokku_run domains:add live other.localhost
+	[[ $status -eq 1 && $output == *'is a domain of other'* ]]
+	nothing_lost
+}
+
+@test "certs:generate: HTTPS and HTTP both answer; no redirect unless asked for" {
+	dokku_run certs:generate live
+	await 5 curl --silent --insecure --fail --max-time 5 --resolve "live.localhost:443:$address" https://live.localhost/ --output /dev/null
+	[[ $(fetch live / --output /dev/null --write-out '%{http_code}') == 200 ]]
+	[[ $(curl --silent --insecure --http2 --max-time 5 --resolve "live.localhost:443:$address" https://live.localhost/ --output /dev/null --write-out '%{http_version}') == 2 ]]
+	commit_and_push live v3
+	dokku_run certs:remove live
+	nothing_lost reload
+}
+
+@test "an app that passes by itself but not through nginx is refused" {
+	printf '/ My Amazing App\nPOST 200 /sum 2\n  {%s}\n' "$(head -c 2000 /dev/zero | tr '\0' x)" >"$(repo live)/CHECKS"
+	dokku_run nginx:set live client-max-body-size 1k
+	run commit_and_push live v4
+	[[ $status -ne 0 && $output == *'but not through nginx'* && $output == *413* ]]
+	assert_serves live v3
+	dokku_run nginx:set live client-max-body-size
+	printf '/ My Amazing App\n' >"$(repo live)/CHECKS"
+	nothing_lost reload
+}
+
+@test "an upload that begins before the switch and ends after it gets its answer" {
+	load_begin slow live --mode upload=4 --mode download=4 --upload-ms 4000 --download-ms 4000
+	sleep 1
+	commit_and_push live v5
+	assert_serves live v5
+	sleep 3
+	load_end slow
+	nothing_lost
+}
+
+@test "a broken config of the app's own does not reach the disk, nor another app" {
+	in_world bash -c 'mkdir -p /home/dokku/live/nginx.conf.d && echo "bogus on;" >/home/dokku/live/nginx.conf.d/x.conf'
+	run commit_and_push live v6
+	[[ $status -ne 0 && $output == *'unknown directive "bogus"'* ]]
+	in_world nginx -t -q
+	commit_and_push other v2
+	in_world rm /home/dokku/live/nginx.conf.d/x.conf
+	commit_and_push live v6
+	nothing_lost reload
+}
+
+@test "ps:stop answers 503 with Retry-After, ps:start serves again" {
+	touch "$BATS_FILE_TMPDIR/live.stop"
+	wait "$(<"$BATS_FILE_TMPDIR/live.pid")"
+	dokku_run ps:stop live
+	run fetch live / --include
+	[[ $output == *' 503 '* && $output == *'Retry-After: '* ]]
+	dokku_run ps:start live
+	assert_serves live v6
+	load_end other
+	assert_clean live
+}
+
+@test "another plugin's check-deploy replaces ours" {
+	in_world bash -c 'mkdir -p /var/lib/dokku/plugins/available/mycheck && printf "#!/bin/sh\necho \"-----> mycheck \$1 \$3 \$4 \$6\"; exit \$(cat /tmp/mycheck)\n" >/var/lib/dokku/plugins/available/mycheck/check-deploy && chmod +x /var/lib/dokku/plugins/available/mycheck/check-deploy && echo 1 >/tmp/mycheck'
+	in_world dokku plugin:disable checks
+	in_world dokku plugin:enable mycheck
+	run commit_and_push live v7
+	[[ $status -ne 0 && $output == *'-----> mycheck live web 5000 1'* ]]
+	assert_serves live v6
+	in_world bash -c 'echo 0 >/tmp/mycheck'
+	commit_and_push live v7
+	in_world dokku plugin:uninstall mycheck
+	in_world dokku plugin:enable checks
+	nothing_lost
+}
+
+@test "nft flush ruleset by somebody is healed within 5 s" {
+	touch "$BATS_FILE_TMPDIR/live.stop" "$BATS_FILE_TMPDIR/other.stop"
+	wait
+	in_world nft flush ruleset
+	await 5 bash -c "curl --silent --fail --max-time 1 --header 'Host: live.localhost' http://$address/ --output /dev/null"
+	assert_clean live
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# A pristine Debian, and the README's commands: nothing else may be needed.
+
+load helper
+
+setup_file() { e2e_setup; }
+
+@test "the world is pristine: no engine, no nginx, no compiler, no dokku" {
+	run in_world bash -c 'type -P docker dockerd nginx sshd gcc jq nft dokku'
+	[[ -z $output ]]
+}
+
+@test "sudo make install, in a clone, with nothing but a base system" {
+	in_world git clone --quiet /src /root/dokku
+	timeout 500 "$top/tests/world" run "$world" -- sudo make -C /root/dokku install </dev/null
+	[[ $(in_world dokku version) == 'dokku version '* ]]
+	[[ $(in_world dokku apps:list) == '=====> My Apps' ]]
+}
+
+@test "the first URL works without any set-up: a global domain is there" {
+	[[ -n $(in_world cat /home/dokku/VHOST) ]]
+}
+
+@test "a key that is added may push, and may do no more than run dokku" {
+	in_world bash -c "printf '%s\n' '$(<"$keys/key.pub")' >/tmp/e2e.pub && dokku ssh-keys:add e2e /tmp/e2e.pub"
+	run over_ssh apps:list
+	[[ $status -eq 0 && $output == '=====> My Apps'* ]]
+	run over_ssh /bin/bash -c id
+	[[ $status -ne 0 && $output != *uid=* ]]
+}
+
+@test "sudo rules name exactly two programs, and take no arguments" {
+	run in_world sudo -u dokku sudo -n -l
+	[[ $(grep -c NOPASSWD <<<"$output") -eq 2 ]]
+	run in_world sudo -u dokku sudo -n /usr/local/lib/dokku/plugins/services/root/map --help
+	[[ $status -eq 1 ]]
+	run in_world sudo -u dokku sudo -n /bin/true
+	[[ $status -eq 1 ]]
+}
+
+@test "installing again upgrades in place and touches no app" {
+	commit_and_push stay v1
+	before=$(in_world docker ps --quiet --no-trunc)
+	load_begin upgrade stay
+	timeout 300 "$top/tests/world" run "$world" -- sudo make -C /root/dokku install </dev/null
+	load_end upgrade
+	[[ $(in_world docker ps --quiet --no-trunc) == "$before" ]]
+	assert_serves stay v1
+	dokku_run apps:destroy --force stay
+}
+
+@test "DESTDIR holds all files, and nothing of the host is touched" {
+	in_world make -C /root/dokku install DESTDIR=/tmp/dest PREFIX=/usr
+	run in_world bash -c 'cd /tmp/dest && find . -name dokku -o -name check-runner | sort'
+	[[ $output == *./usr/bin/dokku* && $output == *./usr/lib/dokku/check-runner* ]]
+	[[ $(in_world bash -c 'ls /tmp/dest') == usr ]]
+}
+
+@test "sudo make demo shows a push that works and one that is refused, twice" {
+	for round in 1 2; do
+		run timeout 200 "$top/tests/world" run "$world" -- sudo make -C /root/dokku demo </dev/null
+		printf '%s\n' "$output"
+		[[ $status -eq 0 ]]
+		[[ $(grep -c 'requests [0-9]*, failed 0$' <<<"$output") -eq 2 ]]
+		[[ $output == *'did not go live'* && $output == *'still answers from v2'* ]]
+	done
+	dokku_run apps:destroy --force demo
+}
+
+@test "the invariants hold for what is installed: nginx -t, exact permissions" {
+	in_world nginx -t -q
+	[[ $(in_world find /usr/local/lib/dokku -perm /022 -not -type l) == '' ]]
+	[[ $(in_world stat --format %a /home/dokku/.ssh/authorized_keys) == 600 ]]
+}
