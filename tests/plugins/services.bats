@@ -219,6 +219,7 @@ containers() { printf '%s\n' "${@:2}" >"$DOKKU_LIB_ROOT/data/releases/web/$1/con
 	code services 'services_claim web2 web.1; services_claim w.b web.1'
 	got "$PLUGIN_PATH/services/post-delete" w.b
 	assert_success ""
+	assert_equal "10.86.0.2 10.86.0.3 10.86.0.4" "$(ls "$DOKKU_LIB_ROOT/data/services/by-address" | paste -sd ' ')"
 	got "$PLUGIN_PATH/services/post-delete" web
 	assert_success ""
 	assert_equal web2 "$(ls -I by-address -I next "$DOKKU_LIB_ROOT/data/services")"

@@ -1,0 +1,375 @@
+#!/usr/bin/env bats
+# scheduler-docker-local: the container's description, commands, addresses, starting all or
+# none, and draining, with an engine that is a fake.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins scheduler-docker-local
+	make_app web
+	make_release web 1
+	HOOKS="$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local"
+	export LISTED="$BATS_TEST_TMPDIR/listed" CREATED="$BATS_TEST_TMPDIR/created"
+	: >"$LISTED"
+	mkdir "$CREATED"
+	fake docker <<-'BODY'
+		case $1 in
+		ps) cut -d ' ' -f 1 "$LISTED" ;;
+		inspect) cat "$LISTED" ;;
+		esac
+	BODY
+	# The Engine API: creates, with the JSON kept, and starts what ENGINE_TAKEN does not name.
+	fake curl <<-'BODY'
+		url=${!#} body=""
+		[[ "$*" != *"--data-binary @-"* ]] || body=$(cat)
+		case $url in
+		*/containers/create*)
+			name=${url#*name=}
+			printf '%s' "$body" >"$CREATED/$name"
+			printf '{"Id":"id-%s"}\n201' "$name" ;;
+		*/start)
+			name=${url%/start}; name=${name##*/id-}
+			address=$(jq -r .NetworkingConfig.EndpointsConfig.dokku.IPAMConfig.IPv4Address "$CREATED/$name")
+			if [[ " ${ENGINE_TAKEN-} " == *" $address "* ]]; then
+				printf '{"message":"failed to set up container networking: Address already in use"}\n500'
+			elif [[ $name == ${ENGINE_FAILS-none} ]]; then
+				printf '{"message":"OCI runtime create failed"}\n500'
+			else
+				printf '\n204'
+			fi ;;
+		*) printf '\n204' ;;
+		esac
+	BODY
+}
+
+# --- the description ----------------------------------------------------------------
+
+spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7' "$@"; }
+
+@test "spec.jq: all of it" {
+	printf 'A=1\0B=two\nlines\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	printf '3f2c1ab\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/commit"
+	code "" 'property_set scheduler-docker-local web init-process false'
+	spec web 2
+	assert_status 0
+	assert_equal '{
+  "Env": [
+    "PORT=5000",
+    "DYNO=web.2",
+    "GIT_REV=3f2c1ab",
+    "A=1",
+    "B=two\nlines"
+  ],
+  "HostConfig": {
+    "Init": false,
+    "LogConfig": {
+      "Config": {
+        "max-size": "10m"
+      },
+      "Type": "json-file"
+    },
+    "NetworkMode": "dokku",
+    "RestartPolicy": {
+      "MaximumRetryCount": 10,
+      "Name": "on-failure"
+    }
+  },
+  "Hostname": "",
+  "Image": "dokku/web:v1",
+  "Labels": {
+    "com.dokku.app-name": "web",
+    "com.dokku.container-type": "deploy",
+    "com.dokku.dyno": "web.2",
+    "com.dokku.index": "2",
+    "com.dokku.port": "5000",
+    "com.dokku.process-type": "web",
+    "com.dokku.release": "1",
+    "dokku": ""
+  },
+  "NetworkingConfig": {
+    "EndpointsConfig": {
+      "dokku": {
+        "IPAMConfig": {
+          "IPv4Address": "10.86.128.7"
+        }
+      }
+    }
+  },
+  "StopTimeout": 30
+}' "$(jq --sort-keys . <<<"$output")"
+}
+
+@test "spec.jq: values byte for byte, a PORT of the config's own, other settings" {
+	printf '%s\0' "PORT=9000" "Q='\"\\" $'NL=a\n\n' "EMPTY=" "EQ=a=b" "U=é" >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	code "" 'property_set ps web restart-policy unless-stopped; property_set ps web stop-timeout-seconds 5; property_set logs web max-size unlimited'
+	spec worker 1
+	assert_status 0
+	assert_equal '["DYNO=worker.1","PORT=9000","Q='"'"'\"\\","NL=a\n\n","EMPTY=","EQ=a=b","U=é"]' "$(jq -c .Env <<<"$output")"
+	assert_equal '{"Name":"unless-stopped","MaximumRetryCount":0}' "$(jq -c .HostConfig.RestartPolicy <<<"$output")"
+	assert_equal '5 {}' "$(jq -r '"\(.StopTimeout) \(.HostConfig.LogConfig)"' <<<"$output")"
+}
+
+@test "spec.jq: the last variable keeps what it ends in" {
+	printf 'A=x\n\n\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	spec web 1
+	assert_equal '"A=x\n\n"' "$(jq -c '.Env[-1]' <<<"$output")"
+	printf 'A=\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	spec web 1
+	assert_equal '"A="' "$(jq -c '.Env[-1]' <<<"$output")"
+	: >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	spec web 1
+	assert_equal '["PORT=5000","DYNO=web.1"]' "$(jq -c '.Env' <<<"$output")"
+}
+
+@test "no value of the config is in the arguments of any program" {
+	printf 'SECRET=hunter2\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	got "$HOOKS/scheduler-start" docker-local web 1
+	assert_status 0
+	grep -q hunter2 "$CREATED/web.web.1.v1"
+	run grep -c hunter2 "$CALLS"
+	assert_equal 0 "$output"
+}
+
+@test "command_json: words as they stand, and a shell only where there is something for one" {
+	makes() {
+		code scheduler-docker-local 'command_json "$1"' "$1"
+		assert_success "$2"
+	}
+	makes "" null
+	makes "run" '["run"]'
+	makes "  run   --port  5000 " '["run","--port","5000"]'
+	makes '/bin/a b,c:d' '["/bin/a","b,c:d"]'
+	makes 'run $PORT' '["/bin/sh","-c","exec run $PORT"]'
+	makes 'run "a b"' '["/bin/sh","-c","exec run \"a b\""]'
+	makes "run 'a b'" '["/bin/sh","-c","exec run '"'a b'"'"]'
+	local char
+	for char in ';' '|' '&' '<' '>' '(' '`' '*' '?' '\' '~' '#' '=' '['; do
+		code scheduler-docker-local 'command_json "$1"' "a ${char} b"
+		assert_equal "/bin/sh" "$(jq -r '.[0]' <<<"$output")"
+	done
+}
+
+@test "procfile_command: what its line says; CRLF, no newline at the end, other types" {
+	printf 'web: run $PORT\r\n# worker: no\nworker:work --all\nlast:  x' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	code scheduler-docker-local 'for p in web worker last none w; do procfile_command web 1 "$p"; printf "|"; done'
+	assert_success 'run $PORT|work --all|x|||'
+}
+
+# --- addresses ------------------------------------------------------------------------
+
+@test "addresses: the upper half, round and round, none twice in a row" {
+	printf '10.86.0.0/28\n' >"$TEST_HOST/etc/dokku/network"
+	code scheduler-docker-local 'for i in 1 2 3 4 5 6; do scheduler_next_address; printf " "; done'
+	assert_success "10.86.0.10 10.86.0.11 10.86.0.12 10.86.0.13 10.86.0.14 10.86.0.10 "
+}
+
+@test "addresses: a /16" {
+	code scheduler-docker-local 'scheduler_next_address; printf "%s\n" 32764 >"$DOKKU_LIB_ROOT/data/scheduler-docker-local/next-address"; printf " "; scheduler_next_address; printf " "; scheduler_next_address'
+	assert_success "10.86.128.2 10.86.255.254 10.86.128.2"
+}
+
+@test "addresses: many at once, no two the same; without a network it says so" {
+	code scheduler-docker-local 'for i in {1..12}; do { scheduler_next_address; printf "\n"; } & done; wait'
+	assert_equal 12 "$(sort -u <<<"$output" | wc -l)"
+	rm "$TEST_HOST/etc/dokku/network"
+	code scheduler-docker-local 'scheduler_next_address'
+	assert_refused "the dokku network is not set up: run make install"
+}
+
+# --- listing ----------------------------------------------------------------------------
+
+@test "scheduler_list: an engine that does not answer is an error, not an empty list" {
+	code scheduler-docker-local 'scheduler_list web; printf "on"'
+	assert_success on
+	fake docker <<<'exit 1'
+	code scheduler-docker-local 'scheduler_list web; printf "on"'
+	assert_status 1
+	assert_output ""
+	fake docker <<<'[[ $1 == ps ]] && { printf "a\n"; exit; }; printf "Cannot connect to the Docker daemon\n" >&2; exit 1'
+	code scheduler-docker-local 'scheduler_list web; printf "on"'
+	assert_refused "web: its containers cannot be listed: Cannot connect to the Docker daemon"
+}
+
+@test "scheduler_list: one that goes while we look costs another look" {
+	fake docker <<-'BODY'
+		case $1 in
+		ps) if [[ -e $CREATED/again ]]; then printf 'a\n'; else printf 'a\nb\n'; fi ;;
+		inspect) [[ -e $CREATED/again ]] || { touch "$CREATED/again"; printf 'Error: No such object: b\n' >&2; exit 1; }
+			printf 'a 1 web 1 running 10.86.128.2 5000 7 /x\n' ;;
+		esac
+	BODY
+	code scheduler-docker-local 'scheduler_list web'
+	assert_success "a 1 web 1 running 10.86.128.2 5000 7 /x"
+}
+
+# --- starting ---------------------------------------------------------------------------
+
+@test "scheduler-start: every process type, recorded in order" {
+	make_release web 1 web=2 worker=1 cron=0
+	got "$HOOKS/scheduler-start" docker-local web 1
+	assert_success ""
+	assert_equal "web 1 id-web.web.1.v1
+web 2 id-web.web.2.v1
+worker 1 id-web.worker.1.v1" "$(cut -d ' ' -f 1-3 "$DOKKU_LIB_ROOT/data/releases/web/1/containers")"
+	assert_equal 3 "$(cut -d ' ' -f 4 "$DOKKU_LIB_ROOT/data/releases/web/1/containers" | sort -u | wc -l)"
+	assert_equal "5000" "$(cut -d ' ' -f 5 "$DOKKU_LIB_ROOT/data/releases/web/1/containers" | sort -u)"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "scheduler-start: those that run already are left alone" {
+	make_release web 1 web=2
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 11 /web.web.1' 'idB 1 web 2 exited 10.86.128.51 5000 0 /web.web.2' \
+		'idC 7 web 1 running 10.86.128.52 5000 12 /other' >"$LISTED"
+	got "$HOOKS/scheduler-start" docker-local web 1
+	assert_success ""
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" "web 1 idA 10.86.128.50 5000
+web 2 idB 10.86.128.51 5000"
+	assert_nothing_in "$CREATED"
+	assert_equal "docker start idB" "$(grep 'docker start' "$CALLS")"
+}
+
+@test "scheduler-start: an address that is taken costs another try, with the next one" {
+	ENGINE_TAKEN="10.86.128.2 10.86.128.3" got "$HOOKS/scheduler-start" docker-local web 1
+	assert_success ""
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" "web 1 id-web.web.1.v1 10.86.128.4 5000"
+	assert_equal 2 "$(grep -c 'docker rm --force --volumes id-web.web.1.v1' "$CALLS")"
+}
+
+@test "scheduler-start: one that does not start fails all, and nothing is recorded" {
+	make_release web 1 web=1 worker=1
+	ENGINE_FAILS=web.worker.1.v1 got "$HOOKS/scheduler-start" docker-local web 1
+	assert_status 1
+	assert_output ""
+	assert_error " !     worker.1 does not start: OCI runtime create failed"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	grep -q 'docker rm --force --volumes id-web.worker.1.v1' "$CALLS"
+}
+
+@test "another scheduler's app is none of its business" {
+	local hook
+	for hook in scheduler-start scheduler-retire scheduler-remove scheduler-stop scheduler-destroy scheduler-failure scheduler-list; do
+		got "$HOOKS/$hook" kubernetes web 1
+		assert_success ""
+	done
+	assert_calls ""
+}
+
+@test "scheduler-run: every word of the command, and nothing of a deployed container's" {
+	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls -l "a b" ""
+	assert_status 0
+	local file
+	file=$(echo "$CREATED"/web.run.*)
+	assert_equal '["ls","-l","a b",""]' "$(jq -c .Cmd "$file")"
+	assert_equal '["run",true,"no",null]' "$(jq -c '[.Labels["com.dokku.container-type"], .HostConfig.AutoRemove, .HostConfig.RestartPolicy.Name, .NetworkingConfig]' "$file")"
+	rm "$file"
+	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 'ls $HOME'
+	assert_equal '["/bin/sh","-c","exec ls $HOME"]' "$(jq -c .Cmd "$CREATED"/web.run.*)"
+}
+
+# --- draining -----------------------------------------------------------------------------
+
+# connections STATE… - /proc/PID/net/tcp of a made process, on port 5000 (1388).
+connections() {
+	local state
+	mkdir -p "$TEST_HOST/proc/77/net"
+	printf '  sl  local_address rem_address   st tx_queue\n' >"$TEST_HOST/proc/77/net/tcp"
+	for state in "$@"; do
+		printf '   0: 0280560A:1388 0100560A:D431 %s 00000000:00000000\n' "$state" >>"$TEST_HOST/proc/77/net/tcp"
+	done
+	printf '   1: 0280560A:1389 0100560A:D431 01 00000000:00000000\n' >>"$TEST_HOST/proc/77/net/tcp"
+	printf '   2: 0280560A:D431 0100560A:1388 01 00000000:00000000\n' >>"$TEST_HOST/proc/77/net/tcp"
+}
+
+# counted PID PORT - open_connections, reading the made /proc.
+counted() {
+	code "" 'source <(sed "s,/proc/,$TEST_HOST/proc/,g" "$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/functions"); open_connections "$@"' "$@"
+}
+
+@test "open_connections: of the port, in the states in which there is something left to do" {
+	connections
+	counted 77 5000
+	assert_success 0
+	# ESTABLISHED SYN_RECV FIN_WAIT1 CLOSE_WAIT LAST_ACK CLOSING, and those that are over.
+	connections 01 03 04 08 09 0B 02 05 06 07 0A
+	counted 77 5000
+	assert_success 6
+	connections 01 01
+	cp "$TEST_HOST/proc/77/net/tcp" "$TEST_HOST/proc/77/net/tcp6"
+	counted 77 5000
+	assert_success 4
+	counted 78 5000
+	assert_success 0
+}
+
+@test "open_connections: a real one" {
+	local port
+	python3 -c 'import socket, sys
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); c = socket.create_connection(s.getsockname()); a = s.accept()
+print(s.getsockname()[1], flush=True); sys.stdin.read()' < <(sleep 5) >"$BATS_TEST_TMPDIR/port" 3>&- &
+	until [[ -s $BATS_TEST_TMPDIR/port ]]; do sleep 0.01; done
+	port=$(<"$BATS_TEST_TMPDIR/port")
+	code scheduler-docker-local 'open_connections "$@"' "$!" "$port"
+	kill "$!"
+	assert_success 1
+}
+
+# drain_with BODY - drain of one container; open_connections is BODY.
+drain_with() {
+	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
+	printf '%s\n' "$1" >"$DOKKU_LIB_ROOT/data/draining/web/idA"
+	code scheduler-docker-local "open_connections() { $2; }; stop_and_remove() { printf 'stop %s\n' \"\$2\"; }; drain web idA web 5000 \$\$"
+}
+
+@test "drain: two empty samples, then it is stopped, and said to be drained" {
+	drain_with "$((EPOCHSECONDS + 60))" 'printf x >>"$STEPS"; case $(wc -c <"$STEPS") in 1 | 2 | 4) printf 1 ;; *) printf 0 ;; esac'
+	assert_success "stop idA"
+	assert_equal 6 "$(wc -c <"$STEPS")"
+	assert_absent "$DOKKU_LIB_ROOT/data/draining/web/idA"
+	[[ $(<"$DOKKU_LIB_ROOT/data/draining/web/log") == *" idA drained all" ]]
+}
+
+@test "drain: at the deadline the rest is cut, counted, and never called drained" {
+	drain_with "$((EPOCHSECONDS - 1))" 'printf 3'
+	assert_success "stop idA"
+	[[ $(<"$DOKKU_LIB_ROOT/data/draining/web/log") == *" idA drained 3 cut" ]]
+}
+
+@test "drain: whoever drains it already is left to it" {
+	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
+	printf '0\n' >"$DOKKU_LIB_ROOT/data/draining/web/idA"
+	exec 7>>"$DOKKU_LIB_ROOT/data/draining/web/idA"
+	flock 7
+	code scheduler-docker-local "stop_and_remove() { printf 'stop\n'; }; drain web idA web 5000 1"
+	exec 7>&-
+	assert_success ""
+}
+
+@test "stop_and_remove: SIGTERM, its time, removal, within a deadline" {
+	code scheduler-docker-local 'property_set ps web stop-timeout-seconds 7; stop_and_remove web idA; stop_and_remove web idB 3'
+	assert_success ""
+	assert_calls "docker stop --time 7 idA
+docker rm --force --volumes idA
+docker stop --time 3 idB
+docker rm --force --volumes idB"
+}
+
+@test "scheduler-remove: the containers of that release, and of no other" {
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /a' 'idB 2 web 1 running 10.86.128.51 5000 0 /b' 'idC 2 worker 1 exited 10.86.128.52 5000 0 /c' >"$LISTED"
+	hook fake scheduler-retire </dev/null
+	got "$HOOKS/scheduler-remove" docker-local web 2
+	assert_status 0
+	assert_equal "docker rm --force --volumes idB
+docker rm --force --volumes idC" "$(grep 'docker rm' "$CALLS" | sort)"
+}
+
+@test "scheduler-stop and scheduler-destroy" {
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /a' 'idB 1 web 2 running 10.86.128.51 5000 0 /b' >"$LISTED"
+	got "$HOOKS/scheduler-stop" docker-local web
+	assert_success ""
+	grep -qx 'docker stop --time 30 idA idB' "$CALLS"
+	got "$HOOKS/scheduler-destroy" docker-local web
+	assert_success ""
+	grep -qx 'docker rm --force --volumes idA idB' "$CALLS"
+}
