@@ -1,0 +1,175 @@
+#!/usr/bin/env bats
+# apps: made wholly or not at all, listed, locked, and destroyed without a trace.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins apps config
+}
+
+@test "apps:create: a repository, told in one line; the hooks are asked" {
+	hook fake pre-create <<<'[[ -d $2 && ! -e $DOKKU_ROOT/web ]]'
+	hook fake post-create <<<'[[ -d $DOKKU_ROOT/web ]]'
+	dokku apps:create web
+	assert_success "-----> Created web"
+	assert_equal true "$(git -C "$DOKKU_ROOT/web" rev-parse --is-bare-repository)"
+	assert_mode "$DOKKU_ROOT/web" 755
+	assert_equal web "$(ls -A "$DOKKU_ROOT")"
+	assert_equal "post-create web" "$(tail -n 1 "$STEPS")"
+}
+
+@test "apps:create: a name that is taken, hostile or missing is refused, and nothing is made" {
+	make_app web
+	dokku apps:create web
+	assert_refused "there is an app web already; nothing was changed"
+	is_refused() {
+		dokku apps:create "$1"
+		assert_status 1 && assert_output "" && assert_error_like ' !     not an app name: "*": use lower case letters, digits, dots and hyphens, at most 63' &&
+			[[ $stderr != *$'\n'* && $stderr != *$'\e'* ]]
+	}
+	each is_refused <<-'NAMES'
+		..
+		.
+		../x
+		x/y
+		-x
+		--help
+		X
+		x\n
+		x\ny
+		\nx
+		x\e[31m
+		x y
+		x;y
+		aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg
+	NAMES
+	assert_equal web "$(ls -A "$DOKKU_ROOT")"
+	dokku apps:create
+	assert_refused "no app given: name one of those that dokku apps:list shows" 2
+	dokku apps:create aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg
+	assert_status 0
+}
+
+@test "apps:create: where a hook refuses, nothing of it is left" {
+	hook fake pre-create <<<'exit 3'
+	dokku apps:create web
+	assert_status 3
+	assert_nothing_in "$DOKKU_ROOT"
+}
+
+@test "apps:create: of two at once one makes it" {
+	fifo at
+	fifo on
+	hook fake pre-create <<<"printf 'x\n' >'$BATS_TEST_TMPDIR/at'; read -r x <'$BATS_TEST_TMPDIR/on'"
+	"$DOKKU" apps:create web >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
+	heard at
+	rm "$PLUGIN_PATH/fake/pre-create"
+	dokku apps:create web
+	assert_success "-----> Created web"
+	printf '\n' >"$BATS_TEST_TMPDIR/on"
+	local code=0
+	wait "$!" || code=$?
+	assert_equal 1 "$code"
+	assert_file "$BATS_TEST_TMPDIR/first" " !     there is an app web already; nothing was changed"
+	assert_equal web "$(ls -A "$DOKKU_ROOT")"
+}
+
+@test "apps:list, apps:exists" {
+	dokku apps:list
+	assert_success "=====> My Apps"
+	make_app web blog
+	dokku apps:list
+	assert_success "=====> My Apps
+blog
+web"
+	dokku --quiet apps:list
+	assert_success "blog
+web"
+	dokku apps:list --format json
+	assert_success '[{"name":"blog"},{"name":"web"}]'
+	dokku apps:exists web
+	assert_success ""
+	dokku apps:exists ghost
+	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+}
+
+@test "apps:lock: no deploy until apps:unlock" {
+	make_app web
+	dokku apps:locked web
+	assert_status 1
+	assert_output ""
+	dokku apps:lock web
+	assert_success "-----> Locked web: dokku apps:unlock web allows deploys again"
+	dokku apps:locked web
+	assert_success ""
+	got "$PLUGIN_PATH/apps/pre-deploy" web image
+	assert_status 1
+	assert_error_like ' !     web is locked since 20*: dokku apps:unlock web allows deploys again'
+	dokku apps:unlock web
+	assert_success "-----> Unlocked web"
+	got "$PLUGIN_PATH/apps/pre-deploy" web image
+	assert_success ""
+}
+
+@test "apps:destroy: the hooks in order, and no trace of the app, all of the others" {
+	make_app web blog
+	local app
+	for app in web blog; do
+		make_release "$app" 1
+		make_current "$app" 1
+		dokku --quiet config:set --no-restart "$app" A=1
+		code "" 'property_set ps "$1" key value' "$app"
+		mkdir -p "$DOKKU_LIB_ROOT/data/builds/$app/1"
+	done
+	: >"$STEPS"
+	hook fake pre-delete </dev/null
+	hook fake scheduler-destroy </dev/null
+	hook fake post-delete </dev/null
+	dokku apps:destroy --force web
+	assert_success "-----> Destroyed web"
+	assert_steps "pre-delete web
+scheduler-destroy docker-local web
+post-delete web"
+	assert_equal "" "$(find "$WORLD" -name web -not -path "$DOKKU_LIB_ROOT/lock/*")"
+	assert_equal 5 "$(find "$DOKKU_ROOT" "$DOKKU_LIB_ROOT" -name blog -not -path "$DOKKU_LIB_ROOT/lock/*" | wc -l)"
+	dokku apps:list
+	assert_success "=====> My Apps
+blog"
+}
+
+@test "apps:destroy: asks for the name, and does nothing without it" {
+	make_app web
+	got bash -c '"$DOKKU" apps:destroy web <<<yes'
+	assert_status 1
+	assert_output ""
+	assert_error ' !     this removes web with its containers, images, releases and settings, for good
+ !     "yes" is not web: nothing was changed'
+	got bash -c '"$DOKKU" apps:destroy web </dev/null'
+	assert_status 1
+	[[ -d $DOKKU_ROOT/web ]]
+	got bash -c '"$DOKKU" apps:destroy web <<<web'
+	assert_status 0
+	assert_absent "$DOKKU_ROOT/web"
+	dokku apps:destroy --force ghost
+	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+	dokku apps:destroy --force
+	assert_refused "no app given: name one of those that dokku apps:list shows" 2
+}
+
+@test "apps:destroy: where a hook fails, the app stays" {
+	make_app web
+	hook fake scheduler-destroy <<<'exit 4'
+	dokku apps:destroy --force web
+	assert_status 4
+	[[ -d $DOKKU_ROOT/web ]]
+}
+
+@test "apps:set" {
+	dokku apps:set --global disable-autocreation true
+	assert_success ""
+	dokku apps:set web disable-autocreation true
+	assert_refused "usage: dokku apps:set --global disable-autocreation true|false" 2
+	dokku apps:set --global disable-autocreation maybe
+	assert_status 2
+}
