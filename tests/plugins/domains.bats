@@ -1,0 +1,177 @@
+#!/usr/bin/env bats
+# domains: what a host name may be, whose it is, and that nginx's word counts; url and urls.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins domains url urls config
+	printf 'example.com\n' >"$DOKKU_ROOT/VHOST"
+	make_app web blog
+}
+
+@test "host names that are none are refused" {
+	is_refused() {
+		dokku domains:add web "$1"
+		assert_status 1 && assert_output "" && assert_error_like ' !     not a host name: "*": letters, digits, hyphens, dots, and \*. at most at its start; nothing was changed' &&
+			assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
+	}
+	each is_refused <<-'NAMES'
+		.
+		a.
+		.a
+		a..b
+		-a.com
+		a-.com
+		a_b.com
+		a b.com
+		a.com\n
+		a.com\nb.com
+		a.com;
+		a.com{
+		$(id).com
+		*
+		a.*.com
+		*a.com
+		*.*.com
+		http://a.com
+		a.com/x
+		a.com:80
+		é.com
+		aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.com
+		--all
+	NAMES
+	dokku domains:add web "$(printf 'a.%.0s' {1..127})com"
+	assert_status 1
+}
+
+@test "host names that are some" {
+	dokku domains:add web a.com '*.a.com' 1.2.com xn--bcher-kva.example localhost A.Upper.com
+	assert_success "-----> web answers to: web.example.com a.com *.a.com 1.2.com xn--bcher-kva.example localhost A.Upper.com"
+}
+
+@test "add, remove, set, clear, reset; nginx is told each time" {
+	hook fake post-domains-update </dev/null
+	dokku domains:add web a.com b.com a.com
+	assert_success "-----> web answers to: web.example.com a.com b.com"
+	dokku domains:remove web a.com
+	assert_success "-----> web answers to: web.example.com b.com"
+	dokku domains:set web c.com
+	assert_success "-----> web answers to: c.com"
+	dokku domains:clear web
+	assert_success "-----> web answers to no host name now: dokku domains:add web DOMAIN gives it one"
+	assert_file "$DOKKU_ROOT/web/VHOST" ""
+	dokku domains:reset web
+	assert_success "-----> web answers to: web.example.com"
+	assert_equal 5 "$(grep -c 'post-domains-update web' "$STEPS")"
+}
+
+@test "a domain of another app is refused, in any case of its letters, and nothing is added" {
+	dokku domains:add blog Shop.com
+	: >"$STEPS"
+	dokku domains:add web ok.com shop.COM
+	assert_refused "shop.COM is a domain of blog: dokku domains:remove blog shop.COM frees it; nothing was changed"
+	dokku domains:set web shop.com
+	assert_refused "shop.com is a domain of blog: dokku domains:remove blog shop.com frees it; nothing was changed"
+	assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
+	dokku domains:remove blog Shop.com
+	dokku domains:add web shop.com
+	assert_status 0
+	dokku domains:add web shop.com
+	assert_success "-----> web answers to: web.example.com shop.com"
+}
+
+@test "domains:remove: one that is not its own" {
+	dokku domains:remove web blog.example.com
+	assert_refused "blog.example.com is not a domain of web; nothing was changed"
+	dokku domains:remove web
+	assert_refused "domains:remove: no domain given; nothing was changed" 2
+	dokku domains:add ghost a.com
+	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+}
+
+@test "where nginx does not take it the list stays as it was, and nginx is told again" {
+	hook fake post-domains-update <<<'if grep -q bad "$DOKKU_ROOT/web/VHOST"; then printf " !     nginx says no\n" >&2; exit 1; fi'
+	dokku domains:add web bad.com
+	assert_refused "nginx says no
+ !     web keeps the domains that it had: see the message above"
+	assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
+	assert_steps "post-domains-update web
+post-domains-update web"
+}
+
+@test "a new app gets APP.GLOBAL of each; one whose name is a host name that alone" {
+	printf 'example.com\nexample.org\n' >"$DOKKU_ROOT/VHOST"
+	mkdir "$DOKKU_ROOT/new" "$DOKKU_ROOT/my.site.net"
+	got "$PLUGIN_PATH/domains/post-create" new
+	assert_success ""
+	assert_file "$DOKKU_ROOT/new/VHOST" "new.example.com
+new.example.org"
+	got "$PLUGIN_PATH/domains/post-create" my.site.net
+	assert_file "$DOKKU_ROOT/my.site.net/VHOST" my.site.net
+}
+
+@test "a new app does not get the name that another one answers to" {
+	dokku domains:add blog new.example.com
+	mkdir "$DOKKU_ROOT/new"
+	got "$PLUGIN_PATH/domains/post-create" new
+	assert_file "$DOKKU_ROOT/new/VHOST" ""
+	assert_status 0
+}
+
+@test "global domains: add, set, remove, clear; apps keep what they have" {
+	dokku domains:add-global example.org
+	assert_success "-----> Global domains: example.com example.org"
+	dokku domains:remove-global example.com
+	assert_success "-----> Global domains: example.org"
+	dokku domains:set-global a.com b.com
+	assert_success "-----> Global domains: a.com b.com"
+	dokku domains:set-global 'a b'
+	assert_refused 'not a host name: "a b"; nothing was changed'
+	dokku domains:clear-global
+	assert_success "-----> Global domains: "
+	assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
+	dokku domains:add-global
+	assert_refused "domains:add-global: no domain given; nothing was changed" 2
+}
+
+@test "enable, disable, app-domains, report" {
+	got "$PLUGIN_PATH/domains/app-domains" web
+	assert_success web.example.com
+	dokku domains:disable web
+	assert_success ""
+	got "$PLUGIN_PATH/domains/app-domains" web
+	assert_success ""
+	dokku domains:report web
+	assert_success "=====> web domains information
+       Domains app enabled:               false
+       Domains app vhosts:                web.example.com
+       Domains global enabled:            true
+       Domains global vhosts:             example.com"
+	dokku domains:enable web
+	dokku domains:report web --domains-app-enabled
+	assert_success true
+	dokku domains:report web --format json
+	assert_success '{"domains-app-enabled":"true","domains-app-vhosts":"web.example.com","domains-global-enabled":"true","domains-global-vhosts":"example.com"}'
+}
+
+@test "url: the first that is no wildcard, https with a certificate; urls: all" {
+	dokku domains:set web '*.wild.com' a.com b.com
+	dokku url web
+	assert_success http://a.com
+	dokku urls web
+	assert_success "http://a.com
+http://b.com"
+	mkdir "$DOKKU_ROOT/web/tls"
+	touch "$DOKKU_ROOT/web/tls/server.crt"
+	dokku url web
+	assert_success https://a.com
+	dokku urls web
+	assert_success "http://a.com
+https://a.com
+http://b.com
+https://b.com"
+	dokku domains:clear web
+	dokku url web
+	assert_refused "web has no host name: dokku domains:add web DOMAIN gives it one"
+}
