@@ -1,0 +1,118 @@
+#!/usr/bin/env bats
+# ssh-keys: exactly one line per key, that lets it run dokku and no more.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins ssh-keys
+	printf '/usr/local/bin/dokku\n' >"$TEST_HOST/etc/dokku/command"
+	KEYS="$DOKKU_ROOT/.ssh/authorized_keys"
+	local name
+	for name in ann bob; do
+		ssh-keygen -q -t ed25519 -N '' -C "$name@host" -f "$WORLD/$name"
+	done
+}
+
+key() { cut -d ' ' -f 1,2 "$WORLD/$1.pub"; }
+fingerprint() { ssh-keygen -l -f "$WORLD/$1.pub" | cut -d ' ' -f 2; }
+line() { printf 'restrict,pty,command="NAME=%s /usr/local/bin/dokku" %s' "$1" "$(key "$2")"; }
+
+@test "ssh-keys:add: one line, exactly; from stdin and from a file" {
+	dokku ssh-keys:add ann <"$WORLD/ann.pub"
+	assert_success "-----> ann may push: $(fingerprint ann)"
+	assert_file "$KEYS" "$(line ann ann)"
+	assert_mode "$KEYS" 600
+	assert_mode "$DOKKU_ROOT/.ssh" 700
+	dokku ssh-keys:add bob "$WORLD/bob.pub"
+	assert_success "-----> bob may push: $(fingerprint bob)"
+	assert_file "$KEYS" "$(line ann ann)
+$(line bob bob)"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "ssh-keys:add: a second key of the same name, or the same key again, is refused" {
+	dokku ssh-keys:add ann <"$WORLD/ann.pub"
+	dokku ssh-keys:add ann <"$WORLD/bob.pub"
+	assert_refused "there is a key named ann: dokku ssh-keys:remove ann frees the name; nothing was changed"
+	dokku ssh-keys:add bob <"$WORLD/ann.pub"
+	assert_refused "this key may push already: dokku ssh-keys:list shows its name; nothing was changed"
+	assert_file "$KEYS" "$(line ann ann)"
+}
+
+@test "ssh-keys:add: names that are none, and what would be a second line or an option" {
+	is_refused() {
+		got "$DOKKU" ssh-keys:add "$1" <"$WORLD/ann.pub"
+		assert_status 2 && assert_output "" && assert_error_like ' !     ssh-keys:add: not a name: "*": letters, digits and @._+- only' && assert_absent "$KEYS"
+	}
+	each is_refused <<-'NAMES'
+
+		a b
+		a"b
+		a\nb
+		a\n
+		a/b
+		$(id)
+		a,b
+		é
+		aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggggg
+	NAMES
+	got "$DOKKU" ssh-keys:add ann@host.example+x-y_z <"$WORLD/ann.pub"
+	assert_status 0
+}
+
+@test "ssh-keys:add: what is no public key, has options, is private, or is more than one" {
+	no_key() {
+		got "$DOKKU" ssh-keys:add ann <<<"$1"
+		assert_status 1 && assert_output "" && assert_error_like ' !     *; nothing was changed*' && assert_absent "$KEYS" && assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	}
+	no_key ""
+	no_key "not a key"
+	no_key "ssh-ed25519 AAAA"
+	no_key "$(<"$WORLD/ann")"
+	no_key "command=\"sh\" $(key ann)"
+	no_key "$(key ann)
+$(key bob)"
+	dokku ssh-keys:add ann "$WORLD/none.pub"
+	assert_status 1
+	assert_absent "$KEYS"
+}
+
+@test "ssh-keys:list and :remove, by name and by fingerprint" {
+	dokku ssh-keys:list
+	assert_success ""
+	dokku ssh-keys:add ann <"$WORLD/ann.pub"
+	dokku ssh-keys:add bob <"$WORLD/bob.pub"
+	dokku ssh-keys:list
+	assert_success "$(fingerprint ann) NAME=\"ann\"
+$(fingerprint bob) NAME=\"bob\""
+	dokku ssh-keys:list --format json
+	assert_success "[{\"name\":\"ann\",\"fingerprint\":\"$(fingerprint ann)\"},{\"name\":\"bob\",\"fingerprint\":\"$(fingerprint bob)\"}]"
+	dokku ssh-keys:remove --fingerprint "$(fingerprint bob)"
+	assert_success "-----> bob may not push any more"
+	assert_file "$KEYS" "$(line ann ann)"
+	dokku ssh-keys:remove bob
+	assert_refused "no key is named bob: dokku ssh-keys:list shows them"
+	dokku ssh-keys:remove --fingerprint SHA256:x
+	assert_refused 'no key has the fingerprint "SHA256:x": dokku ssh-keys:list shows them'
+	dokku ssh-keys:remove ann
+	assert_success "-----> ann may not push any more"
+	assert_file "$KEYS" ""
+	assert_mode "$KEYS" 600
+}
+
+@test "ssh-keys:remove: a dot in a name is a dot" {
+	dokku ssh-keys:add axb <"$WORLD/ann.pub"
+	dokku ssh-keys:remove a.b
+	assert_refused "no key is named a.b: dokku ssh-keys:list shows them"
+	assert_file "$KEYS" "$(line axb ann)"
+}
+
+@test "ssh-keys: lines of somebody else's in the file stay as they are" {
+	mkdir -p "${KEYS%/*}"
+	printf '# mine\nssh-ed25519 AAAA other\n' >"$KEYS"
+	dokku ssh-keys:add ann <"$WORLD/ann.pub"
+	dokku ssh-keys:remove ann
+	assert_file "$KEYS" "# mine
+ssh-ed25519 AAAA other"
+}
