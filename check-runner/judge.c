@@ -217,6 +217,9 @@ static bool
 find_in_other_case(
 	const char *body, size_t len, const char *text, size_t text_len, struct match_span *span)
 {
+	/* Every position is tried, so only a short text is. */
+	if (text_len > SHOWN_TEXT)
+		return false;
 	for (size_t at = 0; at + text_len <= len; at++) {
 		if (same_word(body + at, text_len, text)) {
 			*span = (struct match_span){ .start = at, .end = at + text_len };

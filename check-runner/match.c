@@ -12,8 +12,8 @@
 
 #include "util.h"
 
-/* A hint may cost this many steps, a few milliseconds. */
-#define HINT_STEPS 100000
+/* A hint is worth this much time. */
+#define HINT_BUDGET (10 * UTIL_MS)
 
 struct match {
 	enum match_kind kind;
@@ -227,13 +227,14 @@ match_find(
 	return MATCH_YES;
 }
 
+/* Called before each item of the pattern is tried; one item is over in microseconds. */
 static int
-count_step(pcre2_callout_block *block, void *left)
+watch_clock(pcre2_callout_block *block, void *until)
 {
-	unsigned *steps = left;
+	const int64_t *limit = until;
 
 	(void)block;
-	return --*steps == 0 ? PCRE2_ERROR_CALLOUT : 0;
+	return clock_now() < *limit ? 0 : PCRE2_ERROR_CALLOUT;
 }
 
 static bool
@@ -249,7 +250,7 @@ bool
 match_would(const char *text, size_t len, const char *subject, size_t subject_len)
 {
 	struct match_error error;
-	unsigned steps = HINT_STEPS;
+	int64_t until = clock_now() + HINT_BUDGET;
 	bool would = false;
 
 	if (len > MATCH_MAX_PATTERN || !has_regex_signs(text, len) || memcmp(text, "(*", 2) == 0)
@@ -261,7 +262,7 @@ match_would(const char *text, size_t len, const char *subject, size_t subject_le
 	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
 	pcre2_match_context *context = pcre2_match_context_create(NULL);
 	if (code && data && context) {
-		pcre2_set_callout(context, count_step, &steps);
+		pcre2_set_callout(context, watch_clock, &until);
 		pcre2_set_heap_limit(context, 1024);
 		would = pcre2_match(code, (PCRE2_SPTR)subject, subject_len, 0, 0, data, context) >
 			0;
@@ -277,15 +278,15 @@ match_has_jit(void)
 {
 	uint32_t jit = 0;
 
-	return pcre2_config(PCRE2_CONFIG_JIT, &jit) >= 0 && jit == 1;
+	(void)pcre2_config(PCRE2_CONFIG_JIT, &jit);
+	return jit == 1;
 }
 
 const char *
 match_version(void)
 {
-	static char version[32];
+	static char version[64]; /* PCRE2 asks for 24 */
 
-	if (pcre2_config(PCRE2_CONFIG_VERSION, NULL) <= (int)sizeof(version))
-		pcre2_config(PCRE2_CONFIG_VERSION, version);
+	(void)pcre2_config(PCRE2_CONFIG_VERSION, version);
 	return version;
 }

@@ -124,3 +124,28 @@ fuzz-check-runner: $(CR_FUZZERS:%=$(CR_FUZZ)/fuzz_%)
 	done
 
 .PHONY: check-check-runner fuzz-check-runner
+
+# --- Bench and coverage ------------------------------------------------------------------------
+
+$(CR_OUT)/bench: tests/bench/check-runner.c
+	@mkdir -p $(@D)
+	$(CC) $(CR_TEST_FLAGS) -O2 -o $@ $<
+
+bench-check-runner: $(CR_OUT)/check-runner $(CR_OUT)/bench
+	@tests/bench/check-runner $(CR_OUT)/check-runner $(CR_OUT)/bench
+
+CR_COV := $(CR_OUT)/coverage
+
+# Lines and branches of the parser, the matcher and their neighbours, as their unit tests reach them.
+coverage-check-runner: $(CR_OUT)/failmalloc.so
+	@rm -rf $(CR_COV) && mkdir -p $(CR_COV)
+	@for module in $(CR_LIB_MODULES); do gcc $(CR_STD) $(CR_LIB_CFLAGS) -O0 -g --coverage -c \
+		-o $(CR_COV)/$$module.o $(CR_SRC)/$$module.c || exit 1; done
+	@for test in $(CR_UNIT); do gcc $(CR_STD) $(CR_LIB_CFLAGS) -I$(CR_SRC) -O0 -g --coverage \
+		-o $(CR_COV)/$$test $(CR_TESTS)/$$test.c $(CR_LIB_MODULES:%=$(CR_COV)/%.o) $(CR_LIBS) && \
+		$(CR_COV)/$$test >/dev/null || exit 1; done
+	@for n in $$(seq 40); do FAIL_AT=$$n LD_PRELOAD=$(CR_OUT)/failmalloc.so $(CR_COV)/match_test oom \
+		>$(CR_COV)/oom.log 2>&1 || [ $$? -eq 5 ] || { cat $(CR_COV)/oom.log; exit 1; }; done
+	@$(CR_TESTS)/coverage $(CR_COV) checks match vars buf judge run
+
+.PHONY: bench-check-runner coverage-check-runner

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 extern void *__libc_malloc(size_t n);
@@ -65,6 +66,15 @@ write_count(void)
 	begun = false;
 	if (count_fd >= 0 && write(count_fd, text, (size_t)n) < 0)
 		abort();
+}
+
+/* The program ends without the handlers of its libraries. */
+void
+_exit(int status)
+{
+	write_count();
+	syscall(SYS_exit_group, status);
+	__builtin_unreachable();
 }
 
 static int (*real_main)(int, char **, char **);

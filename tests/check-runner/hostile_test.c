@@ -142,6 +142,10 @@ static const struct row rows[] = {
 	/* Regexes that would take for ever. */
 	{ "~ /spaces \\s+$", 1, "FAIL /spaces: 200, but ~ \"\\s+$\"", 0 },
 	{ "~ /almost (a+a+)+b", 1, "takes too long on its 1048576 bytes", 0 },
+	{ "~ /almost a{1,5000}[bc]", 1, "takes too long on its 1048576 bytes", 0 },
+	{ "/almost [ab]+[cd]\n/almost a*?[bc]\n/almost .*?.*?[bc]\n/almost [ab]+[ce]\n"
+	  "/almost [ab]+[cd]\n/almost a*?[bc]\n/almost .*?.*?[bc]\n/almost [ab]+[ce]\n",
+		1, "FAIL /almost: 200, but \"[ab]+[cd]\" is not in its 1048576 bytes", 0 },
 	{ "!~ /almost (a+a+)+b", 1, "takes too long on its 1048576 bytes", 0 },
 	{ "/almost aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", 1, "is not in",
 		0 },

@@ -140,7 +140,8 @@ long_subjects(void)
 static void
 costly(void)
 {
-	static const char *const patterns[] = { "(a+a+)+b", "(?:a|aa)+$b", "\\s+$b|(a*)*b" };
+	/* The first end by their match limit, the last only by the alarm. */
+	static const char *const patterns[] = { "(a+a+)+b", "(?:a|aa)+$b", "a{1,5000}[bc]" };
 	struct match_error error = { 0 };
 	size_t len = 1 << 20;
 	char *subject = xrealloc(NULL, len, 1);
@@ -204,14 +205,51 @@ hints(void)
 		ROW_INT(would, table[i].want, table[i].text);
 		IS(clock_now() - before < 200 * UTIL_MS);
 	}
+	/* Each start position looks at the whole rest, and none at much of the pattern. */
+	static char body[65536];
+	static const char *const slow[] = { "[ab]+[cd]", "a*?[bc]", ".*?.*?[cd]" };
+	memset(body, 'a', sizeof(body));
+	for (size_t i = 0; i < TEST_COUNT(slow); i++) {
+		int64_t before = clock_now();
+		ROW_INT(match_would(slow[i], strlen(slow[i]), body, sizeof(body)), 0, slow[i]);
+		IS(clock_now() - before < 100 * UTIL_MS);
+	}
 	char text[MATCH_MAX_PATTERN + 2];
 	memset(text, '.', sizeof(text));
 	IS(!match_would(text, sizeof(text), text, sizeof(text)));
 }
 
-int
-main(void)
+/*
+ * "match_test oom", with failmalloc preloaded: whichever allocation fails, there is an answer or
+ * the word that there is no memory.
+ */
+static int
+without_memory(void)
 {
+	static const struct {
+		enum match_kind kind;
+		bool icase;
+	} table[] = {
+		{ MATCH_REGEX, false },
+		{ MATCH_LITERAL, true },
+		{ MATCH_LITERAL, false },
+	};
+
+	for (size_t i = 0; i < TEST_COUNT(table); i++) {
+		struct match_error error = { 0 };
+		struct match *m = match_new(table[i].kind, table[i].icase, "a.c", 3, &error);
+		IS(m ? match_find(m, "xa.c", 4, SECOND, NULL) == MATCH_YES : error.no_memory);
+		match_free(m);
+	}
+	(void)match_would("a.c", 3, "abc", 3);
+	return test_end("match without memory");
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "oom") == 0)
+		return without_memory();
 	IS(match_has_jit());
 	HAS(match_version(), ".");
 	answers();

@@ -1,0 +1,231 @@
+/*
+ * The tools of the bench. "serve" is a fast server on 127.0.0.1, "time" runs a command many times
+ * and prints its medians, "latency" starts servers after random delays and measures how long
+ * after the first listen() a command passes.
+ */
+#define _DEFAULT_SOURCE 1
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_RUNS 1000
+
+extern char **environ;
+
+static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 61\r\n"
+			     "\r\n<html><title>Bench</title><p>My Amazing App says hi</p></html>";
+
+static double
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int
+listen_on(unsigned short port, unsigned *got)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	socklen_t len = sizeof(address);
+	int on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, 512) < 0 ||
+		getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+		exit(2);
+	*got = ntohs(address.sin_port);
+	return fd;
+}
+
+/* Answer as many requests as have come; each ends with an empty line. */
+static bool
+answer_all(int fd)
+{
+	char text[16384];
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	for (const char *at = text; (at = strstr(at, "\r\n\r\n")); at += 4)
+		if (write(fd, answer, sizeof(answer) - 1) < 0)
+			return false;
+	return !strstr(text, "Connection: close");
+}
+
+static void
+serve(int listener)
+{
+	struct epoll_event events[64];
+	int on = 1;
+	int set = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = listener };
+
+	signal(SIGPIPE, SIG_IGN);
+	epoll_ctl(set, EPOLL_CTL_ADD, listener, &event);
+	for (;;) {
+		int nr = epoll_wait(set, events, 64, -1);
+		for (int i = 0; i < nr; i++) {
+			int fd = events[i].data.fd;
+			if (fd != listener) {
+				if (!answer_all(fd))
+					close(fd);
+				continue;
+			}
+			fd = accept(listener, NULL, NULL);
+			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+			event.data.fd = fd;
+			epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+		}
+	}
+}
+
+static pid_t
+start(char **command)
+{
+	posix_spawn_file_actions_t actions;
+	pid_t pid = -1;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, command[0], &actions, NULL, command, environ) != 0)
+		exit(2);
+	posix_spawn_file_actions_destroy(&actions);
+	return pid;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const double *x = a;
+	const double *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static double
+median(double *values, size_t nr)
+{
+	qsort(values, nr, sizeof(values[0]), compare);
+	return values[nr / 2];
+}
+
+static double
+cpu_ms(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_CHILDREN, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
+		(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
+}
+
+/* Prints "wall_ms cpu_ms peak_kb"; the command must succeed every time. */
+static int
+time_command(size_t runs, char **command)
+{
+	static double wall[MAX_RUNS];
+	static double cpu[MAX_RUNS];
+	struct rusage u;
+	int status;
+
+	for (size_t i = 0; i < runs; i++) {
+		double before = now_ms();
+		double cpu_before = cpu_ms();
+		waitpid(start(command), &status, 0);
+		wall[i] = now_ms() - before;
+		cpu[i] = cpu_ms() - cpu_before;
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+			fprintf(stderr, "%s: status %d\n", command[0], status);
+			return 1;
+		}
+	}
+	getrusage(RUSAGE_CHILDREN, &u);
+	printf("%.2f %.2f %ld\n", median(wall, runs), median(cpu, runs), u.ru_maxrss);
+	return 0;
+}
+
+/* Start a server in 0.1 to 0.9 s, and wait for the command. Returns ms after the listen. */
+static double
+one_start(unsigned short port, char **command)
+{
+	int told[2];
+	double listened = 0;
+	int status;
+	unsigned got;
+
+	/* Drawn here: a child would draw the same number every time. */
+	useconds_t delay = 100000 + (useconds_t)(random() % 800000);
+	if (pipe(told) < 0)
+		exit(2);
+	pid_t server = fork();
+	if (server == 0) {
+		usleep(delay);
+		int listener = listen_on(port, &got);
+		listened = now_ms();
+		if (write(told[1], &listened, sizeof(listened)) < 0)
+			_exit(2);
+		serve(listener);
+	}
+	waitpid(start(command), &status, 0);
+	double passed = now_ms();
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 ||
+		read(told[0], &listened, sizeof(listened)) < 0)
+		exit(1);
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	close(told[0]);
+	close(told[1]);
+	return passed - listened;
+}
+
+static int
+latency(size_t runs, unsigned short port, char **command)
+{
+	static double ms[MAX_RUNS];
+
+	srandom((unsigned)getpid());
+	for (size_t i = 0; i < runs; i++)
+		ms[i] = one_start(port, command);
+	double middle = median(ms, runs);
+	printf("%.1f %.1f %.1f\n", ms[0], middle, ms[runs - 1]);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "serve") == 0) {
+		unsigned port;
+		int listener = listen_on(0, &port);
+		printf("%u\n", port);
+		fflush(stdout);
+		serve(listener);
+	}
+	size_t runs = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 0;
+	if (runs == 0 || runs > MAX_RUNS)
+		return 2;
+	if (argc > 3 && strcmp(argv[1], "time") == 0)
+		return time_command(runs, argv + 3);
+	if (argc > 4 && strcmp(argv[1], "latency") == 0)
+		return latency(runs, (unsigned short)strtoul(argv[3], NULL, 10), argv + 4);
+	return 2;
+}
