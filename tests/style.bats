@@ -1,0 +1,139 @@
+#!/usr/bin/env bats
+# The house style of the Bash part, as far as a program can tell.
+
+load helper
+
+setup() { cd "$REPO" || return; }
+
+# shell_files - dokku and the files of plugins, root helpers and sourced ones included.
+shell_files() { find dokku plugins -type f ! -name '*.jq' | sort; }
+
+# hooks_and_commands - those that are run.
+hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/releases$' -e '/root/render$' -e '^dokku$'; }
+
+# none - stdin has to be empty: each line of it is a finding.
+none() {
+	local text
+	text=$(cat)
+	[[ -z $text ]] || {
+		printf 'against the style:\n%s\n' "$text"
+		return 1
+	}
+}
+
+# function_lengths FILE… - FILE NAME LINES of every function that is not on one line.
+function_lengths() {
+	awk '/^[a-z_]+\(\) [{(]$/ { name = $1; start = FNR } /^[})]/ && name { print FILENAME, name, FNR - start + 1; name = "" }' "$@"
+}
+
+@test "none: shows what it finds" {
+	none </dev/null
+	run none <<<"x: 1"
+	[[ $status -eq 1 && $output == *"x: 1" ]]
+}
+
+@test "function_lengths: counts the lines of a function, from its name to its end" {
+	printf 'short() { :; }\nlong() {\n\t:\n\t{\n\t}\n}\n' >"$BATS_TEST_TMPDIR/file"
+	assert_equal "$BATS_TEST_TMPDIR/file long() 5" "$(function_lengths "$BATS_TEST_TMPDIR/file")"
+}
+
+@test "a function has at most 30 lines" {
+	mapfile -t files < <(shell_files)
+	function_lengths "${files[@]}" | awk '$3 > 30' | none
+}
+
+@test "a hook or command has at most 120 lines, but for the root helpers" {
+	hooks_and_commands | grep -v /root/ | xargs wc -l | awk '$2 != "total" && $1 > 120' | none
+}
+
+@test "every subcommand starts with its summary and its usage" {
+	local file
+	for file in plugins/*/subcommands/*; do
+		[[ $(sed -n 2p "$file") =~ ^'# Summary: '[A-Za-z] && $(sed -n 3p "$file") =~ ^'# Usage: dokku '[a-z] ]] || printf '%s\n' "$file"
+	done | none
+}
+
+@test "the usage names the command that the path makes" {
+	local file plugin name word
+	for file in plugins/*/subcommands/*; do
+		plugin=${file#plugins/} name=${file##*/}
+		plugin=${plugin%%/*}
+		word=$plugin:$name
+		[[ $name != default ]] || word=$plugin
+		[[ "$(sed -n 3p "$file") " == "# Usage: dokku $word "* ]] || printf '%s: not %s\n' "$file" "$word"
+	done | none
+}
+
+@test "every hook says what it is, and what is not executable is sourced" {
+	local file
+	while IFS= read -r file; do
+		[[ -x $file ]] || printf '%s is not executable\n' "$file"
+		[[ $file == */subcommands/* || $file == */root/* || $(sed -n 2p "$file") =~ ^'# '(Hook|none): ]] || printf '%s: its second line\n' "$file"
+	done < <(hooks_and_commands) | none
+}
+
+@test "every executable is strict; sourced files start with shellcheck's line and do nothing" {
+	local file
+	while IFS= read -r file; do
+		grep -qx 'set -euo pipefail' "$file" || printf '%s\n' "$file"
+		[[ $(head -n 1 "$file") =~ ^'#!/'(usr/bin/env' 'bash|bin/bash' -p')$ ]] || printf '%s: its first line\n' "$file"
+	done < <(hooks_and_commands && printf 'dokku\n') | none
+	for file in plugins/*/functions plugins/common/releases plugins/nginx-vhosts/root/render; do
+		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] || printf '%s\n' "$file"
+	done | none
+}
+
+@test "whoever sources common/functions has inherit_errexit" {
+	shell_files | xargs grep -l '^source "$PLUGIN_CORE_AVAILABLE_PATH/common' | xargs grep -L '^shopt -s inherit_errexit nullglob$' | none
+}
+
+@test "no eval, no echo, no ls in a pipe, no cat of one file into a pipe" {
+	mapfile -t files < <(shell_files)
+	grep -nE '(^|[;&|({[:space:]])(eval|echo) ' "${files[@]}" | grep -vE '^[^:]*:[0-9]+:[[:space:]]*#' | none
+	grep -nE '\bls [^|]*\|[^|]|\bcat [^|<>]+ \|[^|]' "${files[@]}" | grep -vE 'cat - |cat /dev/null' | none
+}
+
+@test "local never hides the status of a substitution" {
+	mapfile -t files < <(shell_files)
+	grep -nE '^\s*(local|readonly|export)( -[a-zA-Z]+)? [^#]*=("?)\$\([^(]' "${files[@]}" | none
+}
+
+@test "tabs, no blanks at the ends of lines, a newline at the end of the file" {
+	local file
+	mapfile -t files < <(shell_files; printf '%s\n' tests/helper.bash tests/*.bats tests/plugins/*.bats)
+	grep -nE '[[:blank:]]+$' $(shell_files) | none
+	for file in "${files[@]}"; do
+		[[ -z $(tail -c 1 "$file") ]] || printf '%s\n' "$file"
+	done | none
+}
+
+@test "no plugin is known to dokku by name" {
+	local name
+	for name in plugins/*/; do
+		name=${name#plugins/}
+		printf '%s\n' "${name%/}"
+	done | grep -vxE 'common|config|url|git|run|checks|plugin' | while IFS= read -r name; do
+		grep -nE "plugins/$name\b|\\\$PLUGIN[A-Z_]*/$name\b" dokku || true
+	done | none
+}
+
+@test "shfmt leaves every file as it is" {
+	mapfile -t files < <(shell_files)
+	run shfmt -d "${files[@]}"
+	printf '%s\n' "$output"
+	assert_equal 0 "$status"
+}
+
+# A file that shellcheck has seen, with all that it sources, is not shown to it again.
+@test "shellcheck has nothing to say" {
+	local cache="$REPO/build/shellcheck" sum file left=()
+	mkdir -p "$cache" 2>/dev/null || cache=$BATS_TEST_TMPDIR
+	local common
+	common=$(cat .shellcheckrc dokku plugins/*/functions plugins/common/releases plugins/nginx-vhosts/root/render | sha256sum)
+	while IFS= read -r file; do
+		sum=$(printf '%s %s\n' "$common" "$(sha256sum "$file")" | sha256sum)
+		[[ -e $cache/${sum%% *} ]] || left+=("$file ${sum%% *}")
+	done < <(shell_files)
+	[[ ${#left[@]} -gt 0 ]] || return 0
+	printf '%s\n' "${left[@]}" | xargs -P 2 -L 1 bash -c 'shellcheck "$1" && touch "$0/$2"' "$cache" | none
+}
