@@ -1,4 +1,4 @@
-# make, sudo make install, sudo make demo, sudo make test; make check, bench, fuzz.
+# make; sudo make install, demo, test, prove, torture; make check, bench, fuzz, coverage.
 
 PREFIX = /usr/local
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
@@ -9,7 +9,7 @@ all: check-runner-binary
 include check-runner/rules.mk
 include tests/apps/rules.mk
 include tests/load/rules.mk
-include tests/rules.mk
+include $(wildcard tests/*.mk)
 
 check-runner-binary: build/check-runner/check-runner
 
@@ -50,7 +50,14 @@ uninstall:
 demo: install
 	@tests/demo
 
+fuzz: fuzz-check-runner
+
+coverage: coverage-check-runner
+
+# Side by side with what people would use; figures are ratios, not promises.
+bench: bench-check-runner bench-switch
+
 clean:
 	rm -rf build
 
-.PHONY: all check-runner-binary install install-files install-host uninstall demo clean
+.PHONY: all check-runner-binary install install-files install-host uninstall demo fuzz coverage bench clean
