@@ -756,6 +756,23 @@ end_probe(struct fetch *f, int error)
 	return FETCH_OPEN;
 }
 
+/*
+ * Where nobody listens on a local port, a connection may be given that port as its own and so
+ * reach itself: TCP calls this a simultaneous open.
+ */
+static bool
+reached_itself(int fd)
+{
+	struct sockaddr_storage here = { 0 };
+	struct sockaddr_storage there = { 0 };
+	socklen_t here_len = sizeof(here);
+	socklen_t there_len = sizeof(there);
+
+	return getsockname(fd, (struct sockaddr *)&here, &here_len) == 0 &&
+		getpeername(fd, (struct sockaddr *)&there, &there_len) == 0 &&
+		here_len == there_len && memcmp(&here, &there, here_len) == 0;
+}
+
 static int
 probe_error(const struct fetch *f)
 {
@@ -763,7 +780,7 @@ probe_error(const struct fetch *f)
 	socklen_t len = sizeof(error);
 
 	getsockopt(f->probe, SOL_SOCKET, SO_ERROR, &error, &len);
-	return error;
+	return error == 0 && reached_itself(f->probe) ? ECONNREFUSED : error;
 }
 
 /* Sleep until something may have happened. Returns an event, or FETCH_TIME to look further. */

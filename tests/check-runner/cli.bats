@@ -197,6 +197,16 @@ open("late", "w").write(str(time.time() - start))' "$port"
 	assert_status 0
 }
 
+@test "a connection that reaches itself is no listening server" {
+	[[ $EUID -eq 0 ]] && unshare -n true || skip "no network namespaces"
+	echo '/ x' >CHECKS
+	run unshare -n sh -c 'ip link set lo up
+		echo 40000 40001 >/proc/sys/net/ipv4/ip_local_port_range
+		exec "$runner" --deadline 0.3 127.0.0.1:40000 CHECKS'
+	assert_status 4
+	assert_has 'FAIL /: connection refused'
+}
+
 @test "a process that exits is 3, at once" {
 	sleep 0.3 3>&- &
 	local before=$SECONDS
