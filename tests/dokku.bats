@@ -272,25 +272,26 @@ steps() { awk '/^check-deploy/ { print | "sort"; next } { close("sort"); print }
 readonly CHECKED="check-deploy web idA web 5000 10.86.128.2 1
 check-deploy web idB web 5000 10.86.128.3 2
 check-deploy web idC worker 5000 10.86.128.4 1"
-readonly UNTIL_SWITCH="pre-deploy web dokku/web:v2
+readonly UNTIL_VERIFY="pre-deploy web dokku/web:v2
 scheduler-start docker-local web 2
 $CHECKED
-service-address web web 1
+verify-deploy web 2"
+readonly UNTIL_SWITCH="$UNTIL_VERIFY
+service-address web web
 core-post-deploy web 80 10.86.0.2 2"
 readonly BACK="core-post-deploy web   1"
 readonly REMOVED="scheduler-remove docker-local web 2"
 
-@test "deploy: every step once, in order, and the commit between verify and announce" {
+@test "deploy: every step once, in order, and the commit between switch and announce" {
 	transaction_world
-	hook fake verify-deploy <<<'cat "$DOKKU_LIB_ROOT/data/releases/web/current" >>"$STEPS"'
+	hook fake core-post-deploy <<<'cat "$DOKKU_LIB_ROOT/data/releases/web/current" >>"$STEPS"'
 	hook fake post-deploy <<<'cat "$DOKKU_LIB_ROOT/data/releases/web/current" >>"$STEPS"'
 	deploy
 	assert_status 0
 	assert_error ""
 	assert_equal "$UNTIL_SWITCH
-verify-deploy web 2
 1
-service-address web web 1
+service-address web web
 post-deploy web 80 10.86.0.2 2
 2
 scheduler-retire docker-local web 2" "$(steps)"
@@ -298,7 +299,7 @@ scheduler-retire docker-local web 2" "$(steps)"
 	assert_output_like "-----> Starting web v2: web.1, web.2, worker.1
 -----> Switched to v2 in +([0-9]) ms
 =====> web v2 is live
-       start +([0-9.]) ?(m)s, checks +([0-9.]) ?(m)s, switch +([0-9.]) ?(m)s, verify +([0-9.]) ?(m)s"
+       start +([0-9.]) ?(m)s, checks +([0-9.]) ?(m)s, verify +([0-9.]) ?(m)s, switch +([0-9.]) ?(m)s"
 }
 
 @test "deploy: the release says when it was committed, and what it took" {
@@ -306,7 +307,7 @@ scheduler-retire docker-local web 2" "$(steps)"
 	deploy
 	assert_status 0
 	local dir="$DOKKU_LIB_ROOT/data/releases/web/2"
-	assert_equal "start checks switch verify" "$(cut -d ' ' -f 1 "$dir/steps" | paste -sd ' ')"
+	assert_equal "start checks verify switch" "$(cut -d ' ' -f 1 "$dir/steps" | paste -sd ' ')"
 	[[ $(<"$dir/committed") =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T ]]
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/current" 2
 }
@@ -362,7 +363,7 @@ $REFUSED"
 
 @test "deploy: a failing check shows the log, then removes" {
 	transaction_world
-	hook fake check-deploy <<<'[[ $3 == worker ]] || exit 0; printf " !     no: check\n" >&2; exit 7'
+	hook fake check-deploy <<<'[[ $3 == worker ]] || exit 0; until [[ $(grep -c ^check-deploy "$STEPS") -eq 3 ]]; do sleep 0.01; done; printf " !     no: check\n" >&2; exit 7'
 	deploy
 	assert_status 1
 	assert_equal "pre-deploy web dokku/web:v2
@@ -391,13 +392,10 @@ $REFUSED"
 	assert_equal 1 "$(current web)"
 }
 
-@test "deploy: what does not verify is switched back, then removed" {
+@test "deploy: what does not verify is removed, before any traffic" {
 	transaction_world
-	fails_at verify-deploy 7 "$UNTIL_SWITCH
-verify-deploy web 2
-$BACK
+	fails_at verify-deploy 7 "$UNTIL_VERIFY
 $REMOVED" " !     no: verify-deploy
-$SWITCHED_BACK
 $REFUSED"
 }
 
@@ -414,8 +412,7 @@ $REMOVED" "$(steps)"
 
 @test "deploy: undoing goes on when nobody reads what it prints" {
 	transaction_world
-	hook fake verify-deploy <<<'exit 7'
-	fifo out
+	hook fake core-post-deploy <<<'[[ $4 == 1 ]] || exit 7'
 	# The reader is gone at the first line.
 	DOKKU_LOCKED=web "$DOKKU" deploy web 2 2>&1 | head -n 1 >/dev/null || true
 	assert_equal "$BACK
@@ -426,7 +423,7 @@ $REMOVED" "$(tail -n 2 "$STEPS")"
 @test "deploy: the first one that fails leaves the app without a release, and says what to do" {
 	transaction_world
 	rm -r "$DOKKU_LIB_ROOT/data/releases/web/1" "$DOKKU_LIB_ROOT/data/releases/web/current"
-	hook fake verify-deploy <<<'exit 7'
+	hook fake core-post-deploy <<<'[[ -z $4 ]] || exit 7'
 	deploy
 	assert_status 7
 	assert_error " !     web: switching back
@@ -511,12 +508,10 @@ $BACK
 $REMOVED" "$(steps)"
 }
 
-@test "deploy: a signal while it is verified switches back" {
+@test "deploy: a signal while it is verified" {
 	transaction_world
 	signalled verify-deploy TERM 143
-	assert_equal "$UNTIL_SWITCH
-verify-deploy web 2
-$BACK
+	assert_equal "$UNTIL_VERIFY
 $REMOVED" "$(steps)"
 }
 

@@ -54,9 +54,11 @@ server {
 	server_name web.example.com *.web.example.com;
 	access_log /var/log/nginx/web-access.log;
 	error_log /var/log/nginx/web-error.log;
+	set $dokku_upstream dokku-web;
 
 	location / {
-		proxy_pass http://dokku-web;
+		proxy_pass http://$dokku_upstream;
+		proxy_set_header X-Dokku-Preview "";
 		proxy_http_version 1.1;
 		proxy_next_upstream error;
 		proxy_next_upstream_tries 3;
@@ -148,6 +150,8 @@ $1"
 		upstream unix:/x 80
 		upstream 10.86.0.2 80 backup
 		upstream 10.86.0.2 $(id)
+		preview 10.86.0.2
+		preview x 80
 		set client-max-body-size 1m;
 		set client-max-body-size
 		set nope 1
@@ -251,7 +255,7 @@ remove"
 @test "nginx_describe: domains in lower case, an upstream for each web container, settings" {
 	make_release web 1 web=2 worker=3
 	hook fake app-domains <<<'printf "A.Example.com\nb.com\n"'
-	hook fake service-address <<<'printf "10.86.0.1 80\n10.86.0.2 80\n"'
+	hook fake service-address <<<'if [[ $2 == web ]]; then printf "10.86.0.1 80\n10.86.0.2 80\n"; else printf "10.86.0.9 80\n"; fi'
 	code "" 'property_set nginx-vhosts --global client-max-body-size 1m; property_set nginx-vhosts web client-max-body-size 2m'
 	mkdir "$DOKKU_ROOT/web/tls"
 	touch "$DOKKU_ROOT/web/tls/server.crt"
@@ -262,6 +266,7 @@ domain a.example.com
 domain b.com
 upstream 10.86.0.1 80
 upstream 10.86.0.2 80
+preview 10.86.0.9 80
 set client-max-body-size 1m
 set client-max-body-size 2m" "$(grep -v '^#' <<<"$output")"
 	touch "$DOKKU_ROOT/web/tls/server.key"

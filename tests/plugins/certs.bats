@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# certs: a certificate and its own key, or nothing changes.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins certs
+	make_app web
+	hook fake app-domains <<<'printf "web.example.com\nwww.example.com\n"'
+	local name
+	for name in one two; do
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj "/CN=$name.example.com" \
+			-keyout "$WORLD/$name.key" -out "$WORLD/$name.crt" 2>/dev/null
+	done
+	TLS="$DOKKU_ROOT/web/tls"
+	: >"$STEPS"
+}
+
+readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web https-redirect true redirects)"
+
+@test "certs:add: from two files and from a tar on stdin" {
+	hook fake post-certs-update </dev/null
+	dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
+	assert_success "$TAKEN"
+	cmp "$WORLD/one.crt" "$TLS/server.crt"
+	assert_mode "$TLS/server.key" 600
+	got "$DOKKU" certs:add web < <(tar --create --directory "$WORLD" two.crt two.key)
+	assert_success "$TAKEN"
+	cmp "$WORLD/two.key" "$TLS/server.key"
+	assert_equal 2 "$(grep -c 'post-certs-update web' "$STEPS")"
+	assert_equal "VHOST tls" "$(ls -A "$DOKKU_ROOT/web" | paste -sd ' ')"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "certs:add: what does not fit is refused, and nothing changes" {
+	dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
+	is_refused() {
+		assert_status 1 && assert_output "" && assert_error_like ' !     *; nothing was changed' && [[ $stderr != *$'\n'* ]] &&
+			cmp "$WORLD/one.crt" "$TLS/server.crt" && assert_nothing_in "$DOKKU_LIB_ROOT/tmp" && assert_absent "$DOKKU_ROOT/web/.tls.new"
+	}
+	dokku certs:add web "$WORLD/one.crt" "$WORLD/two.key"
+	assert_refused "the key does not belong to the certificate; nothing was changed"
+	dokku certs:add web "$WORLD/one.key" "$WORLD/one.key"
+	is_refused
+	dokku certs:add web "$WORLD/one.crt" "$WORLD/one.crt"
+	is_refused
+	got "$DOKKU" certs:add web <<<"no tar"
+	is_refused
+	got "$DOKKU" certs:add web < <(tar --create --directory "$WORLD" two.crt)
+	is_refused
+	got "$DOKKU" certs:add web < <(tar --create --directory "$WORLD" one.crt two.crt two.key)
+	is_refused
+	ln -s /etc/passwd "$WORLD/link.key"
+	got "$DOKKU" certs:add web < <(tar --create --directory "$WORLD" two.crt link.key)
+	is_refused
+}
+
+@test "certs: where nginx does not take it the old one is back" {
+	dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
+	hook fake post-certs-update <<<'cmp -s "$WORLD/one.crt" "$DOKKU_ROOT/web/tls/server.crt"'
+	dokku certs:update web "$WORLD/two.crt" "$WORLD/two.key"
+	assert_status 1
+	cmp "$WORLD/one.crt" "$TLS/server.crt"
+	cmp "$WORLD/one.key" "$TLS/server.key"
+	assert_absent "$TLS.old" "$DOKKU_ROOT/web/.tls.new"
+}
+
+@test "certs:remove, :show, :report" {
+	dokku certs:remove web
+	assert_refused "web has no certificate"
+	dokku certs:report web --ssl-enabled
+	assert_success false
+	dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
+	dokku certs:show web crt
+	assert_success "$(<"$WORLD/one.crt")"
+	dokku certs:show web ../crt
+	assert_refused "certs:show: say crt or key" 2
+	dokku certs:report web --ssl-subject
+	assert_success "CN = one.example.com"
+	dokku certs:remove web
+	assert_success "-----> web answers on HTTP only"
+	assert_absent "$TLS"
+}
+
+@test "certs:generate: for every host name of the app" {
+	dokku certs:generate web
+	assert_success "-----> web has a certificate for web.example.com, valid for a year; browsers warn about it until you certs:add a real one"
+	dokku certs:report web --ssl-hostnames
+	assert_success "web.example.com www.example.com"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	dokku certs:generate web 'a/b'
+	assert_status 2
+}

@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# ps: scale, restart, stop, start, report, restore, each by the one transaction.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins ps config releases
+	make_app web
+	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	local name
+	for name in scheduler-retire scheduler-remove scheduler-stop core-post-stop reconcile; do
+		hook fake "$name" </dev/null
+	done
+	hook fake scheduler-list <<<'printf "idA 1 web 1 running 10.86.128.2 5000 7 /web.web.1\nidB 0 web 1 running 10.86.128.9 5000 8 /old\n"'
+}
+
+deployed() {
+	make_release web 1 web=1
+	printf 'web: a\nworker: b\nrelease: c\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	make_current web 1
+}
+
+@test "ps:scale: shows, and of an app that is not deployed it is kept for the first deploy" {
+	dokku ps:scale web
+	assert_success "=====> web scale
+web: 1"
+	dokku ps:scale web web=2 worker=1
+	assert_success "-----> web: the next deploy runs web=2 worker=1"
+	dokku ps:scale web worker=3
+	dokku ps:scale web
+	assert_success "=====> web scale
+web: 2
+worker: 3"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "web=2
+worker=3"
+}
+
+@test "ps:scale: what is not TYPE=COUNT is refused, all or nothing" {
+	is_refused() {
+		dokku ps:scale web web=3 "$1"
+		assert_refused "not TYPE=COUNT, with a count up to 100: \"$1\"; nothing was changed"
+	}
+	local word
+	for word in web web= =1 web=-1 web=01 web=101 web=1.5 web=a 'web=a[$(id)]' 'we b=1' '../x=1' 'web=1=2'; do
+		is_refused "$word"
+	done
+	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/scale"
+	deployed
+	dokku ps:scale web web=2 cron=1
+	assert_refused "web has no process type cron: its Procfile names them (--skip-deploy sets it for the next push); nothing was changed"
+	dokku ps:scale web release=1
+	assert_status 1
+	assert_steps ""
+}
+
+@test "ps:scale: of a deployed app it is a release of the same image" {
+	deployed
+	dokku ps:scale web web=2 worker=1
+	assert_status 0
+	assert_error ""
+	assert_equal 2 "$(current web)"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "web=2
+worker=1"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "web=2
+worker=1"
+	assert_calls "docker tag dokku/web:v1 dokku/web:v2"
+}
+
+@test "ps:scale: a deploy that fails keeps the scale" {
+	deployed
+	hook fake check-deploy <<<'exit 1'
+	dokku ps:scale web web=2
+	assert_status 1
+	assert_error " !     ps:scale: web keeps the scale that it had"
+	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/scale"
+	assert_equal 1 "$(current web)"
+}
+
+@test "ps:restart: a new release; what is not deployed is refused" {
+	dokku ps:restart web
+	assert_refused "web is not deployed yet: git push to it first"
+	deployed
+	dokku ps:restart web
+	assert_status 0
+	assert_equal 2 "$(current web)"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/description" ps:restart
+}
+
+@test "ps:stop says nobody before it stops; ps:start deploys anew" {
+	deployed
+	dokku ps:stop web
+	assert_success "-----> Stopped web: dokku ps:start web starts it again"
+	assert_equal "core-post-stop web
+scheduler-stop docker-local web" "$(tail -n 2 "$STEPS")"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/stopped" true
+	dokku ps:start web
+	assert_status 0
+	assert_equal 2 "$(current web)"
+	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	dokku ps:start web
+	assert_success "-----> web runs"
+	assert_equal 2 "$(current web)"
+}
+
+@test "ps:report: what runs, of the current release and of old ones" {
+	deployed
+	dokku ps:report web
+	assert_success "=====> web ps information
+       Deployed:                          true
+       Running:                           true
+       Release:                           v1
+       Ps restart policy:                 on-failure:10
+       Ps stop timeout seconds:           30
+       Ps restore:                        true
+       Processes:                         web=1
+       Status web 1:                      running (CID: idA)
+       Draining web 1 v0:                 running (CID: idB)"
+	dokku ps:report web --running
+	assert_success true
+}
+
+@test "ps:set: settings and their values" {
+	dokku ps:set web restart-policy on-failure:5
+	assert_success "-----> web: restart-policy is now on-failure:5; new containers have it"
+	dokku ps:set web restart-policy 'always;'
+	assert_refused 'ps:set: "always;" is not a value for restart-policy; nothing was changed'
+	dokku ps:set web stop-timeout-seconds -1
+	assert_refused 'ps:set: "-1" is not a value for stop-timeout-seconds; nothing was changed'
+	dokku ps:set web nope 1
+	assert_refused 'ps:set: no such setting: "nope": there are restart-policy, stop-timeout-seconds, restore' 2
+}
+
+@test "ps:restore: every app but those that are not to be; one that fails does not hold up others" {
+	make_app a b c
+	local app
+	for app in a b c; do
+		make_release "$app" 1
+		make_current "$app" 1
+	done
+	dokku ps:set b restore false
+	hook fake reconcile <<<'[[ $1 != a ]]'
+	dokku ps:restore
+	assert_status 1
+	assert_equal "reconcile a 1
+reconcile c 1" "$(grep ^reconcile "$STEPS")"
+}
+
+@test "ps:rebuild: of what was never pushed" {
+	git init --quiet --bare "$DOKKU_ROOT/web"
+	dokku ps:rebuild web
+	assert_refused "web: nothing was pushed to its branch master yet"
+}
