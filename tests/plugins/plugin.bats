@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# plugin: enable, disable, install, uninstall; and builder-dockerfile, a plugin like others.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins plugin builder-dockerfile
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/checks" "$PLUGIN_AVAILABLE_PATH/checks"
+	ln -s ../available/checks "$PLUGIN_ENABLED_PATH/checks"
+	mkdir -p "$WORLD/dokku-mine/subcommands"
+	printf '#!/bin/sh\nprintf "set up\\n"\n' >"$WORLD/dokku-mine/install"
+	chmod +x "$WORLD/dokku-mine/install"
+	make_app web
+}
+
+@test "plugin:disable and :enable" {
+	dokku plugin:disable checks
+	assert_success "-----> checks is disabled"
+	assert_absent "$PLUGIN_ENABLED_PATH/checks"
+	dokku plugin:list
+	assert_success "  checks                       disabled  core"
+	dokku plugin:enable checks
+	assert_success "-----> checks is enabled"
+	[[ -d $PLUGIN_ENABLED_PATH/checks/subcommands ]]
+	mkdir "$PLUGIN_AVAILABLE_PATH/common"
+	dokku plugin:disable common
+	assert_refused "common is what all plugins share: it stays enabled"
+	dokku plugin:disable ../checks
+	assert_refused 'no such plugin: "../checks": dokku plugin:list shows them'
+}
+
+@test "plugin:install: from a folder; :uninstall takes it away again, but no core plugin" {
+	dokku plugin:install "$WORLD/dokku-mine"
+	assert_success "-----> mine is enabled
+set up
+-----> Installed the plugin mine"
+	[[ -x $PLUGIN_ENABLED_PATH/mine/install ]]
+	dokku plugin:installed mine
+	assert_success ""
+	dokku plugin:install "$WORLD/dokku-mine"
+	assert_refused "there is a plugin mine already: dokku plugin:uninstall mine removes it"
+	dokku plugin:uninstall mine
+	assert_success "-----> Removed the plugin mine"
+	dokku plugin:installed mine
+	assert_status 1
+	dokku plugin:uninstall checks
+	assert_refused "checks is part of dokku: dokku plugin:disable checks turns it off"
+	dokku plugin:install --name '../x' "$WORLD/dokku-mine"
+	assert_refused 'not a plugin name: "../x": give one with --name'
+	dokku plugin:install
+	assert_refused "plugin:install: name a git repository or a folder" 2
+}
+
+@test "plugin:install: from a git repository" {
+	git init --quiet "$WORLD/dokku-mine"
+	git -C "$WORLD/dokku-mine" add --all
+	git -C "$WORLD/dokku-mine" commit --quiet --message x
+	dokku plugin:install --name other "$WORLD/dokku-mine"
+	assert_status 0
+	[[ -x $PLUGIN_AVAILABLE_PATH/other/install ]]
+}
+
+@test "plugin:trigger" {
+	hook fake post-x <<<'printf "<%s>" "$@"; exit 7'
+	dokku plugin:trigger post-x a "b c"
+	assert_status 7
+	assert_output "<a><b c>"
+	dokku plugin:trigger ../x
+	assert_refused "plugin:trigger: name a hook" 2
+}
+
+# --- builder-dockerfile ---------------------------------------------------------------
+
+@test "builder-detect: where there is the Dockerfile that is to be built" {
+	mkdir "$WORLD/tree"
+	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
+	assert_success ""
+	printf 'FROM scratch\n' >"$WORLD/tree/Dockerfile"
+	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
+	assert_success dockerfile
+	dokku builder-dockerfile:set web dockerfile-path deploy/Dockerfile
+	assert_status 0
+	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
+	assert_success ""
+}
+
+@test "builder-dockerfile:set: a path within the repo" {
+	local path
+	for path in /etc/passwd ../x a/../../x; do
+		dokku builder-dockerfile:set web dockerfile-path "$path"
+		assert_refused "the path must stay within the repo: \"$path\"; nothing was changed"
+	done
+	dokku builder-dockerfile:set web nope x
+	assert_refused 'builder-dockerfile:set: no such setting: "nope": there is dockerfile-path' 2
+}
+
+@test "builder-build: our label after each FROM, the output as notes, without noise" {
+	mkdir "$WORLD/tree"
+	printf 'FROM a AS b\nRUN x\nFROM \\\n  c\nCOPY . .\n' >"$WORLD/tree/Dockerfile"
+	fake docker <<<'while [[ $1 != --file ]]; do shift; done; cp "$2" "$WORLD/built"
+		printf "Sending build context to Docker daemon  2kB\nStep 1/2 : FROM a\n ---> 123\nhello\x07\nSuccessfully built 123\n"'
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
+	assert_success "       FROM a
+       hello?"
+	assert_file "$WORLD/built" "FROM a AS b
+LABEL com.dokku.app-name=web
+RUN x
+FROM \\
+  c
+LABEL com.dokku.app-name=web
+COPY . ."
+	fake docker <<<'printf "no such instruction\n" >&2; exit 1'
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
+	assert_status 1
+	assert_output "       no such instruction"
+	assert_error " !     web: its Dockerfile does not build: see the last step above, mend it, and push again"
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" herokuish web "$WORLD/tree" dokku/web:v1
+	assert_success ""
+}
