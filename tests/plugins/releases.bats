@@ -1,36 +1,195 @@
 #!/usr/bin/env bats
-# releases: what is kept, and what goes when a deploy is over.
+# releases, builds, logs and run: what is kept, shown, and gone back to.
 
 load ../helper
 
 setup() {
 	world
+	made_plugins releases builds logs run config
 	make_app web
-	for n in 1 2 3 4 5; do
-		make_release web "$n"
+	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	hook fake scheduler-list <<<'printf "idA 3 web 1 running 10.86.128.2 5000 7 /x\nidB 2 web 1 running 10.86.128.3 5000 8 /y\n"'
+}
+
+# three - releases 1 to 3, the last one current.
+three() {
+	local i
+	for i in 1 2 3; do
+		make_release web "$i"
+		make_current web "$i"
+		printf "export V='%s'\n" "$i" >"$DOKKU_LIB_ROOT/data/releases/web/$i/ENV"
+		printf 'V=%s\0' "$i" >"$DOKKU_LIB_ROOT/data/releases/web/$i/env"
+		printf 'build 4200\nswitch 11\n' >"$DOKKU_LIB_ROOT/data/releases/web/$i/steps"
+		printf '2026-01-0%sT00:00:00+00:00\n' "$i" >"$DOKKU_LIB_ROOT/data/releases/web/$i/committed"
 	done
-	make_current web 5
 }
 
-@test "post-retire: releases beyond the kept ones go, and the images of those that are gone" {
-	fake docker <<<'[[ "$1 $2" != "image ls" ]] || printf "%s\n" latest v5 v4 v3 v2 v1 other'
-	got "$PLUGIN_CORE_AVAILABLE_PATH/releases/post-retire" web
-	assert_success ""
-	assert_equal "3 4 5" "$(cd "$DOKKU_LIB_ROOT/data/releases/web" && printf '%s\n' [0-9]* | paste -sd ' ')"
-	assert_equal "docker image rm dokku/web:v2 dokku/web:v1" "$(grep 'image rm' "$CALLS")"
+@test "release_new: numbers that are used once, also after one was dropped" {
+	code "" 'release_new web "a push"; printf " "; rm -r "$DOKKU_LIB_ROOT/data/releases/web/1"; release_new web "another"'
+	assert_success "1 2"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/description" another
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=1
+	assert_mode "$DOKKU_LIB_ROOT/data/releases/web/2/env" 600
 }
 
-@test "post-retire: an image that could not go, as its container was drained, goes later" {
-	rm -r "$DOKKU_LIB_ROOT/data/releases/web"/{1,2,3}
-	fake docker <<<'[[ "$1 $2" != "image ls" ]] || printf "%s\n" v1 v4 v5'
-	got "$PLUGIN_CORE_AVAILABLE_PATH/releases/post-retire" web
-	assert_success ""
-	assert_equal "docker image rm dokku/web:v1" "$(grep 'image rm' "$CALLS")"
+@test "release_new: takes over what belongs to the code, not the config of then" {
+	three
+	printf '/ ok\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/CHECKS"
+	dokku --quiet config:set --no-restart web V=now
+	code "" 'release_new web x'
+	assert_success 4
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/4/CHECKS" "/ ok"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/4/ENV" "export V='now'"
 }
 
-@test "post-retire: the current release stays, however old" {
-	make_current web 1
-	got "$PLUGIN_CORE_AVAILABLE_PATH/releases/post-retire" web
-	assert_success ""
+@test "releases:list and :info" {
+	three
+	dokku releases:list web
+	assert_success "v3 *      2026-01-03T00:00:00+00:00                 push 3
+v2        2026-01-02T00:00:00+00:00                 push 2
+v1        2026-01-01T00:00:00+00:00                 push 1"
+	dokku releases:info web v2 --step-build-ms
+	assert_success 4200
+	dokku releases:info web --release
+	assert_success v3
+	dokku releases:info web v9
+	assert_refused "web has no release v9: dokku releases:list web shows those kept"
+	dokku releases:info web ../1
+	assert_status 1
+}
+
+@test "releases:rollback: code and config of then, as a new release" {
+	three
+	dokku releases:rollback web
+	assert_status 0
+	assert_error ""
+	assert_equal 4 "$(current web)"
+	assert_file "$DOKKU_LIB_ROOT/config/web/ENV" "export V='2'"
+	assert_calls "docker tag dokku/web:v2 dokku/web:v4"
+	dokku releases:rollback web v1
+	assert_equal 5 "$(current web)"
+	assert_file "$DOKKU_LIB_ROOT/config/web/ENV" "export V='1'"
+}
+
+@test "releases:rollback: to what is not kept, or fails its checks" {
+	three
+	dokku releases:rollback web v9
+	assert_refused "web has no release v9 to go back to: dokku releases:list web shows those kept"
+	dokku releases:rollback web 'a[$(id)]'
+	assert_status 1
+	hook fake check-deploy <<<'exit 1'
+	dokku releases:rollback web v1
+	assert_status 1
+	assert_error " !     releases:rollback: web stays at v3"
+	assert_equal 3 "$(current web)"
+	assert_absent "$DOKKU_LIB_ROOT/config/web/ENV" "$DOKKU_LIB_ROOT/data/releases/web/4"
+}
+
+@test "post-retire: keeps as many as it is told, never drops the current one" {
+	three
+	make_release web 4
+	dokku releases:set web keep 2
+	assert_success "-----> web: keep is now 2"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_status 0
+	assert_equal "2 3 4" "$(ls "$DOKKU_LIB_ROOT/data/releases/web" | grep '^[0-9]' | paste -sd ' ')"
+	assert_calls "docker image rm dokku/web:v1
+docker tag dokku/web:v3 dokku/web:latest
+docker image prune --force --filter label=com.dokku.app-name=web"
+	dokku releases:set web keep 0
+	assert_refused 'releases:set: not a number from 1 to 1000: "0"; nothing was changed'
+	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
+	make_release web 1
+	dokku releases:set web keep 1
+	got "$PLUGIN_PATH/releases/post-retire" web
 	[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 ]]
+}
+
+@test "post-retire: a busy app is left alone" {
+	three
+	exec 7>>"$DOKKU_LIB_ROOT/lock/web"
+	flock 7
+	got "$PLUGIN_PATH/releases/post-retire" web 7>&-
+	exec 7>&-
+	assert_success ""
+	assert_calls ""
+}
+
+@test "builds: list, output, info, failed, of an app that has some and one that has none" {
+	local dir="$DOKKU_LIB_ROOT/data/builds/web" id
+	for id in 20260101-000000-1 20260102-000000-2; do
+		mkdir -p "$dir/$id"
+		printf 'git push %s\n' "$id" >"$dir/$id/what"
+		printf 'log of %s\n' "$id" >"$dir/$id/log"
+		printf '4194304\n' >"$dir/$id/pid"
+	done
+	printf '0\n' >"$dir/20260101-000000-1/status"
+	dokku builds:list web
+	assert_success "20260102-000000-2        lost     git push 20260102-000000-2
+20260101-000000-1        done     git push 20260101-000000-1"
+	dokku builds:output web
+	assert_success "log of 20260102-000000-2"
+	dokku builds:output web 20260101-000000-1
+	assert_success "log of 20260101-000000-1"
+	dokku builds:output web ../../x
+	assert_refused 'web has no build "../../x": dokku builds:list web shows those on record'
+	dokku builds:info web 20260101-000000-1 --build-state
+	assert_success "done"
+	printf '1\n' >"$dir/20260102-000000-2/status"
+	dokku logs:failed web
+	assert_success "log of 20260102-000000-2"
+	make_app blog
+	dokku builds:output blog
+	assert_refused 'blog has no build "": dokku builds:list blog shows those on record'
+	dokku logs:failed blog
+	assert_refused "blog has no failed deploy on record"
+}
+
+@test "builds:cancel: nothing under way; what is ends, and is told" {
+	dokku builds:cancel web
+	assert_refused "web: nothing is under way"
+	fifo at
+	strict "" 'with_lock web 0 bash -c "printf \"%s 12:00:00 git push\n\" \$\$ >\"\$DOKKU_LIB_ROOT/lock/web\"; printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; exec sleep 300"' 3>&- &
+	heard at
+	dokku builds:cancel web
+	assert_success "-----> web: git push, which ran since 12:00:00, has ended"
+}
+
+@test "logs: of the current release, with and without the prefix, controls made harmless" {
+	three
+	fake docker <<<'[[ $1 == logs ]] && printf "2026-01-01T00:00:00Z one\n2026-01-01T00:00:01Z b\x07c\n"'
+	dokku logs web
+	assert_success "2026-01-01T00:00:00Z app[web.1]: one
+2026-01-01T00:00:01Z app[web.1]: b?c"
+	grep -qx 'docker logs --timestamps --tail 100 idA' "$CALLS"
+	: >"$CALLS"
+	dokku logs web -q -n 5
+	assert_calls "docker logs --tail 5 idA"
+	dokku logs web -n x
+	assert_refused 'logs: -n wants a number of lines, not "x"' 2
+	dokku logs web -p worker
+	assert_refused "web has no containers of worker: nothing to show"
+}
+
+@test "run: the words as they are, its stdin, its status" {
+	dokku run web ls
+	assert_refused "web is not deployed yet: git push to it first"
+	three
+	hook fake scheduler-run <<<'printf "<%s>" "$@"; cat <&3; exit 42'
+	got "$DOKKU" run --no-tty web ls -l "a b" "" <<<"input"
+	assert_status 42
+	assert_output "<docker-local><web><3><><><ls><-l><a b><>input"
+	dokku run web
+	assert_refused "run: no command given" 2
+	dokku run --nope web ls
+	assert_refused "run: unknown option --nope: see dokku run:help" 2
+}
+
+@test "run:stop: only one-off containers of this app" {
+	fake docker <<<'[[ $1 != inspect ]] || printf "%s\n" "blog run"'
+	dokku run:stop web x
+	assert_refused 'web has no one-off container "x": dokku run:list web shows them'
+	make_app blog
+	dokku run:stop blog x
+	assert_success "-----> Stopped x"
 }
