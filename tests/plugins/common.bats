@@ -206,16 +206,19 @@ web"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
-@test "sweep_temp: half-written state of the app goes when it is old, of others it stays" {
+@test "sweep_temp: half-written state of the app goes when its writer is gone, of others it stays" {
+	local gone=999999999
 	make_app web blog
-	mkdir -p "$DOKKU_LIB_ROOT/config/web"
-	touch -d '1 hour ago' "$DOKKU_ROOT/web/VHOST.tmp.aaaaaa" "$DOKKU_LIB_ROOT/config/web/ENV.tmp.bbbbbb" "$DOKKU_ROOT/blog/VHOST.tmp.cccccc"
-	touch "$DOKKU_ROOT/web/VHOST.tmp.dddddd"
+	mkdir -p "$DOKKU_LIB_ROOT/config/web" "$DOKKU_LIB_ROOT/data/scheduler"
+	touch "$DOKKU_ROOT/web/VHOST.tmp.$gone.aaaaaa" "$DOKKU_LIB_ROOT/config/web/ENV.tmp.$gone.bbbbbb" \
+		"$DOKKU_LIB_ROOT/data/scheduler/next.tmp.$gone.cccccc" "$DOKKU_ROOT/blog/VHOST.tmp.$gone.dddddd"
+	touch "$DOKKU_ROOT/web/VHOST.tmp.$$.eeeeee"
 	code "" 'sweep_temp web'
 	assert_success ""
-	assert_equal "VHOST VHOST.tmp.dddddd" "$(ls "$DOKKU_ROOT/web" | paste -sd ' ')"
+	assert_equal "VHOST VHOST.tmp.$$.eeeeee" "$(ls "$DOKKU_ROOT/web" | paste -sd ' ')"
 	assert_nothing_in "$DOKKU_LIB_ROOT/config/web"
-	[[ -e $DOKKU_ROOT/blog/VHOST.tmp.cccccc ]]
+	assert_nothing_in "$DOKKU_LIB_ROOT/data/scheduler"
+	[[ -e $DOKKU_ROOT/blog/VHOST.tmp.$gone.dddddd ]]
 }
 
 # --- properties -------------------------------------------------------------------
