@@ -1,6 +1,9 @@
 #!/usr/bin/env bats
 # A pristine Debian, and the README's commands: nothing else may be needed.
 
+# shellcheck disable=SC2030,SC2031,SC2016 # bats runs each test in a subshell; text for there
+# shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
+
 load helper
 
 setup_file() { e2e_setup; }
@@ -57,7 +60,7 @@ setup_file() { e2e_setup; }
 }
 
 @test "sudo make demo shows a push that works and one that is refused, twice" {
-	for round in 1 2; do
+	for _ in 1 2; do
 		run timeout 200 "$top/tests/world" run "$world" -- sudo make -C /root/dokku demo </dev/null
 		printf '%s\n' "$output"
 		[[ $status -eq 0 ]]

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # A push, from ssh to live: the good ones, and everything that may be wrong with one.
-# shellcheck disable=SC2030,SC2031 # bats runs each test in a subshell
+
+# shellcheck disable=SC2030,SC2031,SC2016 # bats runs each test in a subshell; text for there
+# shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
 
 load helper
 
@@ -36,7 +38,7 @@ refused() {
 	[[ $output == *'ok   / "My Amazing App"'* ]]
 	[[ $output == *'-----> Switched to v1 in '*' ms'* ]]
 	[[ $output == *'=====> fresh v1 is live: http://fresh.'* ]]
-	[[ $output =~ build\ [0-9.]+\ m?s,\ start\ [0-9.]+\ m?s,\ checks\ [0-9.]+\ m?s,\ switch\ [0-9.]+\ m?s ]]
+	[[ $output =~ build\ [0-9.]+\ m?s,\ start\ [0-9.]+\ m?s,\ checks\ [0-9.]+\ m?s,\ verify\ [0-9.]+\ m?s,\ switch\ [0-9.]+\ m?s ]]
 	assert_serves fresh v1
 	assert_clean fresh
 }
