@@ -717,6 +717,23 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	gone "$holder"
 }
 
+@test "lock: what tidies up is waited for, and leaves a busy app alone" {
+	transaction_world
+	fifo at
+	fifo go
+	strict "" 'with_tidy_lock web bash -c "printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; read -r _ <\"\$BATS_TEST_TMPDIR/go\"; touch \"\$BATS_TEST_TMPDIR/tidied\""' 3>&- &
+	heard at
+	strict "" 'lock_app web "a change" test -e "$BATS_TEST_TMPDIR/tidied"' 3>&- &
+	code "" 'with_tidy_lock web touch "$BATS_TEST_TMPDIR/twice"'
+	assert_status 73
+	printf 'x\n' >"$BATS_TEST_TMPDIR/go"
+	wait "$!"
+	hold web
+	code "" 'with_tidy_lock web touch "$BATS_TEST_TMPDIR/twice"'
+	assert_status 73
+	assert_absent "$BATS_TEST_TMPDIR/twice"
+}
+
 @test "lock: a child that outlives its holder does not inherit it" {
 	code "" 'with_lock web 0 bash -c "setsid sleep 300 </dev/null >/dev/null 2>&1 3>&- & printf \"%s\n\" \$!"'
 	printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/pids"
