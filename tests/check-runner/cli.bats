@@ -279,6 +279,9 @@ FAIL /: connection refused"
 	assert_status 1
 	run jq -ce '[.verdict, .exit, .checks[0].reason]' <<<"$output"
 	assert_output '["fail",1,"404, not below 400: nothing here"]'
+	asks '/escapes absent\n' --deadline 0.2 --format json "$target"
+	run jq -re '.checks[0].reason' <<<"$output"
+	assert_has 'needle \x1B]0;owned\x07 \x1B[2J\x0D\x08 \u{202E} txet'
 	asks '/none\n' --deadline 0.2 --format json "$closed"
 	assert_status 4
 	run jq -ce '[.verdict, .exit, .ready_ms, .message, .checks[0].verdict, .checks[0].status]' <<<"$output"
