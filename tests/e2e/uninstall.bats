@@ -1,0 +1,31 @@
+#!/usr/bin/env bats
+# make uninstall: apps stay, unless PURGE=1. The last of all: it takes dokku out of the world.
+# shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
+
+load helper
+
+setup_file() {
+	e2e_setup
+	commit_and_push kept v1
+}
+
+@test "uninstall takes the program and keeps the apps; install brings them back" {
+	in_world make -C /root/dokku uninstall
+	run in_world bash -c 'type -P dokku check-runner; ls /usr/local/lib/dokku /etc/sudoers.d/dokku /etc/nginx/conf.d/dokku.conf'
+	[[ $output != */usr/local/bin/* ]]
+	in_world nginx -t -q
+	[[ $(in_world docker ps --quiet --filter label=com.dokku.app-name=kept | wc -l) -eq 1 ]]
+	timeout 300 "$top/tests/world" run "$world" -- make -C /root/dokku install </dev/null
+	await 10 assert_serves kept v1
+	assert_clean kept
+}
+
+@test "uninstall PURGE=1 leaves nothing of ours" {
+	in_world make -C /root/dokku uninstall PURGE=1
+	[[ -z $(in_world docker ps --all --quiet) ]]
+	[[ -z $(in_world docker image ls --quiet 'dokku/*') ]]
+	[[ -z $(in_world docker network ls --quiet --filter name=dokku) ]]
+	run in_world bash -c 'ls -d /home/dokku /var/lib/dokku /etc/dokku /etc/nginx/dokku /etc/nginx/conf.d/dokku.conf /usr/local/lib/dokku 2>/dev/null; getent passwd dokku; nft list tables | grep dokku; pgrep -af services:heal'
+	[[ -z $output ]]
+	in_world nginx -t -q
+}
