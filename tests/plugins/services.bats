@@ -95,6 +95,8 @@ esac'
 	assert_success "$all"
 	got "$PLUGIN_PATH/services/service-address" web worker 1
 	assert_success ""
+	got "$PLUGIN_PATH/services/service-address" web preview
+	assert_success "10.86.0.14 80"
 	rm "$TEST_HOST/etc/dokku/network"
 	got "$PLUGIN_PATH/services/service-address" blog web 1
 	assert_status 1
@@ -167,11 +169,16 @@ containers() { printf '%s\n' "${@:2}" >"$DOKKU_LIB_ROOT/data/releases/web/$1/con
 	assert_equal "12 : 10.86.128.2 . 5000" "$(told)"
 	make_release web 2 web=2 worker=1
 	containers 2 'web 1 idC 10.86.128.4 3000' 'web 2 idD 10.86.128.5 3000'
+	# It is tried at the preview address first, and by that alone.
+	got "$PLUGIN_PATH/services/preview-deploy" web 2
+	assert_success ""
+	assert_equal "12 : 10.86.128.2 . 5000
+1 : 10.86.128.4 . 3000" "$(told)"
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 2
 	assert_success ""
 	assert_equal "6 : 10.86.128.4 . 3000
 6 : 10.86.128.5 . 3000" "$(told)"
-	got "$PLUGIN_PATH/services/verify-deploy" web 2
+	got "$PLUGIN_PATH/services/verify-switch" web 2
 	assert_success ""
 	# Down again: all slots are aliases of the one container.
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
@@ -190,22 +197,40 @@ told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
 	make_release web 1 web=3
 	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000' 'web 3 c 10.86.128.4 5000'
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	got "$PLUGIN_PATH/services/preview-deploy" web 1
+	assert_equal 13 "$(wc -l <"$KERNEL")"
 	: >"$CALLS"
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
 	assert_success ""
 	assert_equal 1 "$(grep -c '^nft ' "$CALLS")"
 	assert_equal 12 "$(grep -c '^add element' "$CALLS")"
+	assert_equal 13 "$(grep -c '^delete element' "$CALLS")"
 }
 
-@test "verify-deploy: a map that does not say it is refused" {
+@test "preview-deploy: nobody without a release, and nothing to say before an app has slots" {
+	make_release web 1 web=1
+	containers 1 'web 1 a 10.86.128.2 5000'
+	got "$PLUGIN_PATH/services/preview-deploy" web 1
+	assert_success ""
+	assert_calls ""
+	code services 'services_claim_all web 1'
+	got "$PLUGIN_PATH/services/preview-deploy" web 1
+	assert_success ""
+	assert_file "$KERNEL" "10.86.0.14 . 80 : 10.86.128.2 . 5000"
+	got "$PLUGIN_PATH/services/preview-deploy" web ""
+	assert_success ""
+	assert_file "$KERNEL" ""
+}
+
+@test "verify-switch: a map that does not say it is refused" {
 	make_release web 1 web=1
 	containers 1 'web 1 idA 10.86.128.2 5000'
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
 	printf '10.86.0.2 . 80 : 10.86.128.66 . 5000\n' >"$KERNEL"
-	got "$PLUGIN_PATH/services/verify-deploy" web 1
+	got "$PLUGIN_PATH/services/verify-switch" web 1
 	assert_refused "web: the address map does not say what it was told to: 10.86.0.2 80 10.86.128.2 5000"
 	: >"$KERNEL"
-	got "$PLUGIN_PATH/services/verify-deploy" web 1
+	got "$PLUGIN_PATH/services/verify-switch" web 1
 	assert_status 1
 }
 
@@ -233,11 +258,11 @@ told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
 	code services 'services_claim web2 web.1; services_claim w.b web.1'
 	got "$PLUGIN_PATH/services/post-delete" w.b
 	assert_success ""
-	assert_equal 13 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address" | wc -l)"
+	assert_equal 14 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address" | wc -l)"
 	got "$PLUGIN_PATH/services/post-delete" web
 	assert_success ""
 	assert_equal web2 "$(ls -I by-address -I next "$DOKKU_LIB_ROOT/data/services")"
-	assert_equal 10.86.0.14 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address")"
+	assert_equal 10.86.0.15 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address")"
 }
 
 @test "reconcile: what runs now counts, not what was recorded; an engine that fails is an error" {
@@ -373,28 +398,65 @@ $1"
 
 # --- heal -------------------------------------------------------------------------
 
-@test "services:heal: reconciles the apps whose lines the kernel has lost, and no other" {
+# serving - web and blog, each with a release that runs and an address.
+serving() {
+	local app i=2
 	make_app web blog
 	mkdir -p "$DOKKU_LIB_ROOT/data/services/by-address"
-	printf 'web web.1\n' >"$DOKKU_LIB_ROOT/data/services/by-address/10.86.0.2"
-	printf 'blog web.1\n' >"$DOKKU_LIB_ROOT/data/services/by-address/10.86.0.3"
-	local app
 	for app in web blog; do
 		make_release "$app" 1
 		make_current "$app" 1
 		mkdir -p "$DOKKU_LIB_ROOT/data/services/$app"
-	done
-	printf '10.86.0.2\n' >"$DOKKU_LIB_ROOT/data/services/web/web.1"
-	printf '10.86.0.3\n' >"$DOKKU_LIB_ROOT/data/services/blog/web.1"
-	printf 'web 1 a 10.86.128.2 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
-	printf 'web 1 b 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/blog/1/containers"
-	printf '10.86.0.3 . 80 : 10.86.128.3 . 5000\n' >"$KERNEL"
-	hook fake scheduler-list <<<'[[ $2 == web ]] && printf "a 1 web 1 running 10.86.128.2 5000 11 /web.web.1\n"'
+		printf '%s web.1\n' "$app" >"$DOKKU_LIB_ROOT/data/services/by-address/10.86.0.$i"
+		printf '10.86.0.%s\n' "$i" >"$DOKKU_LIB_ROOT/data/services/$app/web.1"
+		printf 'web 1 id-%s 10.86.128.%s 5000\n' "$app" "$i" >"$DOKKU_LIB_ROOT/data/releases/$app/1/containers"
+		printf '10.86.0.%s . 80 : 10.86.128.%s . 5000\n' "$i" "$i"
+		i=$((i + 1))
+	done >"$KERNEL"
+	hook fake scheduler-list <<-'BODY'
+		[[ $2 != web ]] || printf 'id-web 1 web 1 running 10.86.128.2 5000 11 /web.web.1\n'
+		[[ $2 != blog ]] || printf 'id-blog 1 web 1 running 10.86.128.3 5000 12 /blog.web.1\n'
+	BODY
+	hook fake reconcile </dev/null
+	fake docker <<<'[[ $1 != ps ]] || printf "%s\n" "id-web web" "id-blog blog"'
+}
+
+# healed - the apps that were reconciled since.
+healed() { sed -n 's/^reconcile //p' "$STEPS"; }
+
+@test "services:heal: reconciles the apps whose lines the kernel has lost, and no other" {
+	serving
+	sed -i '/128.2/d' "$KERNEL"
 	dokku services:heal
 	assert_status 0
 	assert_error " !     web: the address map did not say 10.86.0.2 80 10.86.128.2 5000: reconciling"
+	assert_equal "web 1" "$(healed)"
 	assert_equal "12 : 10.86.128.2 . 5000
 1 : 10.86.128.3 . 5000" "$(told)"
 	dokku services:heal
 	assert_success ""
+}
+
+@test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {
+	serving
+	fake docker <<<'[[ $1 != ps ]] || printf "%s\n" "id-blog blog"'
+	dokku services:heal
+	assert_status 0
+	assert_error " !     web: web.1 does not run: reconciling"
+	assert_equal "web 1" "$(healed)"
+	: >"$STEPS"
+	fake docker <<<'[[ $1 != ps ]] || printf "%s\n" "id-web web" "id-blog blog" "0123456789abcdef blog" "id-x ghost"'
+	dokku services:heal
+	assert_status 0
+	assert_error " !     blog: the container 0123456789ab belongs to no current release: reconciling"
+	assert_equal "blog 1" "$(healed)"
+	# A stopped app wants no container.
+	: >"$STEPS"
+	fake docker <<<'[[ $1 != ps ]] || printf "id-blog blog\n"'
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/web"
+	printf 'true\n' >"$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	sed -i '/128.2/d' "$KERNEL"
+	dokku services:heal
+	assert_success ""
+	assert_equal "" "$(healed)"
 }
