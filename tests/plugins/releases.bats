@@ -93,7 +93,8 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
 	assert_equal "2 3 4" "$(ls "$DOKKU_LIB_ROOT/data/releases/web" | grep '^[0-9]' | paste -sd ' ')"
-	assert_calls "docker image rm dokku/web:v1
+	assert_calls "docker image ls --format {{.Tag}} dokku/web
+docker image rm dokku/web:v1
 docker tag dokku/web:v3 dokku/web:latest
 docker image prune --force --filter label=com.dokku.app-name=web"
 	dokku releases:set web keep 0
@@ -103,6 +104,24 @@ docker image prune --force --filter label=com.dokku.app-name=web"
 	dokku releases:set web keep 1
 	got "$PLUGIN_PATH/releases/post-retire" web
 	[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 ]]
+}
+
+@test "post-retire: images of no release go, and records of what was killed" {
+	local i
+	three
+	fake docker <<<'[[ "$1 $2" != "image ls" ]] || printf "v3\nlatest\nv7\n"'
+	for ((i = 10; i < 32; i++)); do
+		mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i"
+		printf '999999999\n' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i/pid"
+	done
+	printf '%s\n' "$$" >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000010/pid"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_status 0
+	assert_calls "docker image ls --format {{.Tag}} dokku/web
+docker image rm dokku/web:v7
+docker tag dokku/web:v3 dokku/web:latest
+docker image prune --force --filter label=com.dokku.app-name=web"
+	assert_equal "21 20260101-000010 20260101-000012" "$(ls "$DOKKU_LIB_ROOT/data/builds/web" | wc -l) $(ls "$DOKKU_LIB_ROOT/data/builds/web" | head -n 2 | paste -sd ' ')"
 }
 
 @test "post-retire: a busy app is left alone" {
