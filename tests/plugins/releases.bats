@@ -93,7 +93,7 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
 	assert_equal "2 3 4" "$(ls "$DOKKU_LIB_ROOT/data/releases/web" | grep '^[0-9]' | paste -sd ' ')"
-	assert_calls "docker image ls --format {{.Tag}} dokku/web
+	assert_calls "docker image ls --format \\{\\{.Tag\\}\\} dokku/web
 docker image rm dokku/web:v1
 docker tag dokku/web:v3 dokku/web:latest
 docker image prune --force --filter label=com.dokku.app-name=web"
@@ -117,7 +117,7 @@ docker image prune --force --filter label=com.dokku.app-name=web"
 	printf '%s\n' "$$" >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000010/pid"
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
-	assert_calls "docker image ls --format {{.Tag}} dokku/web
+	assert_calls "docker image ls --format \\{\\{.Tag\\}\\} dokku/web
 docker image rm dokku/web:v7
 docker tag dokku/web:v3 dokku/web:latest
 docker image prune --force --filter label=com.dokku.app-name=web"
