@@ -1,0 +1,453 @@
+/*
+ * Runs a command, or watches a daemon's children, and strikes at one exec of the whole tree
+ * of processes: so that a deploy can be made to die, or one of its commands to fail, at each
+ * of its steps, without a line in what is tested that knows of it. Linux on x86-64.
+ *
+ *   strike [-l LOG] [-n N | -m TEXT] [-a MODE] [-d MS] [-v TEXT] [-t SECONDS] -- COMMAND...
+ *   strike [...] -p PID -b TEXT
+ *
+ * LOG gets a line per exec, "N PID ARGV", and "struck ..." when it strikes: at the Nth exec, or
+ * the first whose ARGV contains TEXT, or MS milliseconds later. With -p and -b it follows a
+ * process that runs, counts from the first exec whose ARGV contains TEXT, and lets everything
+ * else alone. MODE:
+ *
+ *   kill    SIGKILL for all of the tree      after   the command does its work, then kill
+ *   fail    the command does nothing, exit 1  lost    it does its work, then exit 1
+ *   hang    it stops for good                 victim  SIGKILL for the process with -v in its ARGV
+ *
+ * After SECONDS (600) the tree is killed. Exit status: that of COMMAND, 128 + N for a signal;
+ * 124 when time was up; 111 if it could not begin.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_PROCESSES 4096
+#define ARGV_SIZE 400
+
+enum { KNOWN = 1, STOPPED = 2 };
+
+struct process {
+	pid_t pid;
+	int seen;     /* KNOWN: its parent told of it; STOPPED: its first stop came */
+	bool counted; /* part of the tree that is struck */
+	bool watched; /* its system calls are looked at: it is the one to fail */
+	bool held;    /* hangs */
+	char argv[ARGV_SIZE];
+};
+
+static struct process processes[MAX_PROCESSES];
+static size_t count;
+static FILE *logfile;
+static unsigned long execs;
+static unsigned long strike_at;
+static const char *strike_text, *begin_text, *victim_text, *mode = "none";
+static long delay_ms;
+static pid_t main_pid;
+static bool struck, killing, time_is_up;
+static volatile sig_atomic_t alarm_rang;
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "strike: %s: %s\n", what, strerror(errno));
+	exit(111);
+}
+
+static struct process *
+find(pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (processes[i].pid == pid)
+			return &processes[i];
+	}
+	return NULL;
+}
+
+static struct process *
+add(pid_t pid)
+{
+	struct process *p = find(pid);
+
+	if (p != NULL)
+		return p;
+	if (count == MAX_PROCESSES) {
+		errno = ENOMEM;
+		die("too many processes");
+	}
+	p = &processes[count++];
+	memset(p, 0, sizeof(*p));
+	p->pid = pid;
+	return p;
+}
+
+static void
+forget(pid_t pid)
+{
+	struct process *p = find(pid);
+
+	if (p != NULL)
+		*p = processes[--count];
+}
+
+static size_t
+counted(void)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < count; i++)
+		n += processes[i].counted;
+	return n;
+}
+
+/* The argv of pid as one printable line. */
+static void
+read_argv(pid_t pid, char *out)
+{
+	char path[64];
+	ssize_t n = 0, i;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, out, ARGV_SIZE - 1);
+		close(fd);
+	}
+	if (n < 0)
+		n = 0;
+	for (i = 0; i < n; i++) {
+		if (out[i] < ' ' || out[i] == 127)
+			out[i] = ' ';
+	}
+	while (n > 0 && out[n - 1] == ' ')
+		n--;
+	out[n] = '\0';
+}
+
+static void
+kill_all(void)
+{
+	size_t i;
+
+	killing = true;
+	for (i = 0; i < count; i++) {
+		if (processes[i].counted)
+			kill(processes[i].pid, SIGKILL);
+	}
+}
+
+static void
+kill_victim(void)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (processes[i].counted && strstr(processes[i].argv, victim_text) != NULL) {
+			kill(processes[i].pid, SIGKILL);
+			return;
+		}
+	}
+}
+
+static void
+resume(struct process *p, int sig)
+{
+	if (p->held)
+		return;
+	if (ptrace(p->watched ? PTRACE_SYSCALL : PTRACE_CONT, p->pid, NULL, (void *)(intptr_t)sig) < 0 &&
+	    errno != ESRCH)
+		die("cannot resume a process");
+}
+
+static void
+strike(struct process *p)
+{
+	struct timespec now;
+
+	struck = true;
+	clock_gettime(CLOCK_REALTIME, &now);
+	fprintf(logfile, "struck %lu %s %lld.%03ld %s\n", execs, mode, (long long)now.tv_sec,
+	    now.tv_nsec / 1000000, p != NULL ? p->argv : "later");
+	fflush(logfile);
+	if (strcmp(mode, "kill") == 0)
+		kill_all();
+	else if (strcmp(mode, "victim") == 0)
+		kill_victim();
+	else if (p != NULL && strcmp(mode, "hang") == 0)
+		p->held = true;
+	else if (p != NULL && strcmp(mode, "none") != 0)
+		p->watched = true;
+}
+
+static void
+set_alarm(long ms)
+{
+	struct itimerval timer = { { 0, 50000 }, { ms / 1000, ms % 1000 * 1000 + 1 } };
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void
+on_alarm(int sig)
+{
+	(void)sig;
+	alarm_rang = 1;
+}
+
+static void
+on_exec(struct process *p)
+{
+	bool now;
+
+	read_argv(p->pid, p->argv);
+	if (!p->counted && begin_text != NULL && !struck && counted() == 0 &&
+	    strstr(p->argv, begin_text) != NULL)
+		p->counted = true;
+	if (!p->counted)
+		return;
+	execs++;
+	fprintf(logfile, "%lu %d %s\n", execs, (int)p->pid, p->argv);
+	fflush(logfile);
+	now = execs == strike_at || (strike_text != NULL && strstr(p->argv, strike_text) != NULL);
+	if (struck || !now)
+		return;
+	if (delay_ms > 0) {
+		strike_text = NULL;
+		strike_at = 0;
+		set_alarm(delay_ms);
+	} else {
+		strike(p);
+	}
+}
+
+/* p is about to make a system call, and it is the one to fail. */
+static void
+on_syscall(struct process *p)
+{
+	struct __ptrace_syscall_info info;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, p->pid, (void *)sizeof(info), &info) <= 0 ||
+	    info.op != PTRACE_SYSCALL_INFO_ENTRY)
+		return;
+	if (strcmp(mode, "fail") == 0) {
+		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, orig_rax), (void *)231);
+		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, rdi), (void *)1);
+	} else if (info.entry.nr == 231 && strcmp(mode, "lost") == 0) {
+		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, rdi), (void *)1);
+	} else if (info.entry.nr == 231) {
+		kill_all();
+	}
+}
+
+/* A child of p: its own first stop may have come before. */
+static void
+on_child(struct process *p, bool thread)
+{
+	bool is_counted = p->counted, is_watched = p->watched && thread;
+	unsigned long message = 0;
+	char argv[ARGV_SIZE];
+	struct process *child;
+
+	memcpy(argv, p->argv, sizeof(argv));
+	if (ptrace(PTRACE_GETEVENTMSG, p->pid, NULL, &message) < 0)
+		return;
+	child = add((pid_t)message);
+	child->counted = is_counted;
+	child->watched = is_watched;
+	/* Only what has been executed is a victim, not the copies that Bash makes of itself. */
+	if (thread)
+		memcpy(child->argv, argv, sizeof(argv));
+	if (killing && is_counted)
+		kill(child->pid, SIGKILL);
+	if (child->seen & STOPPED)
+		resume(child, 0);
+	child->seen |= KNOWN;
+}
+
+static void
+on_event(pid_t pid, int event, int sig)
+{
+	struct process *p = find(pid);
+	unsigned long former = 0;
+
+	if (p == NULL || !(p->seen & KNOWN)) {
+		p = add(pid);
+		p->seen |= STOPPED;
+		return;
+	}
+	p->seen |= STOPPED;
+	switch (event) {
+	case PTRACE_EVENT_FORK:
+	case PTRACE_EVENT_VFORK:
+	case PTRACE_EVENT_CLONE:
+		on_child(p, event == PTRACE_EVENT_CLONE);
+		p = find(pid);
+		break;
+	case PTRACE_EVENT_EXEC:
+		if (ptrace(PTRACE_GETEVENTMSG, pid, NULL, &former) == 0 && (pid_t)former != pid)
+			forget((pid_t)former);
+		p = find(pid);
+		on_exec(p);
+		break;
+	case PTRACE_EVENT_STOP:
+		if (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU) {
+			ptrace(PTRACE_LISTEN, pid, NULL, NULL);
+			return;
+		}
+		break;
+	default:
+		break;
+	}
+	if (killing && p->counted)
+		kill(pid, SIGKILL);
+	resume(p, 0);
+}
+
+static void
+on_stop(pid_t pid, int status)
+{
+	struct process *p = find(pid);
+	int sig = WSTOPSIG(status);
+
+	if (status >> 16 != 0) {
+		on_event(pid, status >> 16, sig);
+	} else if (p != NULL && sig == (SIGTRAP | 0x80)) {
+		on_syscall(p);
+		resume(p, 0);
+	} else if (p != NULL) {
+		resume(p, sig);
+	}
+}
+
+static void
+ring(time_t deadline)
+{
+	alarm_rang = 0;
+	if (delay_ms > 0 && !struck && strike_text == NULL && strike_at == 0)
+		strike(NULL);
+	if (time(NULL) >= deadline && !time_is_up) {
+		time_is_up = true;
+		kill_all();
+	}
+}
+
+/* Until the tree has ended; the exit status. */
+static int
+watch(time_t deadline)
+{
+	int status, result = 0;
+	pid_t pid;
+
+	for (;;) {
+		if (alarm_rang)
+			ring(deadline);
+		if (main_pid == 0 && (struck || time_is_up) && counted() == 0)
+			return time_is_up ? 124 : result;
+		pid = waitpid(-1, &status, __WALL);
+		if (pid < 0 && errno == EINTR)
+			continue;
+		if (pid < 0)
+			return time_is_up ? 124 : result;
+		if (WIFSTOPPED(status)) {
+			on_stop(pid, status);
+			continue;
+		}
+		if (pid == main_pid)
+			result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		forget(pid);
+	}
+}
+
+static const long ptrace_options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+    PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD;
+
+static void
+start(char **argv)
+{
+	struct process *p;
+	int ready[2];
+	char byte;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		die("pipe");
+	main_pid = fork();
+	if (main_pid < 0)
+		die("fork");
+	if (main_pid == 0) {
+		close(ready[1]);
+		if (read(ready[0], &byte, 1) < 0)
+			_exit(111);
+		execvp(argv[0], argv);
+		_exit(111);
+	}
+	if (ptrace(PTRACE_SEIZE, main_pid, NULL, (void *)(ptrace_options | PTRACE_O_EXITKILL)) < 0)
+		die("ptrace");
+	p = add(main_pid);
+	p->seen = KNOWN | STOPPED;
+	p->counted = true;
+	close(ready[1]);
+	close(ready[0]);
+}
+
+static void
+attach(pid_t pid)
+{
+	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)ptrace_options) < 0)
+		die("ptrace");
+	add(pid)->seen = KNOWN | STOPPED;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sigaction action = { 0 };
+	long seconds = 600;
+	pid_t pid = 0;
+	int c;
+
+	logfile = stderr;
+	while ((c = getopt(argc, argv, "+l:n:m:a:d:v:t:p:b:")) != -1) {
+		switch (c) {
+		case 'l':
+			logfile = fopen(optarg, "we");
+			if (logfile == NULL)
+				die(optarg);
+			break;
+		case 'n': strike_at = strtoul(optarg, NULL, 10); break;
+		case 'm': strike_text = optarg; break;
+		case 'a': mode = optarg; break;
+		case 'd': delay_ms = strtol(optarg, NULL, 10); break;
+		case 'v': victim_text = optarg; break;
+		case 't': seconds = strtol(optarg, NULL, 10); break;
+		case 'p': pid = (pid_t)strtol(optarg, NULL, 10); break;
+		case 'b': begin_text = optarg; break;
+		default: return 111;
+		}
+	}
+	action.sa_handler = on_alarm;
+	sigaction(SIGALRM, &action, NULL);
+	set_alarm(50);
+	if (pid != 0)
+		attach(pid);
+	else if (optind < argc)
+		start(argv + optind);
+	else
+		return 111;
+	return watch(time(NULL) + seconds);
+}
