@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# The house style of the Bash part, as far as a program can tell.
+# The house style of the Bash part, as far as a program can tell. What shellcheck and shfmt
+# can tell is tests/lint's.
 
 load helper
 
@@ -100,7 +101,7 @@ function_lengths() {
 
 @test "tabs, no blanks at the ends of lines, a newline at the end of the file" {
 	local file
-	mapfile -t files < <(shell_files; printf '%s\n' tests/helper.bash tests/*.bats tests/plugins/*.bats)
+	mapfile -t files < <(shell_files && printf '%s\n' tests/helper.bash tests/*.bats tests/plugins/*.bats)
 	grep -nE '[[:blank:]]+$' $(shell_files) | none
 	for file in "${files[@]}"; do
 		[[ -z $(tail -c 1 "$file") ]] || printf '%s\n' "$file"
@@ -115,25 +116,4 @@ function_lengths() {
 	done | grep -vxE 'common|config|url|git|run|checks|plugin' | while IFS= read -r name; do
 		grep -nE "plugins/$name\b|\\\$PLUGIN[A-Z_]*/$name\b" dokku || true
 	done | none
-}
-
-@test "shfmt leaves every file as it is" {
-	mapfile -t files < <(shell_files)
-	run shfmt -d "${files[@]}"
-	printf '%s\n' "$output"
-	assert_equal 0 "$status"
-}
-
-# A file that shellcheck has seen, with all that it sources, is not shown to it again.
-@test "shellcheck has nothing to say" {
-	local cache="$REPO/build/shellcheck" sum file left=()
-	mkdir -p "$cache" 2>/dev/null || cache=$BATS_TEST_TMPDIR
-	local common
-	common=$(cat .shellcheckrc dokku plugins/*/functions plugins/common/releases plugins/nginx-vhosts/root/render | sha256sum)
-	while IFS= read -r file; do
-		sum=$(printf '%s %s\n' "$common" "$(sha256sum "$file")" | sha256sum)
-		[[ -e $cache/${sum%% *} ]] || left+=("$file ${sum%% *}")
-	done < <(shell_files)
-	[[ ${#left[@]} -gt 0 ]] || return 0
-	printf '%s\n' "${left[@]}" | xargs -P 2 -L 1 bash -c 'shellcheck "$1" && touch "$0/$2"' "$cache" | none
 }
