@@ -305,9 +305,11 @@ counted() {
 
 @test "open_connections: a real one" {
 	local port
-	python3 -c 'import socket, sys
-s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); c = socket.create_connection(s.getsockname()); a = s.accept()
-print(s.getsockname()[1], flush=True); sys.stdin.read()' < <(sleep 5) >"$BATS_TEST_TMPDIR/port" 3>&- &
+	# A port that nobody else is given for a connection of his own.
+	python3 -c 'import random, socket, sys
+s = socket.socket(); s.bind(("127.0.0.1", random.randrange(20000, 32000))); s.listen()
+c = socket.create_connection(s.getsockname()); a = s.accept()
+print(s.getsockname()[1], flush=True); sys.stdin.read()' < <(exec sleep 5 3>&-) >"$BATS_TEST_TMPDIR/port" 3>&- &
 	until [[ -s $BATS_TEST_TMPDIR/port ]]; do sleep 0.01; done
 	port=$(<"$BATS_TEST_TMPDIR/port")
 	code scheduler-docker-local 'open_connections "$@"' "$!" "$port"
