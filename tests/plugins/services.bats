@@ -36,7 +36,7 @@ case "$*" in
 		esac
 	done <<<"$text"
 	mv "$KERNEL.new" "$KERNEL"
-	[[ $1 != --echo ]] || grep "^add" <<<"$text" ;;
+	;;
 esac'
 
 # --- addresses --------------------------------------------------------------------
@@ -435,6 +435,23 @@ healed() { sed -n 's/^reconcile //p' "$STEPS"; }
 1 : 10.86.128.3 . 5000" "$(told)"
 	dokku services:heal
 	assert_success ""
+}
+
+@test "services:heal: a map that somebody has emptied" {
+	serving
+	: >"$KERNEL"
+	dokku services:heal
+	assert_status 0
+	assert_equal "blog 1
+web 1" "$(healed | sort)"
+}
+
+@test "services:heal: a map that cannot be read is no reason to touch an app" {
+	serving
+	fake sudo <<<'exit 1'
+	dokku services:heal
+	assert_status 1
+	assert_equal "" "$(healed)"
 }
 
 @test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {
