@@ -8,8 +8,8 @@ CR_MODULES := util buf match vars checks options watch fetch judge run report co
 
 PKG_CONFIG ?= pkg-config
 CR_PACKAGES := libcurl libpcre2-8
-CR_LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(CR_PACKAGES))
-CR_LIBS := $(shell $(PKG_CONFIG) --libs $(CR_PACKAGES))
+CR_LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(CR_PACKAGES) 2>/dev/null || :)
+CR_LIBS := $(shell $(PKG_CONFIG) --libs $(CR_PACKAGES) 2>/dev/null || :)
 
 CR_STD := -std=c11 -D_POSIX_C_SOURCE=200809L
 CR_WARN := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes \

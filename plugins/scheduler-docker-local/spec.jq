@@ -5,7 +5,45 @@ def labels: {
 	"com.dokku.dyno": "\($process).\($index)", "dokku": ""
 };
 # on-failure:10 and its kin
-def restart: ($restart | split(":")) as $p | { Name: $p[0], MaximumRetryCount: (($p[1] // "0") | tonumber) };
+def restart: split(":") as $p | { Name: $p[0], MaximumRetryCount: (($p[1] // "0") | tonumber) };
+
+# The options of docker run that docker-args-deploy gives, as [flag, value] pairs. A flag
+# that is not known here is an error: better refused than passed over.
+def pairs:
+	[splits("[ \t\n]+") | select(. != "")] as $words
+	| [range($words | length)] | reduce .[] as $i ({ out: [], skip: false };
+		if .skip then .skip = false
+		elif ($words[$i] | test("^--?[a-z-]+=")) then .out += [$words[$i] | [sub("=.*"; ""), sub("^[^=]*="; "")]]
+		elif ($words[$i] | IN("--privileged", "--init")) then .out += [[$words[$i], "true"]]
+		else .out += [[$words[$i], ($words[$i + 1] // "")]] | .skip = true end)
+	| .out;
+
+# 512m as bytes
+def bytes:
+	(capture("^(?<n>[0-9]+)(?<unit>[bkmg]?)$"; "i") // error("not a size: \(.)"))
+	| (.n | tonumber) * { "": 1, b: 1, k: 1024, m: 1048576, g: 1073741824 }[.unit | ascii_downcase];
+
+def with_option($flag; $value):
+	if $flag | IN("-v", "--volume") then .HostConfig.Binds += [$value]
+	elif $flag | IN("-m", "--memory") then .HostConfig.Memory = ($value | bytes)
+	elif $flag == "--memory-swap" then .HostConfig.MemorySwap = ($value | bytes)
+	elif $flag == "--cpus" then .HostConfig.NanoCpus = (($value | tonumber) * 1000000000 | floor)
+	elif $flag == "--shm-size" then .HostConfig.ShmSize = ($value | bytes)
+	elif $flag == "--add-host" then .HostConfig.ExtraHosts += [$value]
+	elif $flag == "--cap-add" then .HostConfig.CapAdd += [$value]
+	elif $flag == "--cap-drop" then .HostConfig.CapDrop += [$value]
+	elif $flag == "--security-opt" then .HostConfig.SecurityOpt += [$value]
+	elif $flag == "--tmpfs" then .HostConfig.Tmpfs[$value | sub(":.*"; "")] = (if $value | test(":") then $value | sub("^[^:]*:"; "") else "" end)
+	elif $flag == "--device" then ($value | split(":")) as $d
+		| .HostConfig.Devices += [{ PathOnHost: $d[0], PathInContainer: ($d[1] // $d[0]), CgroupPermissions: ($d[2] // "rwm") }]
+	elif $flag == "--privileged" then .HostConfig.Privileged = true
+	elif $flag == "--init" then .HostConfig.Init = ($value == "true")
+	elif $flag == "--restart" then .HostConfig.RestartPolicy = ($value | restart)
+	elif $flag | IN("-u", "--user") then .User = $value
+	elif $flag | IN("-w", "--workdir") then .WorkingDir = $value
+	elif $flag | IN("-h", "--hostname") then .Hostname = $value
+	elif $flag == "--label" then .Labels[$value | sub("=.*"; "")] = ($value | sub("^[^=]*=?"; ""))
+	else error("docker-args-deploy gives an option that is not known: \($flag)") end;
 
 (split("\u0000") | map(select(. != ""))) as $env
 | ($env | any(startswith("PORT="))) as $has_port
@@ -19,9 +57,10 @@ def restart: ($restart | split(":")) as $p | { Name: $p[0], MaximumRetryCount: (
 	HostConfig: {
 		NetworkMode: $network,
 		Init: $init,
-		RestartPolicy: restart,
+		RestartPolicy: ($restart | restart),
 		LogConfig: (if $size == "unlimited" then {} else { Type: "json-file", Config: { "max-size": $size } } end)
 	},
 	NetworkingConfig: { EndpointsConfig: { ($network): { IPAMConfig: { IPv4Address: $address } } } }
 }
 | if $command == null then . else .Cmd = $command end
+| reduce ($options | pairs)[] as $pair (.; with_option($pair[0]; $pair[1]))

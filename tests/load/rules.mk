@@ -1,7 +1,7 @@
 # The load client, and its tests. TLS where pkg-config finds OpenSSL.
 LOAD_DIR := tests/load
 LOAD_BUILD := build/tests/load
-LOAD_TLS := $(shell pkg-config --exists openssl && echo openssl || echo none)
+LOAD_TLS := $(shell pkg-config --exists openssl 2>/dev/null && echo openssl || echo none)
 LOAD_MODULES := util stats releases options tls_$(LOAD_TLS) response frame exchange client loop \
 	report
 LOAD_OBJECTS := $(LOAD_MODULES:%=$(LOAD_BUILD)/%.o) $(LOAD_BUILD)/web/sha1.o
@@ -14,7 +14,7 @@ LOAD_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshado
 LOAD_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -fstack-protector-strong -pthread \
 	$(LOAD_WARNINGS)
 LOAD_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -g
-LOAD_LIBS := $(if $(filter openssl,$(LOAD_TLS)),$(shell pkg-config --libs openssl))
+LOAD_LIBS := $(if $(filter openssl,$(LOAD_TLS)),$(shell pkg-config --libs openssl 2>/dev/null || :))
 LOAD_ALL_OBJECTS := $(LOAD_OBJECTS) $(LOAD_FAULT_OBJECTS) $(LOAD_BUILD)/main.o
 LOAD_SAN_OBJECTS := $(patsubst $(LOAD_BUILD)/%,$(LOAD_BUILD)/san/%,$(LOAD_ALL_OBJECTS)) \
 	$(LOAD_BUILD)/san/unit_test.o

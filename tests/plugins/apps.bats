@@ -103,12 +103,12 @@ web"
 	assert_success "-----> Locked web: dokku apps:unlock web allows deploys again"
 	dokku apps:locked web
 	assert_success ""
-	got "$PLUGIN_PATH/apps/pre-deploy" web image
+	got "$PLUGIN_PATH/apps/pre-change" web ps:restart
 	assert_status 1
 	assert_error_like ' !     web is locked since 20*: dokku apps:unlock web allows deploys again'
 	dokku apps:unlock web
 	assert_success "-----> Unlocked web"
-	got "$PLUGIN_PATH/apps/pre-deploy" web image
+	got "$PLUGIN_PATH/apps/pre-change" web ps:restart
 	assert_success ""
 }
 

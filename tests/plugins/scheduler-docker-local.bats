@@ -144,7 +144,7 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
 	makes 'run "a b"' '["/bin/sh","-c","exec run \"a b\""]'
 	makes "run 'a b'" '["/bin/sh","-c","exec run '"'a b'"'"]'
 	local char
-	for char in ';' '|' '&' '<' '>' '(' '`' '*' '?' '\' '~' '#' '=' '['; do
+	for char in ';' '|' '&' '<' '>' '(' '`' '*' '?' "\\" '~' '#' '=' '['; do
 		code scheduler-docker-local 'command_json "$1"' "a ${char} b"
 		assert_equal "/bin/sh" "$(jq -r '.[0]' <<<"$output")"
 	done
@@ -374,4 +374,16 @@ docker rm --force --volumes idC" "$(grep 'docker rm' "$CALLS" | sort)"
 	got "$HOOKS/scheduler-destroy" docker-local web
 	assert_success ""
 	grep -qx 'docker rm --force --volumes idA idB' "$CALLS"
+}
+
+@test "spec.jq: options that docker-args-deploy gives; one that is not known is refused" {
+	hook fake docker-args-deploy <<<'printf -- "-v /data:/data --memory=512m --cpus 1.5 --privileged --label a=b=c\n"'
+	spec web 1
+	assert_status 0
+	[[ $(jq --compact-output '[.HostConfig.Binds, .HostConfig.Memory, .HostConfig.NanoCpus, .HostConfig.Privileged, .Labels.a]' <<<"$output") == \
+		'[["/data:/data"],536870912,1500000000,true,"b=c"]' ]]
+	hook fake docker-args-deploy <<<'printf -- "--nonsense 1\n"'
+	spec web 1
+	[[ $status -ne 0 ]]
+	[[ $output$stderr == *'an option that is not known: --nonsense'* ]]
 }
