@@ -77,7 +77,7 @@ function_lengths() {
 	local file
 	while IFS= read -r file; do
 		grep -qx 'set -euo pipefail' "$file" || printf '%s\n' "$file"
-		[[ $(head -n 1 "$file") =~ ^'#!/'(usr/bin/env' 'bash|bin/bash' -p')$ ]] || printf '%s: its first line\n' "$file"
+		[[ $(head -n 1 "$file") =~ ^'#!/'(usr/bin/env\ bash|bin/bash\ -p)$ ]] || printf '%s: its first line\n' "$file"
 	done < <(hooks_and_commands && printf 'dokku\n') | none
 	for file in plugins/*/functions plugins/common/releases plugins/nginx-vhosts/root/render; do
 		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] || printf '%s\n' "$file"
@@ -101,8 +101,9 @@ function_lengths() {
 
 @test "tabs, no blanks at the ends of lines, a newline at the end of the file" {
 	local file
-	mapfile -t files < <(shell_files && printf '%s\n' tests/helper.bash tests/*.bats tests/plugins/*.bats)
-	grep -nE '[[:blank:]]+$' $(shell_files) | none
+	mapfile -t files < <(shell_files)
+	grep -nE '[[:blank:]]+$' "${files[@]}" | none
+	files+=(tests/helper.bash tests/*.bats tests/plugins/*.bats)
 	for file in "${files[@]}"; do
 		[[ -z $(tail -c 1 "$file") ]] || printf '%s\n' "$file"
 	done | none

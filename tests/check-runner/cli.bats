@@ -19,7 +19,7 @@ teardown_file() {
 }
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 }
 
 # The exact status, so that a crash is no failure that was wanted.
@@ -47,7 +47,7 @@ assert_has() {
 asks() {
 	local checks=$1
 	shift
-	printf "$checks" >CHECKS
+	printf '%b' "$checks" >CHECKS
 	run "$runner" "$@" CHECKS
 	output=$(sed -E 's/[0-9]+\.[0-9]+ s/N s/' <<<"$output")
 }
@@ -171,6 +171,7 @@ FAIL /b: connection refused"
 		exec "$hostile" 9 >port
 	) 3>&- &
 	local server=$!
+	# shellcheck disable=SC2094 # a fifo
 	read -r port <port
 	kill "$server"
 	wait "$server" || true
@@ -344,7 +345,7 @@ CHECKS:4:7: not a regex: missing closing parenthesis'
 	asks '{{ var "A" }} {{ var "B" }} App\n/echo?{{ var "C" }} x=y\n' \
 		--var A=/page --vars-from vars "$target"
 	assert_status 0
-	B=env asks '/page {{ var "HOME" }}\n' "$target"
+	B='env' asks '/page {{ var "HOME" }}\n' "$target"
 	assert_status 2
 	assert_has 'CHECKS:1:15: no value for {{ var "HOME" }}'
 	printf 'secret' >vars
@@ -563,7 +564,7 @@ https://app.example/ https host app.example sni app.example proto []\n' \
 each_allocation() {
 	local step=$1 checks=$2 allowed=$3
 	shift 3
-	printf "$checks" >CHECKS
+	printf '%b' "$checks" >CHECKS
 	FAIL_COUNT=$PWD/count LD_PRELOAD=$failmalloc "$runner" "$@" "$target" CHECKS >/dev/null || true
 	local all n rc
 	all=$(<count)

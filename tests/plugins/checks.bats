@@ -52,7 +52,7 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
        ok   / (0.01 s)"
 	grep -qF -- "--host web.example.com --timeout 7 --attempts 2 " "$CALLS"
 	grep -qF -- "--pid $$ 10.86.128.2:5000 " "$CALLS"
-	! grep -qF wild "$CALLS"
+	run ! grep -qF wild "$CALLS"
 }
 
 @test "check-deploy: what each ending of the runner means" {

@@ -72,8 +72,8 @@ server {
 	}' "$(rendered | sed '/X-Request-Start/{n;q}')"
 	grep -q 'return 503' "$TREE/web.conf"
 	grep -q 'add_header Retry-After' "$TREE/web.conf"
-	! grep -q keepalive "$TREE/web.conf"
-	! grep -q 443 "$TREE/web.conf"
+	run ! grep -q keepalive "$TREE/web.conf"
+	run ! grep -q 443 "$TREE/web.conf"
 }
 
 @test "apply: with a certificate HTTPS as well, HTTP/2, no redirect and no HSTS" {

@@ -92,7 +92,7 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	assert_success "-----> web: keep is now 2"
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
-	assert_equal "2 3 4" "$(ls "$DOKKU_LIB_ROOT/data/releases/web" | grep '^[0-9]' | paste -sd ' ')"
+	assert_equal "2 3 4" "$(cd "$DOKKU_LIB_ROOT/data/releases/web" && printf '%s\n' [0-9]* | paste -sd ' ')"
 	assert_calls "docker image ls --format \\{\\{.Tag\\}\\} dokku/web
 docker image rm dokku/web:v1
 docker tag dokku/web:v3 dokku/web:latest
