@@ -6,10 +6,9 @@ load helper
 setup() { world; }
 
 teardown() {
-	local pid
-	for pid in $(cat "$BATS_TEST_TMPDIR"/pids 2>/dev/null); do
-		kill -9 "$pid" 2>/dev/null || true
-	done
+	local pids=()
+	mapfile -t pids < <(cat "$BATS_TEST_TMPDIR"/pids 2>/dev/null)
+	[[ ${#pids[@]} -eq 0 ]] || kill -9 "${pids[@]}" 2>/dev/null || true
 }
 
 # --- dispatch -------------------------------------------------------------------
@@ -138,7 +137,7 @@ Say words
 	printf '#!/usr/bin/env bash\nprintf "%%s\\n" "$DOKKU" "$DOKKU_DIR" "$PLUGIN_CORE_AVAILABLE_PATH" "$PLUGIN_PATH" "$LC_ALL" "${SSH_ORIGINAL_COMMAND-none}"\n' \
 		>"$PLUGIN_PATH/env/subcommands/default"
 	chmod +x "$PLUGIN_PATH/env/subcommands/default"
-	SSH_ORIGINAL_COMMAND=env dokku
+	SSH_ORIGINAL_COMMAND='env' dokku
 	assert_success "$DOKKU
 $DOKKU_DIR
 $DOKKU_DIR/plugins
@@ -237,6 +236,7 @@ over_ssh() {
 	is_inner "locked web x touch $BATS_TEST_TMPDIR/owned"
 	is_inner "job web $BATS_TEST_TMPDIR x touch $BATS_TEST_TMPDIR/owned"
 	is_inner "deploy web 1"
+	is_inner "check web idA web 5000 10.86.128.2 1"
 	over_ssh "--quiet locked web x touch $BATS_TEST_TMPDIR/owned"
 	assert_refused "no such command: locked: dokku help lists them"
 	assert_absent "$BATS_TEST_TMPDIR/owned"
@@ -408,6 +408,19 @@ $REFUSED"
 $BACK
 $REMOVED" "$(steps)"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+}
+
+@test "deploy: an undo that two plugins answer runs both" {
+	transaction_world
+	hook other core-post-deploy <<<'printf "other\n" >>"$STEPS"'
+	hook fake core-post-deploy <<<'[[ $4 == 1 ]] || exit 7'
+	deploy
+	assert_status 7
+	assert_equal "$UNTIL_SWITCH
+$BACK
+$BACK
+other
+$REMOVED" "$(steps)"
 }
 
 @test "deploy: undoing goes on when nobody reads what it prints" {
@@ -758,6 +771,19 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	is_free web
 	gone "$work"
 	assert_equal 1 "$(current web)"
+}
+
+@test "lock: a deploy that is killed with -9 while it checks takes the checks with it" {
+	transaction_world
+	make_release web 2 web=1
+	hook fake scheduler-start <<<'printf "web 1 idA 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	fifo at
+	hook fake check-deploy <<<"printf '%s\n' \$\$ >'$BATS_TEST_TMPDIR/at'; exec sleep 300"
+	DOKKU_LOCKED=web "$DOKKU" deploy web 2 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	heard at
+	printf '%s\n' "$!" "$line" >"$BATS_TEST_TMPDIR/pids"
+	kill -9 "$!"
+	gone "$line"
 }
 
 # skip_unless_held - the deploy has to hold the lock by now.
