@@ -16,7 +16,9 @@ setup() {
 # transaction with a delete of what is not there, or an add of what is, changes nothing.
 readonly FAKE_NFT='
 case "$*" in
-"list table ip dokku") [[ -e $KERNEL ]] ;;
+"list table ip dokku")
+	[[ -z ${NFT_FORGETS-} ]] || exit 1
+	[[ -e $KERNEL ]] || { printf "Error: No such file or directory\n" >&2; exit 1; } ;;
 "list map ip dokku services")
 	printf "table ip dokku {\n\tmap services {\n\t\ttype ipv4_addr . inet_service : ipv4_addr . inet_service\n"
 	[[ ! -s $KERNEL ]] || printf "\t\telements = { %s }\n" "$(paste -sd , "$KERNEL")"
@@ -285,11 +287,18 @@ told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
 
 map() { got "$PLUGIN_CORE_AVAILABLE_PATH/services/root/map" <<<"$1"; }
 
+@test "root/map: a table that cannot be read is not made anew" {
+	printf '10.86.0.9 . 80 : 10.86.128.9 . 5000\n' >"$KERNEL"
+	export NFT_FORGETS=1
+	map $'set 10.86.0.2 80 10.86.128.2 5000'
+	assert_refused "address map: the kernel's table cannot be read; nothing was changed"
+	assert_file "$KERNEL" '10.86.0.9 . 80 : 10.86.128.9 . 5000'
+}
+
 @test "root/map: the table is made where it is missing, refusing what the map does not know" {
 	map list
 	assert_success ""
-	assert_equal 'add table ip dokku
-delete table ip dokku
+	assert_equal 'create table ip dokku
 table ip dokku {
 map services {
 type ipv4_addr . inet_service : ipv4_addr . inet_service
