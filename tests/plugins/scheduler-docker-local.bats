@@ -268,6 +268,17 @@ web 2 idB 10.86.128.51 5000"
 	assert_equal '["/bin/sh","-c","exec ls $HOME"]' "$(jq -c .Cmd "$CREATED"/web.run.*)"
 }
 
+@test "reconcile: an image that somebody has removed stands in the way of nothing" {
+	ENGINE_FAILS=web.web.1.v1
+	export ENGINE_FAILS
+	got "$HOOKS/reconcile" web 1
+	assert_status 1
+	fake docker <<<'[[ "$1 $2" != "image inspect" ]] || { printf "Error: No such image: dokku/web:v1\n" >&2; exit 1; }'
+	got "$HOOKS/reconcile" web 1
+	assert_status 0
+	[[ $stderr == *' !     web: the image of v1 is gone: push again' ]]
+}
+
 # --- draining -----------------------------------------------------------------------------
 
 # connections STATE… - /proc/PID/net/tcp of a made process, on port 5000 (1388).
