@@ -72,6 +72,25 @@ come_back() {
 	come_back "$(head -c 60000 /dev/zero | tr '\0' x)" "$(yes "it's a line of a key" | head -n 200)"
 }
 
+@test "a value of 1 MB, of quotes and lines, is read and written within 2 s" {
+	local since=$SECONDS
+	mkdir -p "${ENV%/*}"
+	{
+		printf "export BEFORE='x'\nexport LONG='"
+		yes "a '\\''line'\\'' of it" | head -n 50000
+		printf "'\nexport LONGER='%s'\n" "$(head -c 1000000 /dev/zero | tr '\0' "q" | sed "s/qq/x'\\\\''/g")"
+	} >"$ENV"
+	code config 'declare -A config=(); config_load "$1"; printf "%s %s\n" "${#config[LONG]}" "${#config[LONGER]}"; config_render | cmp - "$1"' "$ENV"
+	assert_success "750000 1000000"
+	[[ $((SECONDS - since)) -le 4 ]]
+}
+
+@test "config:export reads no file that it is told of" {
+	printf "export SECRET='x'\n" >"$WORLD/file"
+	dokku config:export --file "$WORLD/file" web
+	assert_refused "config:export: unknown option --file: see dokku config:help" 2
+}
+
 @test "several are set at once, and others stay; the file is readable by dokku alone" {
 	dokku config:set web A=1 B=two
 	assert_success "-----> Set for web: A B"
@@ -280,6 +299,19 @@ B"
 	assert_absent "$ENV"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	wait
+}
+
+@test "a change without a deploy says who holds the lock, and does not blame the lock for other failures" {
+	fake sync <<<'cat "$DOKKU_LIB_ROOT/lock/web" >"$BATS_TEST_TMPDIR/holder"; printf "no space left\n" >&2; exit 1'
+	dokku config:set web A=1
+	assert_status 1
+	assert_error "no space left
+ !     config:set: web keeps the config that it had"
+	[[ $(<"$BATS_TEST_TMPDIR/holder") =~ ^[0-9]+\ [0-9:]+\ config:set\ A$ ]]
+	assert_absent "$ENV"
+	fake sync </dev/null
+	dokku config:set --global A=1
+	assert_success "-----> Set for --global: A"
 }
 
 # --- with a release that runs -------------------------------------------------------
