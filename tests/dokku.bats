@@ -843,6 +843,13 @@ a warning"
 	assert_error " !     a push was killed before it went live: web is still at v1"
 }
 
+@test "transaction: one whose deploy was killed, though not its job, says what became of it" {
+	transaction_world
+	rm -r "$DOKKU_LIB_ROOT/data/releases/web/2"
+	code "" 'transaction web "a push" bash -c "kill -9 \$\$"'
+	assert_error " !     a push was killed before it went live: web is still at v1"
+}
+
 @test "transaction: one that was killed after its commit is told as live" {
 	transaction_world
 	code "" 'transaction web "a push" bash -c "
