@@ -212,3 +212,12 @@ docker image prune --force --filter label=com.dokku.app-name=web"
 	dokku run:stop blog x
 	assert_success "-----> Stopped x"
 }
+
+@test "release_new: a last number that is none is named, not reckoned with" {
+	make_app app
+	mkdir -p "$DOKKU_LIB_ROOT/data/releases/app"
+	printf 'a[$(touch "$BATS_TEST_TMPDIR/ran")]\n' >"$DOKKU_LIB_ROOT/data/releases/app/last"
+	code "" 'release_new app "a push"'
+	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the last release, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": write it there"
+	assert_absent "$BATS_TEST_TMPDIR/ran"
+}

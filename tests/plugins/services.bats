@@ -77,6 +77,13 @@ esac'
 	assert_file "$DOKKU_LIB_ROOT/data/services/blog/web.1" 10.86.0.4
 }
 
+@test "services_claim: a counter that is no number is named, not reckoned with" {
+	printf 'a[$(touch "$BATS_TEST_TMPDIR/ran")]\n' >"$DOKKU_LIB_ROOT/data/services/next"
+	code services 'services_claim web web.1'
+	assert_refused "$DOKKU_LIB_ROOT/data/services/next should hold a number, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": remove it"
+	assert_absent "$BATS_TEST_TMPDIR/ran" "$DOKKU_LIB_ROOT/data/services/web/web.1"
+}
+
 @test "services_claim_locked: many at once, and no two have the same" {
 	code services 'for i in {1..12}; do services_claim_locked "app$i" web.1 & done; wait'
 	assert_success ""
