@@ -861,6 +861,44 @@ a warning"
 	assert_output "       a push was killed after it had gone live: web is at v2"
 }
 
+# job_killed WHAT - of a transaction, only the process that keeps its status is killed; the
+# work goes on until the fifo on is written to, and then runs WHAT.
+job_killed() {
+	fifo at
+	fifo on
+	strict "" 'transaction web "a push" bash -c "printf \"%s\n\" \$\$ >\"\$BATS_TEST_TMPDIR/at\"; read -r x <\"\$BATS_TEST_TMPDIR/on\"; $1"' "$1" \
+		>"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	client=$!
+	heard at
+	printf '%s\n' "$line" >"$BATS_TEST_TMPDIR/pids"
+	kill -9 "$(cat "$DOKKU_LIB_ROOT"/data/builds/web/*/pid)"
+}
+
+@test "transaction: where only its job was killed, what goes on is waited for" {
+	local client code=0
+	transaction_world
+	rm -r "$DOKKU_LIB_ROOT/data/releases/web/2"
+	job_killed 'mkdir "$DOKKU_LIB_ROOT/data/releases/web/2"
+		basename "$DOKKU_LIB_ROOT"/data/builds/web/* >"$DOKKU_LIB_ROOT/data/releases/web/2/build"
+		printf "2\n" >"$DOKKU_LIB_ROOT/data/releases/web/current"'
+	printf 'x\n' >"$BATS_TEST_TMPDIR/on"
+	wait "$client" || code=$?
+	assert_file "$BATS_TEST_TMPDIR/out" "       a push was killed after it had gone live: web is at v2"
+	assert_equal 0 "$code"
+}
+
+@test "transaction: what goes on for too long is told as not known, status 75" {
+	local client code=0
+	transaction_world
+	export DOKKU_LOST_WAIT=0.1
+	job_killed true
+	wait "$client" || code=$?
+	assert_equal 75 "$code"
+	assert_file "$BATS_TEST_TMPDIR/out" " !     web: whether a push goes live is not known yet, it is still at work: see dokku releases:list web"
+	printf 'x\n' >"$BATS_TEST_TMPDIR/on"
+	is_free web
+}
+
 @test "transaction: where it cannot be known how it ended, status 75" {
 	transaction_world
 	hook fake reconcile <<<'[[ ! -e $BATS_TEST_TMPDIR/broken ]]'
