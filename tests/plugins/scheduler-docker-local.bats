@@ -391,10 +391,15 @@ docker rm --force --volumes idC" "$(grep 'docker rm' "$CALLS" | sort)"
 	hook fake docker-args-deploy <<<'printf -- "-v /data:/data --memory=512m --cpus 1.5 --privileged --label a=b=c\n"'
 	spec web 1
 	assert_status 0
-	[[ $(jq --compact-output '[.HostConfig.Binds, .HostConfig.Memory, .HostConfig.NanoCpus, .HostConfig.Privileged, .Labels.a]' <<<"$output") == \
-		'[["/data:/data"],536870912,1500000000,true,"b=c"]' ]]
+	[[ $(jq --compact-output '[.HostConfig.Binds, .HostConfig.Memory, .HostConfig.NanoCpus, .HostConfig.Privileged, .Labels.a]' <<<"$output") == '[["/data:/data"],536870912,1500000000,true,"b=c"]' ]]
 	hook fake docker-args-deploy <<<'printf -- "--nonsense 1\n"'
 	spec web 1
 	[[ $status -ne 0 ]]
 	[[ $output$stderr == *'an option that is not known: --nonsense'* ]]
+}
+
+@test "open_connections: what cannot be read is not drained, as long as the process lives" {
+	mkdir -p "$TEST_HOST/proc/79"
+	counted 79 5000
+	assert_success 1
 }
