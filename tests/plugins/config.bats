@@ -72,17 +72,15 @@ come_back() {
 	come_back "$(head -c 60000 /dev/zero | tr '\0' x)" "$(yes "it's a line of a key" | head -n 200)"
 }
 
-@test "a value of 1 MB, of quotes and lines, is read and written within 2 s" {
-	local since=$SECONDS
+@test "a value of 1 MB, of quotes and lines, is read and written within 2 s of computing" {
 	mkdir -p "${ENV%/*}"
 	{
 		printf "export BEFORE='x'\nexport LONG='"
 		yes "a '\\''line'\\'' of it" | head -n 50000
 		printf "'\nexport LONGER='%s'\n" "$(head -c 1000000 /dev/zero | tr '\0' "q" | sed "s/qq/x'\\\\''/g")"
 	} >"$ENV"
-	code config 'declare -A config=(); config_load "$1"; printf "%s %s\n" "${#config[LONG]}" "${#config[LONGER]}"; config_render | cmp - "$1"' "$ENV"
+	code config 'ulimit -t 2; declare -A config=(); config_load "$1"; printf "%s %s\n" "${#config[LONG]}" "${#config[LONGER]}"; config_render | cmp - "$1"' "$ENV"
 	assert_success "750000 1000000"
-	[[ $((SECONDS - since)) -le 4 ]]
 }
 
 @test "config:export reads no file that it is told of" {
