@@ -323,3 +323,27 @@ set client-max-body-size 2m" "$(grep -v '^#' <<<"$output")"
 	assert_success ""
 	assert_absent "$TREE/web.conf"
 }
+
+# --- the receipt ------------------------------------------------------------------------
+
+@test "pre-deploy and post-retire: what was answered 5xx in between, and only that" {
+	local log="$BATS_TEST_TMPDIR/access.log" dir="$DOKKU_LIB_ROOT/data/releases/shop/1"
+	make_app shop
+	make_release shop 1
+	make_current shop 1
+	line() { printf '1.2.3.4 - - [1/Jan/2026] "GET %s HTTP/1.1" %s 12 "-" "x"\n' "$2" "$1" >>"$log"; }
+	line 503 /before
+	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/shop"
+	printf '%s\n' "$log" >"$DOKKU_LIB_ROOT/config/nginx-vhosts/shop/access-log-path"
+	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/pre-deploy" shop image
+	assert_success ""
+	line 200 '/ 500 1'
+	line 502 /
+	line 504 /
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/post-retire" shop
+	assert_success ""
+	assert_file "$dir/errors" 2
+	line 502 /late
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/post-retire" shop
+	assert_file "$dir/errors" 2
+}
