@@ -326,6 +326,10 @@ chain unmapped_forward {
 type filter hook forward priority 0
 ip daddr 10.86.0.0-10.86.127.255 tcp dport 80 reject with tcp reset
 }
+chain invalid_input {
+	type filter hook input priority 0
+	ip saddr 10.86.128.0-10.86.255.255 ct state invalid drop
+}
 }' "$(sed -e '1,/nft -f -/d' -e '/^nft list/d' "$CALLS")"
 }
 
