@@ -7,7 +7,7 @@
  *   strike [...] -p PID -b TEXT
  *
  * LOG gets a line per exec, "N PID ARGV", and "struck ..." when it strikes: at the Nth exec, or
- * the first whose ARGV contains TEXT, or MS milliseconds later. With -p and -b it follows a
+ * the first whose ARGV contains TEXT (or begins with it: ^TEXT), or MS milliseconds later. With -p and -b it follows a
  * process that runs, counts from the first exec whose ARGV contains TEXT, and lets everything
  * else alone. MODE:
  *
@@ -210,6 +210,15 @@ on_alarm(int sig)
 	alarm_rang = 1;
 }
 
+/* Whether argv contains text, or begins with it where text begins with "^". */
+static bool
+matches(const char *argv, const char *text)
+{
+	if (text[0] == '^')
+		return strncmp(argv, text + 1, strlen(text + 1)) == 0;
+	return strstr(argv, text) != NULL;
+}
+
 static void
 on_exec(struct process *p)
 {
@@ -224,7 +233,7 @@ on_exec(struct process *p)
 	execs++;
 	fprintf(logfile, "%lu %d %s\n", execs, (int)p->pid, p->argv);
 	fflush(logfile);
-	now = execs == strike_at || (strike_text != NULL && strstr(p->argv, strike_text) != NULL);
+	now = execs == strike_at || (strike_text != NULL && matches(p->argv, strike_text));
 	if (struck || !now)
 		return;
 	if (delay_ms > 0) {

@@ -157,6 +157,18 @@ blog"
 	assert_refused "no app given: name one of those that dokku apps:list shows" 2
 }
 
+@test "apps:destroy: killed midway, it can be run again: there is no release to go back to" {
+	make_app web
+	make_release web 1
+	make_current web 1
+	hook fake reconcile <<<'[[ -z $2 ]]'
+	hook fake scheduler-destroy <<<'[[ -e $STEPS.again ]] || { : >"$STEPS.again"; kill -9 "$PPID"; }'
+	dokku apps:destroy --force web
+	assert_status 137
+	dokku apps:destroy --force web
+	assert_success "-----> Destroyed web"
+}
+
 @test "apps:destroy: where a hook fails, the app stays" {
 	make_app web
 	hook fake scheduler-destroy <<<'exit 4'

@@ -213,11 +213,13 @@ web"
 	touch "$DOKKU_ROOT/web/VHOST.tmp.$gone.aaaaaa" "$DOKKU_LIB_ROOT/config/web/ENV.tmp.$gone.bbbbbb" \
 		"$DOKKU_LIB_ROOT/data/scheduler/next.tmp.$gone.cccccc" "$DOKKU_ROOT/blog/VHOST.tmp.$gone.dddddd"
 	touch "$DOKKU_ROOT/web/VHOST.tmp.$$.eeeeee"
+	mkdir "$DOKKU_ROOT/.new.$gone.ffffff" "$DOKKU_ROOT/.new.$$.gggggg"
 	code "" 'sweep_temp web'
 	assert_success ""
 	assert_equal "VHOST VHOST.tmp.$$.eeeeee" "$(ls "$DOKKU_ROOT/web" | paste -sd ' ')"
 	assert_nothing_in "$DOKKU_LIB_ROOT/config/web"
 	assert_nothing_in "$DOKKU_LIB_ROOT/data/scheduler"
+	assert_equal ".new.$$.gggggg" "$(cd "$DOKKU_ROOT" && ls -d .new.*)"
 	[[ -e $DOKKU_ROOT/blog/VHOST.tmp.$gone.dddddd ]]
 }
 
