@@ -161,7 +161,7 @@ blog"
 	make_app web
 	make_release web 1
 	make_current web 1
-	hook fake reconcile <<<'[[ -z $2 ]]'
+	hook fake reconcile <<<'[[ -z $2 || ! -e $STEPS.again ]]'
 	hook fake scheduler-destroy <<<'[[ -e $STEPS.again ]] || { : >"$STEPS.again"; kill -9 "$PPID"; }'
 	dokku apps:destroy --force web
 	assert_status 137
