@@ -160,6 +160,8 @@ kill_victim(void)
 	for (i = 0; i < count; i++) {
 		if (processes[i].counted && strstr(processes[i].argv, victim_text) != NULL) {
 			kill(processes[i].pid, SIGKILL);
+			fprintf(logfile, "victim %d\n", (int)processes[i].pid);
+			fflush(logfile);
 			return;
 		}
 	}
