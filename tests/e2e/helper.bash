@@ -72,13 +72,14 @@ assert_serves() {
 	}
 }
 
-# load_begin NAME APP [load options] - clients that never retry, until load_end NAME.
+# load_begin NAME APP [load options] - clients that never retry, until load_end NAME. At a rate
+# that stays below the thousand requests after which nginx itself closes a connection.
 load_begin() {
 	local name=$1 app=$2 modes=(--mode get=8 --mode close=4 --mode post=8)
 	shift 2
 	[[ " $* " != *' --mode '* ]] || modes=()
 	rm -f "$BATS_FILE_TMPDIR/$name.stop"
-	"$top/build/tests/load/load" --url "http://$app.localhost/" --connect "$address:80" "${modes[@]}" --rate 50 \
+	"$top/build/tests/load/load" --url "http://$app.localhost/" --connect "$address:80" "${modes[@]}" --rate 20 \
 		--expect-app "$app" --until-file "$BATS_FILE_TMPDIR/$name.stop" --json "$BATS_FILE_TMPDIR/$name.json" "$@" \
 		>"$BATS_FILE_TMPDIR/$name.txt" 2>&1 3>&- &
 	printf '%s\n' "$!" >"$BATS_FILE_TMPDIR/$name.pid"
