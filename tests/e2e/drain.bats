@@ -45,6 +45,8 @@ count_of() { jq "[.targets[].modes[] | select(.mode == \"$2\") | .connections.$3
 	sleep 1
 	kill -0 "$(<"$BATS_FILE_TMPDIR/ws.pid")"
 	await 15 has_no_leftovers drain1
+	# Time for the clients to come back: each of the two opens a second connection.
+	sleep 2
 	load_end ws || true
 	[[ $(drain_log drain1) == *' drained 2 cut' ]]
 	[[ $(count_of ws ws opened) -eq 4 ]]
