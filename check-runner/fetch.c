@@ -515,7 +515,12 @@ static void
 end_transfer(struct transfer *t)
 {
 	curl_multi_remove_handle(t->fetch->multi, t->easy);
-	curl_easy_reset(t->easy);
+	/*
+	 * Not reset and used again: libcurl 7.88.1 keeps a pointer to the last header of the old
+	 * answer, and reads it, freed, when the next one begins with a folded line.
+	 */
+	curl_easy_cleanup(t->easy);
+	t->easy = NULL;
 	curl_slist_free_all(t->headers);
 	t->headers = NULL;
 	forget_next(t);
@@ -636,8 +641,9 @@ follow(struct transfer *t)
 	t->follows = false;
 	r->redirects++;
 	curl_multi_remove_handle(t->fetch->multi, t->easy);
-	curl_easy_reset(t->easy);
-	return start_hop(t) == 0;
+	curl_easy_cleanup(t->easy);
+	t->easy = curl_easy_init();
+	return t->easy && start_hop(t) == 0;
 }
 
 /* One hop is over. Returns true if with it the whole request is. */
