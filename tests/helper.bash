@@ -15,7 +15,7 @@ world() {
 	export CALLS=$BATS_TEST_TMPDIR/calls STEPS=$BATS_TEST_TMPDIR/steps
 	unset SSH_ORIGINAL_COMMAND NAME DOKKU_TRACE DOKKU_QUIET_OUTPUT DOKKU_FORCE DOKKU_LOCKED DOKKU_LOCK_WAIT
 	unset DOKKU_RELEASE DOKKU_BUILD_ID DOKKU_DOCKER_TIMEOUT GIT_DIR PORT
-	export DOKKU_TESTING=1 DOKKU_ROOT="$WORLD/root" DOKKU_LIB_ROOT="$WORLD/lib" HOME="$WORLD/home" LC_ALL=C.UTF-8
+	export DOKKU_TESTING=1 DOKKU_FORGET_WAIT=0 DOKKU_ROOT="$WORLD/root" DOKKU_LIB_ROOT="$WORLD/lib" HOME="$WORLD/home" LC_ALL=C.UTF-8
 	mkdir -p "$DOKKU_ROOT" "$DOKKU_LIB_ROOT"/{config,lock,tmp,plugins/available,plugins/enabled} \
 		"$DOKKU_LIB_ROOT"/data/{services,scheduler-docker-local,releases,builds} "$HOME" "$BIN" \
 		"$TEST_HOST"/{etc/dokku,etc/nginx/dokku,run,proc/net}

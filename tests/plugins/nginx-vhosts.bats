@@ -47,6 +47,10 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.con
 	assert_equal 'upstream dokku-web {
 	server 10.86.0.2:80 max_fails=0;
 	server 10.86.0.3:80 max_fails=0;
+	server 10.86.0.2:80 max_fails=0;
+	server 10.86.0.3:80 max_fails=0;
+	server 10.86.0.2:80 max_fails=0;
+	server 10.86.0.3:80 max_fails=0;
 }
 
 server {

@@ -12,30 +12,43 @@ setup() {
 	fake nft <<<"$FAKE_NFT"
 }
 
-# The elements are lines "KEY : VALUE" of $KERNEL; without the file there is no table. A
+# The elements are lines "MAP KEY : VALUE" of $KERNEL; without the file there is no table. A
 # transaction with a delete of what is not there, or an add of what is, changes nothing.
 readonly FAKE_NFT='
+change() {
+	local element elements IFS=,
+	elements=${2#*\{ }
+	for element in ${elements% \}}; do
+		element="$3 ${element# }"
+		case $1 in
+		add) ! grep -qF "${element%% : *} :" "$KERNEL.new" || return; printf "%s\n" "$element" >>"$KERNEL.new" ;;
+		delete) grep -qF "$element :" "$KERNEL.new" || return
+			grep -vF "$element :" "$KERNEL.new" >"$KERNEL.less" || true; mv "$KERNEL.less" "$KERNEL.new" ;;
+		esac
+	done
+}
 case "$*" in
 "list table ip dokku")
 	[[ -z ${NFT_FORGETS-} ]] || exit 1
-	[[ -e $KERNEL ]] || { printf "Error: No such file or directory\n" >&2; exit 1; } ;;
-"list map ip dokku services")
-	printf "table ip dokku {\n\tmap services {\n\t\ttype ipv4_addr . inet_service : ipv4_addr . inet_service\n"
-	[[ ! -s $KERNEL ]] || printf "\t\telements = { %s }\n" "$(paste -sd , "$KERNEL")"
+	[[ -e $KERNEL ]] || { printf "Error: No such file or directory\n" >&2; exit 1; }
+	printf "%s\n" "${NFT_TABLE-map shares}" ;;
+"list map ip dokku "*)
+	printf "table ip dokku {\n\tmap %s {\n\t\ttype ipv4_addr . inet_service : ipv4_addr . inet_service\n" "$5"
+	elements=$(sed -n "s/^$5 //p" "$KERNEL" | paste -sd ,)
+	[[ -z $elements ]] || printf "\t\telements = { %s }\n" "$elements"
 	printf "\t}\n}\n" ;;
 *"-f -")
 	text=$(cat)
 	printf "%s\n" "$text" >>"$CALLS"
-	if [[ $text == *"map services {"* ]]; then : >"$KERNEL"; exit; fi
+	if [[ $text == *"map services {"* ]]; then
+		[[ -z ${NFT_OLD_KERNEL-} || $text != *"ct timeout"* ]] || { printf "Error: Operation not supported\n" >&2; exit 1; }
+		[[ $text == flush* ]] || : >"$KERNEL"
+		exit
+	fi
 	[[ -e $KERNEL && -z ${NFT_REFUSES-} ]] || { printf "Error: No such file or directory\n" >&2; exit 1; }
 	cp "$KERNEL" "$KERNEL.new"
-	while read -r verb _ _ _ _ _ key; do
-		key=${key% \}}
-		case $verb in
-		add) ! grep -qF "${key%% : *} :" "$KERNEL.new" || exit 1; printf "%s\n" "$key" >>"$KERNEL.new" ;;
-		delete) grep -qF "$key :" "$KERNEL.new" || exit 1
-			grep -vF "$key :" "$KERNEL.new" >"$KERNEL.less" || true; mv "$KERNEL.less" "$KERNEL.new" ;;
-		esac
+	while read -r verb _ _ _ map key; do
+		[[ -z $verb ]] || change "$verb" "$key" "$map" || exit 1
 	done <<<"$text"
 	mv "$KERNEL.new" "$KERNEL"
 	;;
@@ -90,22 +103,31 @@ esac'
 	assert_equal 12 "$(cat "$DOKKU_LIB_ROOT"/data/services/app*/web.1 | sort -u | wc -l)"
 }
 
-@test "service-address: for web slots, and nobody else" {
+@test "service-address: one for up to a dozen web containers, none for others; a preview beside it" {
 	make_release web 1 web=1
+	make_release web 2 web=12
+	make_release web 3 web=13
+	make_release web 4 web=0 worker=1
 	make_release blog 1 web=1
 	got "$PLUGIN_PATH/services/service-address" web web
 	assert_success ""
+	got "$PLUGIN_PATH/services/service-address" web web 4
+	assert_success ""
 	got "$PLUGIN_PATH/services/service-address" web web 1
-	assert_status 0
-	assert_equal "10.86.0.2 80" "$(sort <<<"$output" | sed -n 's/\.2 /&/p')"
-	assert_equal 12 "$(sort -u <<<"$output" | wc -l)"
-	local all=$output
-	got "$PLUGIN_PATH/services/service-address" web web
-	assert_success "$all"
+	assert_success "10.86.0.2 80"
+	got "$PLUGIN_PATH/services/service-address" web web 2
+	assert_success "10.86.0.2 80"
+	got "$PLUGIN_PATH/services/service-address" web web 3
+	assert_success "10.86.0.2 80
+10.86.0.3 80"
+	# Not given back: nginx may still ask both.
+	got "$PLUGIN_PATH/services/service-address" web web 1
+	assert_success "10.86.0.2 80
+10.86.0.3 80"
 	got "$PLUGIN_PATH/services/service-address" web worker 1
 	assert_success ""
 	got "$PLUGIN_PATH/services/service-address" web preview
-	assert_success "10.86.0.14 80"
+	assert_success "10.86.0.2 81"
 	rm "$TEST_HOST/etc/dokku/network"
 	got "$PLUGIN_PATH/services/service-address" blog web 1
 	assert_status 1
@@ -114,8 +136,8 @@ esac'
 
 # --- what the map says ------------------------------------------------------------
 
-# slots N - web has the slots 1 to N.
-slots() {
+# addresses N - web has the addresses 1 to N.
+addresses() {
 	local i
 	mkdir -p "$DOKKU_LIB_ROOT/data/services/web"
 	for ((i = 1; i <= $1; i++)); do
@@ -125,31 +147,30 @@ slots() {
 
 lines() { code services 'targets=(); for t; do targets[${t%%=*}]=${t#*=}; done; services_lines web; printf "%s" "$lines"' "$@"; }
 
-@test "services_lines: each slot to its container" {
-	slots 2
-	lines "1=10.86.128.2 5000" "2=10.86.128.3 5000"
-	assert_success "set 10.86.0.2 80 10.86.128.2 5000
-set 10.86.0.3 80 10.86.128.3 5000"
+@test "services_lines: the address to all containers that run" {
+	addresses 1
+	lines "1=10.86.128.2 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2:5000"
+	lines "1=10.86.128.2 5000" "3=10.86.128.3 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000"
 }
 
-@test "services_lines: slots beyond the scale, and of containers that do not run, go to live ones" {
-	slots 5
+@test "services_lines: more than a dozen are dealt out; with addresses to spare, they mean the same" {
+	local words=() i
+	addresses 2
+	for i in {1..13}; do words+=("$i=10.86.128.$i 5000"); done
+	lines "${words[@]}"
+	assert_success "set 10.86.0.2 80 10.86.128.1:5000 10.86.128.3:5000 10.86.128.5:5000 10.86.128.7:5000 10.86.128.9:5000 10.86.128.11:5000 10.86.128.13:5000
+set 10.86.0.3 80 10.86.128.2:5000 10.86.128.4:5000 10.86.128.6:5000 10.86.128.8:5000 10.86.128.10:5000 10.86.128.12:5000"
+	addresses 3
 	lines "1=10.86.128.2 5000" "2=10.86.128.3 5000"
-	assert_success "set 10.86.0.2 80 10.86.128.2 5000
-set 10.86.0.3 80 10.86.128.3 5000
-set 10.86.0.4 80 10.86.128.2 5000
-set 10.86.0.5 80 10.86.128.3 5000
-set 10.86.0.6 80 10.86.128.2 5000"
-	slots 3
-	rm "$DOKKU_LIB_ROOT/data/services/web/web."[45]
-	lines "3=10.86.128.9 5000"
-	assert_success "set 10.86.0.2 80 10.86.128.9 5000
-set 10.86.0.3 80 10.86.128.9 5000
-set 10.86.0.4 80 10.86.128.9 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000
+set 10.86.0.3 80 10.86.128.2:5000 10.86.128.3:5000
+set 10.86.0.4 80 10.86.128.2:5000 10.86.128.3:5000"
 }
 
-@test "services_lines: nothing runs: the addresses mean nobody; no slots: nothing to say" {
-	slots 2
+@test "services_lines: nothing runs: the addresses mean nobody; no addresses: nothing to say" {
+	addresses 2
 	lines
 	assert_success "unset 10.86.0.2 80
 unset 10.86.0.3 80"
@@ -158,51 +179,51 @@ unset 10.86.0.3 80"
 	assert_success ""
 }
 
-@test "services_lines: a file that names no slot is passed over" {
-	slots 1
+@test "services_lines: a file that names no address is passed over" {
+	addresses 1
 	printf '10.86.0.9\n' | tee "$DOKKU_LIB_ROOT/data/services/web/web.01" >"$DOKKU_LIB_ROOT/data/services/web/web.1.tmp.abcdef"
 	printf '10.86.0.9\n' >"$DOKKU_LIB_ROOT/data/services/web/web.a[\$(id)]"
 	lines "1=10.86.128.2 5000"
-	assert_success "set 10.86.0.2 80 10.86.128.2 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2:5000"
 }
 
 # --- the hooks, down to the kernel --------------------------------------------------
 
 containers() { printf '%s\n' "${@:2}" >"$DOKKU_LIB_ROOT/data/releases/web/$1/containers"; }
 
-@test "a switch: slots are claimed, the map says the new containers, the old ones no more" {
+@test "a switch: the map says the new containers, the old ones no more, whatever their numbers" {
 	make_release web 1 web=1
 	containers 1 'web 1 idA 10.86.128.2 5000' 'worker 1 idB 10.86.128.3 5000'
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
 	assert_success ""
-	assert_equal "12 : 10.86.128.2 . 5000" "$(told)"
+	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
 	make_release web 2 web=2 worker=1
 	containers 2 'web 1 idC 10.86.128.4 3000' 'web 2 idD 10.86.128.5 3000'
-	# It is tried at the preview address first, and by that alone.
+	# It is tried at the preview first, and by that alone.
 	got "$PLUGIN_PATH/services/preview-deploy" web 2
 	assert_success ""
-	assert_equal "12 : 10.86.128.2 . 5000
-1 : 10.86.128.4 . 3000" "$(told)"
+	assert_equal "services 1 : 10.86.128.2 . 5000
+services 1 : 10.86.128.4 . 3000" "$(told)"
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 2
 	assert_success ""
-	assert_equal "6 : 10.86.128.4 . 3000
-6 : 10.86.128.5 . 3000" "$(told)"
+	assert_equal "shares 6 : 10.86.128.4 . 3000
+shares 6 : 10.86.128.5 . 3000" "$(told)"
 	got "$PLUGIN_PATH/services/verify-switch" web 2
 	assert_success ""
-	# Down again: all slots are aliases of the one container.
+	# Down again.
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
-	assert_equal "12 : 10.86.128.2 . 5000" "$(told)"
-	# Above a dozen: a second one.
+	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
+	# Above a dozen: a second address.
 	make_release web 3 web=13
 	containers 3 'web 1 idE 10.86.128.6 5000'
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 3
-	assert_equal "24 : 10.86.128.6 . 5000" "$(told)"
+	assert_equal "services 2 : 10.86.128.6 . 5000" "$(told)"
 }
 
-# told - how many elements of the map lead to each container.
-told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
+# told - of each of the kernel's maps, how many elements lead to each container.
+told() { sed 's/ .* : / : /' "$KERNEL" | sort | uniq -c | awk '{ n = $1; map = $2; $1 = $2 = ""; print map, n, $0 }' | tr -s ' '; }
 
-@test "a switch is one transaction of the kernel" {
+@test "a switch is one transaction of the kernel, and reads nothing" {
 	make_release web 1 web=3
 	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000' 'web 3 c 10.86.128.4 5000'
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
@@ -212,11 +233,18 @@ told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
 	assert_success ""
 	assert_equal 1 "$(grep -c '^nft ' "$CALLS")"
-	assert_equal 12 "$(grep -c '^add element' "$CALLS")"
-	assert_equal 13 "$(grep -c '^delete element' "$CALLS")"
+	assert_equal 12 "$(wc -l <"$KERNEL")"
+	# From three containers to one: a second try, without a look at the map either.
+	containers 1 'web 1 a 10.86.128.2 5000'
+	got "$PLUGIN_PATH/services/preview-deploy" web 1
+	: >"$CALLS"
+	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	assert_equal "nft -f -
+nft -f -" "$(grep '^nft ' "$CALLS")"
+	assert_file "$KERNEL" "services 10.86.0.2 . 80 : 10.86.128.2 . 5000"
 }
 
-@test "preview-deploy: nobody without a release, and nothing to say before an app has slots" {
+@test "preview-deploy: nobody without a release, and nothing to say before an app has an address" {
 	make_release web 1 web=1
 	containers 1 'web 1 a 10.86.128.2 5000'
 	got "$PLUGIN_PATH/services/preview-deploy" web 1
@@ -225,7 +253,7 @@ told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
 	code services 'services_claim_all web 1'
 	got "$PLUGIN_PATH/services/preview-deploy" web 1
 	assert_success ""
-	assert_file "$KERNEL" "10.86.0.14 . 80 : 10.86.128.2 . 5000"
+	assert_file "$KERNEL" "services 10.86.0.2 . 81 : 10.86.128.2 . 5000"
 	got "$PLUGIN_PATH/services/preview-deploy" web ""
 	assert_success ""
 	assert_file "$KERNEL" ""
@@ -235,9 +263,9 @@ told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
 	make_release web 1 web=1
 	containers 1 'web 1 idA 10.86.128.2 5000'
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
-	printf '10.86.0.2 . 80 : 10.86.128.66 . 5000\n' >"$KERNEL"
+	printf 'services 10.86.0.2 . 80 : 10.86.128.66 . 5000\n' >"$KERNEL"
 	got "$PLUGIN_PATH/services/verify-switch" web 1
-	assert_refused "web: the address map does not say what it was told to: 10.86.0.2 80 10.86.128.2 5000"
+	assert_refused "web: the address map does not say what it was told to: 10.86.0.2 80 10.86.128.2:5000"
 	: >"$KERNEL"
 	got "$PLUGIN_PATH/services/verify-switch" web 1
 	assert_status 1
@@ -246,14 +274,14 @@ told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
 @test "a switch that the kernel refuses fails, and changes nothing" {
 	make_release web 1 web=1
 	containers 1 'web 1 idA 10.86.128.2 5000'
-	printf '10.86.0.9 . 80 : 10.86.128.9 . 1\n' >"$KERNEL"
+	printf 'services 10.86.0.9 . 80 : 10.86.128.9 . 1\n' >"$KERNEL"
 	NFT_REFUSES=1 got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
 	assert_status 1
 	assert_output ""
 	assert_error "Error: No such file or directory
  !     address map: the kernel refused the change; nothing was changed
  !     the address map could not be changed: is nftables there? See the message above"
-	assert_file "$KERNEL" "10.86.0.9 . 80 : 10.86.128.9 . 1"
+	assert_file "$KERNEL" "services 10.86.0.9 . 80 : 10.86.128.9 . 1"
 }
 
 @test "stop and delete: the addresses mean nobody; a deleted app's are free again" {
@@ -267,11 +295,11 @@ told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
 	code services 'services_claim web2 web.1; services_claim w.b web.1'
 	got "$PLUGIN_PATH/services/post-delete" w.b
 	assert_success ""
-	assert_equal 14 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address" | wc -l)"
+	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address" | wc -l)"
 	got "$PLUGIN_PATH/services/post-delete" web
 	assert_success ""
 	assert_equal web2 "$(ls -I by-address -I next "$DOKKU_LIB_ROOT/data/services")"
-	assert_equal 10.86.0.15 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address")"
+	assert_equal 10.86.0.3 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address")"
 }
 
 @test "reconcile: what runs now counts, not what was recorded; an engine that fails is an error" {
@@ -283,11 +311,11 @@ told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
 	BODY
 	got "$PLUGIN_PATH/services/reconcile" web 1
 	assert_success ""
-	assert_equal "12 : 10.86.128.2 . 5000" "$(told)"
+	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
 	hook fake scheduler-list <<<'exit 1'
 	got "$PLUGIN_PATH/services/reconcile" web 1
 	assert_status 1
-	assert_equal "12 : 10.86.128.2 . 5000" "$(told)"
+	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
 }
 
 # --- the root helper ------------------------------------------------------------------
@@ -295,94 +323,155 @@ told() { sed 's/.* : /: /' "$KERNEL" | sort | uniq -c | sed 's/^ *//'; }
 map() { got "$PLUGIN_CORE_AVAILABLE_PATH/services/root/map" <<<"$1"; }
 
 @test "root/map: a table that cannot be read is not made anew" {
-	printf '10.86.0.9 . 80 : 10.86.128.9 . 5000\n' >"$KERNEL"
+	printf 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000\n' >"$KERNEL"
 	export NFT_FORGETS=1
-	map $'set 10.86.0.2 80 10.86.128.2 5000'
+	map 'set 10.86.0.2 80 10.86.128.2:5000'
 	assert_refused "address map: the kernel's table cannot be read; nothing was changed"
-	assert_file "$KERNEL" '10.86.0.9 . 80 : 10.86.128.9 . 5000'
+	assert_file "$KERNEL" 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000'
 }
+
+# The text of the table, as nft was told it.
+readonly TABLE='table ip dokku {
+map services {
+type ipv4_addr . inet_service : ipv4_addr . inet_service
+}
+map shares {
+typeof ip daddr . tcp dport . numgen random mod 12 : ip daddr . tcp dport
+}
+ct timeout brief {
+protocol tcp
+l3proto ip
+policy = { last_ack: 3, close: 3, time_wait: 3 }
+}
+chain timeouts {
+type filter hook output priority -150
+ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } ct state new ct timeout set "brief"
+}
+chain output {
+type nat hook output priority -100
+ip daddr 10.86.0.0-10.86.127.255 dnat ip to ip daddr . tcp dport map @services
+ip daddr 10.86.0.0-10.86.127.255 dnat ip to ip daddr . tcp dport . numgen random mod 12 map @shares
+}
+chain prerouting {
+type nat hook prerouting priority -100
+ip daddr 10.86.0.0-10.86.127.255 dnat ip to ip daddr . tcp dport map @services
+ip daddr 10.86.0.0-10.86.127.255 dnat ip to ip daddr . tcp dport . numgen random mod 12 map @shares
+}
+chain own_ports {
+type nat hook postrouting priority 90
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original ip daddr 10.86.128.0-10.86.255.255 snat to 10.86.0.1:1024-32767
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 81 snat to 10.86.0.1:1024-32767
+}
+chain unmapped_output {
+type filter hook output priority 0
+ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } reject with tcp reset
+}
+chain unmapped_forward {
+type filter hook forward priority 0
+ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } reject with tcp reset
+}
+chain invalid_input {
+type filter hook input priority 0
+ip saddr 10.86.128.0-10.86.255.255 ct state invalid drop
+ip saddr 10.86.128.0-10.86.255.255 tcp dport 32768-65535 ct state new tcp flags & (syn | ack) == ack drop
+}
+}'
 
 @test "root/map: the table is made where it is missing, refusing what the map does not know" {
 	map list
 	assert_success ""
-	assert_equal 'create table ip dokku
-table ip dokku {
-map services {
-type ipv4_addr . inet_service : ipv4_addr . inet_service
+	assert_equal "create table ip dokku
+$TABLE" "$(sed -e '1,/nft -f -/d' -e '/^nft list/d' "$CALLS")"
 }
-chain output {
-type nat hook output priority -100
-dnat ip to ip daddr . tcp dport map @services
+
+@test "root/map: a table of an older version gets today's rules in one transaction, and keeps its elements" {
+	printf 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000\n' >"$KERNEL"
+	NFT_TABLE="map services" map list
+	assert_success "10.86.0.9 80 10.86.128.9:5000"
+	assert_equal "flush table ip dokku
+$TABLE" "$(sed -e '1,/nft -f -/d' -e '/^nft list/d' "$CALLS")"
 }
-chain prerouting {
-type nat hook prerouting priority -100
-dnat ip to ip daddr . tcp dport map @services
-}
-chain unmapped_output {
-type filter hook output priority 0
-ip daddr 10.86.0.0-10.86.127.255 tcp dport 80 reject with tcp reset
-}
-chain unmapped_forward {
-type filter hook forward priority 0
-ip daddr 10.86.0.0-10.86.127.255 tcp dport 80 reject with tcp reset
-}
-chain invalid_input {
-	type filter hook input priority 0
-	ip saddr 10.86.128.0-10.86.255.255 ct state invalid drop
-}
-}' "$(sed -e '1,/nft -f -/d' -e '/^nft list/d' "$CALLS")"
+
+@test "root/map: a kernel without timeouts of a connection's own does without" {
+	NFT_OLD_KERNEL=1 map list
+	assert_success ""
+	assert_equal 2 "$(grep -c '^nft -f' "$CALLS")"
+	assert_equal 1 "$(grep -c 'ct timeout set' "$CALLS")"
+	[[ -e $KERNEL ]]
 }
 
 @test "root/map: sets, changes, lists and unsets" {
-	map "set 10.86.0.2 80 10.86.128.2 5000
-set 10.86.0.3 80 10.86.128.3 5000
+	map "set 10.86.0.2 80 10.86.128.2:5000
+set 10.86.0.3 80 10.86.128.3:5000 10.86.128.4:5001 10.86.128.5:5000 10.86.128.6:5000 10.86.128.7:5000
 list"
 	assert_status 0
-	assert_equal "10.86.0.2 80 10.86.128.2 5000
-10.86.0.3 80 10.86.128.3 5000" "$(sort <<<"$output")"
-	map "set 10.86.0.2 80 10.86.255.254 65535
+	assert_equal "10.86.0.2 80 10.86.128.2:5000
+10.86.0.3 80 10.86.128.3:5000 10.86.128.4:5001 10.86.128.5:5000 10.86.128.6:5000 10.86.128.7:5000" "$(sort <<<"$output")"
+	assert_equal 13 "$(wc -l <"$KERNEL")"
+	map "set 10.86.0.2 80 10.86.255.254:65535
 unset 10.86.0.3 80
 unset 10.86.0.4 80
 list"
-	assert_success "10.86.0.2 80 10.86.255.254 65535"
+	assert_success "10.86.0.2 80 10.86.255.254:65535"
+	map "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000
+set 10.86.0.3 80 10.86.128.8:5000
+list"
+	assert_equal "10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000
+10.86.0.3 80 10.86.128.8:5000" "$(sort <<<"$output")"
 	map ""
 	assert_success ""
 }
 
+@test "root/map: shares that are not a list dealt out in turn are shown as unknown" {
+	map "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000"
+	sed -i '/ . 7 : /d' "$KERNEL"
+	map list
+	assert_status 0
+	assert_output_like '10.86.0.2 80 *?*'
+	# And can be set and unset all the same.
+	map "set 10.86.0.2 80 10.86.128.2:5000
+list"
+	assert_success "10.86.0.2 80 10.86.128.2:5000"
+}
+
 @test "root/map: refuses whatever is outside its grammar, and changes nothing" {
-	map "set 10.86.0.2 80 10.86.128.2 5000"
+	map "set 10.86.0.2 80 10.86.128.2:5000"
 	local before
 	before=$(<"$KERNEL")
 	is_refused() {
 		: >"$CALLS"
-		map "set 10.86.0.2 80 10.86.128.7 5000
+		map "set 10.86.0.2 80 10.86.128.7:5000
 $1"
 		assert_status 1 && assert_output "" && assert_error_like ' !     address map: *' &&
 			[[ $stderr != *$'\n'* ]] && assert_calls "" && assert_file "$KERNEL" "$before"
 	}
 	each is_refused <<-'LINES'
-		set 10.86.128.2 80 10.86.128.2 5000
-		set 10.86.0.2 80 10.86.0.2 5000
-		set 10.87.0.2 80 10.86.128.2 5000
-		set 10.86.0.2 80 10.85.255.255 5000
-		set 10.86.0.2 80 10.87.0.0 5000
-		set 127.0.0.1 80 10.86.128.2 5000
-		set 10.86.0.2 0 10.86.128.2 5000
-		set 10.86.0.2 65536 10.86.128.2 5000
-		set 10.86.0.2 080 10.86.128.2 5000
-		set 10.86.0.2 80 10.86.128.2 99999
+		set 10.86.128.2 80 10.86.128.2:5000
+		set 10.86.0.2 80 10.86.0.2:5000
+		set 10.87.0.2 80 10.86.128.2:5000
+		set 10.86.0.2 80 10.85.255.255:5000
+		set 10.86.0.2 80 10.87.0.0:5000
+		set 127.0.0.1 80 10.86.128.2:5000
+		set 10.86.0.2 0 10.86.128.2:5000
+		set 10.86.0.2 65536 10.86.128.2:5000
+		set 10.86.0.2 080 10.86.128.2:5000
+		set 10.86.0.2 80 10.86.128.2:99999
 		set 10.86.0.2 80 10.86.128.2
+		set 10.86.0.2 80 :5000
+		set 10.86.0.2 80 10.86.128.2:
+		set 10.86.0.2 80 10.86.128.2:5000 10.86.0.3:5000
+		set 10.86.0.2 80 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1
 		set 10.86.0.2 80
-		set 10.86.0.2 80 10.86.128.2 5000 more
-		set 10.86.0.2 80 10.86.128.2 5000;flush
-		set 10.86.0.256 80 10.86.128.2 5000
-		set 010.86.0.2 80 10.86.128.2 5000
-		set 10.86.0 80 10.86.128.2 5000
-		set 10.86.0.2.1 80 10.86.128.2 5000
-		set a[$(id)] 80 10.86.128.2 5000
-		set 10.86.0.2 a[$(id)] 10.86.128.2 5000
-		set 10.86.0.2} 80 10.86.128.2 5000
-		set -1 80 10.86.128.2 5000
+		set 10.86.0.2 80 10.86.128.2:5000 more
+		set 10.86.0.2 80 10.86.128.2:5000;flush
+		set 10.86.0.256 80 10.86.128.2:5000
+		set 010.86.0.2 80 10.86.128.2:5000
+		set 10.86.0 80 10.86.128.2:5000
+		set 10.86.0.2.1 80 10.86.128.2:5000
+		set a[$(id)] 80 10.86.128.2:5000
+		set 10.86.0.2 a[$(id)] 10.86.128.2:5000
+		set 10.86.0.2} 80 10.86.128.2:5000
+		set -1 80 10.86.128.2:5000
 		unset 10.86.128.2 80
 		unset 10.86.0.2
 		unset 10.86.0.2 80 x y z
@@ -413,7 +502,7 @@ $1"
 	local file="$REPO/plugins/services/root/map"
 	assert_equal '#!/bin/bash -p' "$(head -n 1 "$file")"
 	grep -qx 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$file"
-	assert_equal "" "$(grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' "$file" | grep -v 'BASH_REMATCH')"
+	assert_equal "" "$(grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' "$file" | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|RULES')"
 }
 
 # --- heal -------------------------------------------------------------------------
@@ -430,7 +519,7 @@ serving() {
 		printf '%s web.1\n' "$app" >"$DOKKU_LIB_ROOT/data/services/by-address/10.86.0.$i"
 		printf '10.86.0.%s\n' "$i" >"$DOKKU_LIB_ROOT/data/services/$app/web.1"
 		printf 'web 1 id-%s 10.86.128.%s 5000\n' "$app" "$i" >"$DOKKU_LIB_ROOT/data/releases/$app/1/containers"
-		printf '10.86.0.%s . 80 : 10.86.128.%s . 5000\n' "$i" "$i"
+		printf 'services 10.86.0.%s . 80 : 10.86.128.%s . 5000\n' "$i" "$i"
 		i=$((i + 1))
 	done >"$KERNEL"
 	hook fake scheduler-list <<-'BODY'
@@ -449,10 +538,10 @@ healed() { sed -n 's/^reconcile //p' "$STEPS"; }
 	sed -i '/128.2/d' "$KERNEL"
 	dokku services:heal
 	assert_status 0
-	assert_error " !     web: the address map did not say 10.86.0.2 80 10.86.128.2 5000: reconciling"
+	assert_error " !     web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: reconciling"
 	assert_equal "web 1" "$(healed)"
-	assert_equal "12 : 10.86.128.2 . 5000
-1 : 10.86.128.3 . 5000" "$(told)"
+	assert_equal "services 1 : 10.86.128.2 . 5000
+services 1 : 10.86.128.3 . 5000" "$(told)"
 	dokku services:heal
 	assert_success ""
 }
