@@ -13,17 +13,25 @@ setup() {
 	export LISTED="$BATS_TEST_TMPDIR/listed" CREATED="$BATS_TEST_TMPDIR/created"
 	: >"$LISTED"
 	mkdir "$CREATED"
-	fake docker <<-'BODY'
-		case $1 in
-		ps) cut -d ' ' -f 1 "$LISTED" ;;
-		inspect) cat "$LISTED" ;;
-		esac
-	BODY
-	# The Engine API: creates, with the JSON kept, and starts what ENGINE_TAKEN does not name.
+	fake docker <<<'[[ $1 != ps ]] || cut -d " " -f 1 "$LISTED"'
+	# The Engine API: lists LISTED, creates, with the JSON kept, and starts what ENGINE_TAKEN does
+	# not name.
 	fake curl <<-'BODY'
 		url=${!#} body=""
 		[[ "$*" != *"--data-binary @-"* ]] || body=$(cat)
+		[[ -z ${ENGINE_DOWN-} ]] || exit 7
 		case $url in
+		*/containers/json*app-name%3Dweb%22*type%3Ddeploy*) cut -d ' ' -f 1 "$LISTED" | jq -cRs 'split("\n") | map(select(. != "") | { Id: . })'; printf '\n200' ;;
+		*/json)
+			[[ ! -e $CREATED/goes ]] || { sed -i "/^$(<"$CREATED/goes") /d" "$LISTED"; rm "$CREATED/goes"; }
+			for url in "${@:9}"; do
+				id=${url%/json}
+				line=$(grep "^${id##*/} " "$LISTED") || exit 22
+				jq -n '$ARGS.positional as [$id, $release, $process, $index, $state, $ip, $port, $pid, $name] | { Id: $id, Name: $name,
+					State: { Status: $state, Pid: ($pid | tonumber) }, Config: { Labels: { "com.dokku.release": $release,
+						"com.dokku.process-type": $process, "com.dokku.index": $index, "com.dokku.port": $port } },
+					NetworkSettings: { Networks: { dokku: { IPAMConfig: (if $ip == "-" then null else { IPv4Address: $ip } end) } } } }' --args $line
+			done ;;
 		*/containers/create*)
 			name=${url#*name=}
 			printf '%s' "$body" >"$CREATED/$name"
@@ -182,25 +190,28 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
 @test "scheduler_list: an engine that does not answer is an error, not an empty list" {
 	code scheduler-docker-local 'scheduler_list web; printf "on"'
 	assert_success on
-	fake docker <<<'exit 1'
+	export ENGINE_DOWN=1
 	code scheduler-docker-local 'scheduler_list web; printf "on"'
 	assert_status 1
 	assert_output ""
-	fake docker <<<'[[ $1 == ps ]] && { printf "a\n"; exit; }; printf "Cannot connect to the Docker daemon\n" >&2; exit 1'
-	code scheduler-docker-local 'scheduler_list web; printf "on"'
-	assert_refused "web: its containers cannot be listed: Cannot connect to the Docker daemon"
+	assert_error "the Docker engine does not answer: is dockerd running?
+ !     web: its containers cannot be listed: does dockerd run?"
+}
+
+@test "scheduler_list: what each is, also one without an address of ours" {
+	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /x' 'b 2 worker 1 exited - 5000 0 /y' >"$LISTED"
+	code scheduler-docker-local 'scheduler_list web'
+	assert_success "$(<"$LISTED")"
+	code scheduler-docker-local 'scheduler_list blog'
+	assert_success ""
 }
 
 @test "scheduler_list: one that goes while we look costs another look" {
-	fake docker <<-'BODY'
-		case $1 in
-		ps) if [[ -e $CREATED/again ]]; then printf 'a\n'; else printf 'a\nb\n'; fi ;;
-		inspect) [[ -e $CREATED/again ]] || { touch "$CREATED/again"; printf 'Error: No such object: b\n' >&2; exit 1; }
-			printf 'a 1 web 1 running 10.86.128.2 5000 7 /x\n' ;;
-		esac
-	BODY
+	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /x' 'b 1 web 2 running 10.86.128.3 5000 8 /y' >"$LISTED"
+	printf 'b\n' >"$CREATED/goes"
 	code scheduler-docker-local 'scheduler_list web'
 	assert_success "a 1 web 1 running 10.86.128.2 5000 7 /x"
+	assert_absent "$CREATED/goes"
 }
 
 # --- starting ---------------------------------------------------------------------------
