@@ -166,15 +166,29 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
 
 # --- addresses ------------------------------------------------------------------------
 
-@test "addresses: the upper half, round and round, none twice in a row" {
-	printf '10.86.0.0/28\n' >"$TEST_HOST/etc/dokku/network"
-	code scheduler-docker-local 'for i in 1 2 3 4 5 6; do scheduler_next_address; printf " "; done'
-	assert_success "10.86.0.10 10.86.0.11 10.86.0.12 10.86.0.13 10.86.0.14 10.86.0.10 "
+@test "addresses: the third quarter, round and round, none twice in a row" {
+	printf '10.86.0.0/27\n' >"$TEST_HOST/etc/dokku/network"
+	code scheduler-docker-local 'for i in 1 2 3 4 5 6 7; do scheduler_next_address; printf " "; done'
+	assert_success "10.86.0.18 10.86.0.19 10.86.0.20 10.86.0.21 10.86.0.22 10.86.0.23 10.86.0.18 "
 }
 
-@test "addresses: a /16" {
-	code scheduler-docker-local 'scheduler_next_address; printf "%s\n" 32764 >"$DOKKU_LIB_ROOT/data/scheduler-docker-local/next-address"; printf " "; scheduler_next_address; printf " "; scheduler_next_address'
-	assert_success "10.86.128.2 10.86.255.254 10.86.128.2"
+@test "addresses: a /16; an older version may have counted further" {
+	code scheduler-docker-local 'set_next() { printf "%s\n" "$1" >"$DOKKU_LIB_ROOT/data/scheduler-docker-local/next-address"; printf " "; }
+		scheduler_next_address; set_next 16381; scheduler_next_address; printf " "; scheduler_next_address; set_next 16382; scheduler_next_address'
+	assert_success "10.86.128.2 10.86.191.255 10.86.128.2 10.86.128.2"
+}
+
+@test "addresses: one that a release has on record is passed over, whether its container runs or not" {
+	printf 'web 1 id 10.86.128.2 5000\nweb 2 id 10.86.128.30 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	make_app blog
+	make_release blog 4
+	printf 'web 1 id 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/blog/4/containers"
+	code scheduler-docker-local 'scheduler_next_address; printf " "; scheduler_next_address'
+	assert_success "10.86.128.4 10.86.128.5"
+	printf '10.86.128.0/29\n' >"$TEST_HOST/etc/dokku/network"
+	printf '%s\n' 'web 1 id 10.86.128.6 1' 'web 1 id 10.86.128.7 1' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	code scheduler-docker-local 'scheduler_next_address'
+	assert_refused "no container address is free in 10.86.128.0/29: destroy an app that is not needed"
 }
 
 @test "addresses: many at once, no two the same; without a network it says so" {
