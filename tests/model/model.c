@@ -38,7 +38,7 @@ enum { TOLD_NOTHING, TOLD_LIVE, TOLD_FAILED };
 static const char *const actor_names[] = { "first", "second", "watch", "destroy" };
 static const char *const step_names[] = { "start", "checks", "verify", "switch", "commit",
 	"announce", "retire" };
-static const char *const undo_names[] = { "release_discard", "remove_containers", "proxy_back",
+static const char *const undo_names[] = { "discard_release", "remove_containers", "proxy_back",
 	"switch_back" };
 static const char *const reconcile_names[] = { "scheduler", "services", "retire", "discard",
 	"sweep" };
