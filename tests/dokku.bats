@@ -302,6 +302,36 @@ scheduler-retire docker-local web 2" "$(steps)"
        start +([0-9.]) ?(m)s, checks +([0-9.]) ?(m)s, verify +([0-9.]) ?(m)s, switch +([0-9.]) ?(m)s"
 }
 
+@test "deploy: the tasks of a release that was built run before anything starts; of another, none" {
+	transaction_world
+	hook fake release-tasks <<<'cat "$DOKKU_LIB_ROOT/data/releases/web/current" >>"$STEPS"'
+	: >"$DOKKU_LIB_ROOT/data/releases/web/2/built"
+	deploy
+	assert_status 0
+	assert_equal "pre-deploy web dokku/web:v2
+release-tasks web 2
+1
+scheduler-start docker-local web 2" "$(head -n 4 "$STEPS")"
+	make_release web 3
+	: >"$STEPS"
+	DOKKU_LOCKED=web dokku deploy web 3
+	assert_status 0
+	assert_equal "" "$(grep release-tasks "$STEPS")"
+}
+
+@test "deploy: a task that fails, and nothing was started" {
+	transaction_world
+	hook fake release-tasks <<<'exit 3'
+	: >"$DOKKU_LIB_ROOT/data/releases/web/2/built"
+	deploy
+	assert_status 3
+	assert_steps "pre-deploy web dokku/web:v2
+release-tasks web 2"
+	assert_error " !     web: v2 did not go live: v1 still serves"
+	assert_equal 1 "$(current web)"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+}
+
 @test "deploy: the release says when it was committed, and what it took" {
 	transaction_world
 	deploy

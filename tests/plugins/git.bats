@@ -67,6 +67,7 @@ refused() {
 	assert_absent "$dir/app.json"
 	assert_file "$dir/description" "push ${sha:0:7}"
 	assert_file "$dir/port" 5000
+	assert_file "$dir/built" ""
 	assert_equal "$sha" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	grep -qxF 'CHECKS Dockerfile Procfile a dir' "$STEPS"

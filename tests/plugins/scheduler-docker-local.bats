@@ -158,6 +158,94 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
 	done
 }
 
+# --- tasks ------------------------------------------------------------------------
+
+# task_engine STATE CODE - the engine, once a task has ended that way. LOGS is what it does meanwhile.
+task_engine() {
+	export TASK_END="$1 $2"
+	fake docker <<-'BODY'
+		case $1 in
+		logs) printf 'migrating\r\n\e[31mdone\n'; eval "${LOGS-}" ;;
+		inspect) printf '%s\n' "$TASK_END" ;;
+		esac
+	BODY
+}
+
+task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" "${1-60}"; }
+
+@test "scheduler-task: a container of its own, what it prints as notes; then it goes" {
+	task_engine exited 0
+	task
+	assert_success "       migrating
+       done"
+	assert_equal '["migrate","--all"] task release {"Name":"no"} null dokku/web:v1' \
+		"$(jq -r '"\(.Cmd|tostring) \(.Labels["com.dokku.container-type"]) \(.Labels["com.dokku.process-type"]) \(.HostConfig.RestartPolicy|tostring) \(.NetworkingConfig) \(.Image)"' "$CREATED/web.release.v1")"
+	[[ $(tail -n 1 "$CALLS") == 'docker rm --force --volumes web.release.v1' ]]
+}
+
+@test "scheduler-task: another status is a failure, and the container goes all the same" {
+	task_engine exited 3
+	task
+	assert_status 1
+	assert_error " !     web: release exited with status 3: mend it, and deploy again"
+	[[ $(tail -n 1 "$CALLS") == 'docker rm --force --volumes web.release.v1' ]]
+}
+
+@test "scheduler-task: at its deadline it is stopped, and fails" {
+	task_engine running 0
+	export LOGS='exec sleep 30'
+	task 1
+	assert_status 1
+	assert_error " !     web: release did not end within 1 s and was stopped: see app-json:set task-timeout: mend it, and deploy again"
+	grep -qxF 'docker stop --time 10 web.release.v1' "$CALLS"
+	[[ $(tail -n 1 "$CALLS") == 'docker rm --force --volumes web.release.v1' ]]
+}
+
+@test "scheduler-task: an engine that goes away is no good end" {
+	task_engine running 0
+	task
+	assert_status 1
+	assert_error " !     web: how release ended is not known, the engine went away: mend it, and deploy again"
+	task_engine "" ""
+	task
+	assert_status 1
+}
+
+@test "scheduler-task: one that does not start fails with the engine's reason" {
+	task_engine exited 0
+	ENGINE_FAILS=web.release.v1 task
+	assert_status 1
+	assert_error " !     web: release does not start: OCI runtime create failed"
+	[[ $(tail -n 1 "$CALLS") == 'docker rm --force --volumes web.release.v1' ]]
+}
+
+@test "scheduler-task: a signal takes the container away" {
+	task_engine running 0
+	fifo begun
+	export LOGS="echo >'$BATS_TEST_TMPDIR/begun'; exec sleep 30"
+	set -m
+	"$HOOKS/scheduler-task" docker-local web 1 release "migrate" 60 >/dev/null 2>&1 &
+	local pid=$!
+	set +m
+	heard begun
+	kill -TERM -- "-$pid"
+	status=0
+	wait "$pid" || status=$?
+	assert_status 143
+	[[ $(tail -n 1 "$CALLS") == 'docker rm --force --volumes web.release.v1' ]]
+}
+
+@test "reconcile: the containers of tasks go, whatever is deployed" {
+	fake docker <<<'[[ "$*" != *container-type=task* ]] || printf "idT\n"'
+	got "$HOOKS/reconcile" web ""
+	assert_success
+	assert_calls "docker ps --all --quiet --no-trunc --filter label=com.dokku.app-name=web --filter label=com.dokku.container-type=task
+docker rm --force --volumes idT"
+	fake docker <<<'exit 1'
+	got "$HOOKS/reconcile" web ""
+	assert_status 1
+}
+
 @test "procfile_command: what its line says; CRLF, no newline at the end, other types" {
 	printf 'web: run $PORT\r\n# worker: no\nworker:work --all\nlast:  x' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	code scheduler-docker-local 'for p in web worker last none w; do procfile_command web 1 "$p"; printf "|"; done'

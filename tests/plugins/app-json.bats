@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# app-json: what of app.json and the Procfile is run once for a new image, when, and what its
+# failure means. The container is the scheduler's: scheduler-docker-local.bats.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins app-json
+	make_app web
+	make_release web 1
+	make_current web 1
+	make_release web 2
+	DIR="$DOKKU_LIB_ROOT/data/releases/web/2"
+	: >"$DIR/built"
+	HOOKS="$PLUGIN_CORE_AVAILABLE_PATH/app-json"
+	hook fake scheduler-task </dev/null
+}
+
+app_json() { cat >"$DIR/app.json"; }
+
+tasks() { got "$HOOKS/release-tasks" web 2; }
+
+@test "predeploy, then release, then nothing else: each is shown, run and timed" {
+	app_json <<<'{ "scripts": { "postdeploy": "seed", "dokku": { "predeploy": "make assets", "postdeploy": "tell" } } }'
+	printf 'web: serve\nrelease: migrate --all\r\n' >"$DIR/Procfile"
+	tasks
+	assert_success "-----> Running predeploy of v2: make assets
+-----> Running release of v2: migrate --all"
+	assert_steps "scheduler-task docker-local web 2 predeploy make assets 3600
+scheduler-task docker-local web 2 release migrate --all 3600"
+	[[ $(<"$DIR/steps") =~ ^'predeploy '[0-9]+$'\n''release '[0-9]+$ ]]
+}
+
+@test "no app.json, an empty one, one without scripts, no release line: nothing is run" {
+	tasks
+	assert_success
+	printf 'web: serve\nreleases: no\n' >"$DIR/Procfile"
+	is_nothing() {
+		app_json <<<"$1"
+		tasks
+		assert_success
+	}
+	each is_nothing <<-'FILES'
+
+		{}
+		{ "scripts": {} }
+		{ "scripts": null }
+		{ "scripts": { "dokku": null } }
+		{ "scripts": { "dokku": { "predeploy": "", "postdeploy": "x" } } }
+		{ "formation": { "web": { "quantity": 2 } } }
+	FILES
+	assert_steps ""
+	assert_absent "$DIR/steps"
+}
+
+@test "scripts.postdeploy runs before the first release, once, whether it went well or not" {
+	rm "$DOKKU_LIB_ROOT/data/releases/web/current"
+	app_json <<<'{ "scripts": { "postdeploy": "seed" } }'
+	hook fake scheduler-task <<<'exit 1'
+	tasks
+	assert_status 1
+	assert_steps "scheduler-task docker-local web 2 postdeploy seed 3600"
+	tasks
+	assert_success
+	assert_steps "scheduler-task docker-local web 2 postdeploy seed 3600"
+}
+
+@test "scripts.postdeploy is not for an app that is deployed already" {
+	app_json <<<'{ "scripts": { "postdeploy": "seed" } }'
+	tasks
+	assert_success
+	assert_steps ""
+}
+
+@test "the first task that fails is the last" {
+	app_json <<<'{ "scripts": { "dokku": { "predeploy": "make assets" } } }'
+	printf 'release: migrate\n' >"$DIR/Procfile"
+	hook fake scheduler-task <<<'exit 1'
+	tasks
+	assert_status 1
+	assert_steps "scheduler-task docker-local web 2 predeploy make assets 3600"
+}
+
+@test "task-timeout: of the app, of all, the default; nothing else is a number of seconds" {
+	printf 'release: migrate\n' >"$DIR/Procfile"
+	dokku app-json:set --global task-timeout 90
+	assert_success "-----> --global: task-timeout is now 90"
+	tasks
+	dokku app-json:set web task-timeout 5
+	tasks
+	dokku app-json:set web task-timeout
+	assert_success "-----> web: task-timeout is now the default"
+	assert_steps "scheduler-task docker-local web 2 release migrate 90
+scheduler-task docker-local web 2 release migrate 5"
+	is_refused() {
+		dokku app-json:set web task-timeout "$1"
+		assert_refused "app-json:set: not a number of seconds from 1 to 86400: \"$1\"; nothing was changed"
+	}
+	each is_refused <<-'VALUES'
+		0
+		-1
+		86401
+		1h
+		a[$(touch x)]
+	VALUES
+	dokku app-json:set web nope 1
+	assert_refused 'app-json:set: no such setting: "nope": there is task-timeout' 2
+	dokku app-json:report web --app-json-task-timeout
+	assert_success 90
+}
+
+@test "app.json that is not understood refuses the build" {
+	mkdir -p "$WORLD/tree"
+	is_refused() {
+		printf '%b' "${1%%|*}" >"$WORLD/tree/app.json"
+		got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
+		assert_status 1
+		assert_error_like " !     app.json: ${1##*|}: mend it and push again"
+	}
+	each is_refused <<-'FILES'
+		{|parse error: *
+		[]|it is not an object
+		7|it is not an object
+		{ "scripts": [] }|Cannot index array with string "dokku"
+		{ "scripts": { "dokku": { "predeploy": 7 } } }|scripts.dokku.predeploy is not text
+		{ "scripts": { "dokku": { "postdeploy": ["a"] } } }|scripts.dokku.postdeploy is not text
+		{ "scripts": { "postdeploy": "a\\\\nb" } }|scripts.postdeploy is not one line
+		{ "scripts": { "postdeploy": "a\\\\u0000b" } }|scripts.postdeploy is not one line
+	FILES
+}
+
+@test "an app.json that is good, a link, or not there builds" {
+	mkdir -p "$WORLD/tree"
+	got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
+	assert_success
+	printf '{ "name": "x", "scripts": { "dokku": { "predeploy": "make é" } } }' >"$WORLD/tree/app.json"
+	got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
+	assert_success
+	printf '{' >"$WORLD/elsewhere"
+	ln -sf "$WORLD/elsewhere" "$WORLD/tree/app.json"
+	got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
+	assert_success
+}
+
+@test "scripts.dokku.postdeploy runs after the switch, of a built release only, and its failure is a warning" {
+	app_json <<<'{ "scripts": { "dokku": { "postdeploy": "tell" } } }'
+	got "$HOOKS/post-deploy" web 80 10.86.0.2 2
+	assert_success "-----> Running postdeploy of v2: tell"
+	assert_steps "scheduler-task docker-local web 2 postdeploy tell 3600"
+	hook fake scheduler-task <<<'exit 1'
+	got "$HOOKS/post-deploy" web 80 10.86.0.2 2
+	assert_status 0
+	assert_error " !     web: v2 is live, though its postdeploy failed: run it again with dokku run web tell"
+	: >"$STEPS"
+	rm "$DIR/built"
+	got "$HOOKS/post-deploy" web 80 10.86.0.2 2
+	assert_success
+	assert_steps ""
+}
