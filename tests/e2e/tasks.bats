@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# Release tasks, and all or nothing over process types, by real pushes: what a task prints is
+# shown, its failure, its deadline or a kill leave the old release, and no container.
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; the helper sets address
+
+load helper
+
+setup_file() {
+	e2e_setup
+	dokku_run apps:create tasks
+	dokku_run checks:set tasks default-wait 1
+	dokku_run checks:set tasks wait-to-retire 2
+	new_release v0
+	push tasks
+}
+
+teardown_file() {
+	dokku_run apps:destroy --force tasks || true
+}
+
+# new_release RELEASE [PROCFILE LINE…] [-- make-repo options]
+new_release() {
+	local release=$1 lines=('web: /web')
+	shift
+	while [[ $# -gt 0 && $1 != -- ]]; do
+		lines+=("$1")
+		shift
+	done
+	shift || true
+	mkdir -p "$(repo tasks)"
+	printf '%s\n' "${lines[@]}" >"$(repo tasks)/Procfile"
+	commit tasks "$release" "$@"
+}
+
+task_containers() { in_world docker ps --all --quiet --filter label=com.dokku.container-type=task; }
+
+has_no_tasks() { [[ -z $(task_containers) ]]; }
+
+# The sample has no shell: its worker ends by itself, with the status that its image asks for.
+ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
+
+@test "a release task that ends well, then the new release" {
+	mapfile -t options < <(ends 300 0)
+	new_release v1 'release: /web worker' -- "${options[@]}"
+	dokku_run checks:disable tasks
+	run push tasks
+	dokku_run checks:enable tasks
+	[[ $output == *'Running release of v'*': /web worker'*'Starting tasks v'* ]]
+	[[ $output == *', release '*' s, start '* ]]
+	has_no_tasks
+}
+
+@test "a release task that fails: one clear reason, the old release serves, nothing is left" {
+	new_release v2
+	push tasks
+	mapfile -t options < <(ends 100 3)
+	new_release v3 'release: /web worker' -- "${options[@]}"
+	load_begin fails tasks
+	run push tasks
+	[[ $status -ne 0 && $output == *'release exited with status 3'* && $output != *'Starting tasks'* ]]
+	load_end fails
+	assert_serves tasks v2
+	has_no_tasks
+	assert_clean tasks
+}
+
+@test "a release task that does not end is stopped at its deadline" {
+	dokku_run app-json:set tasks task-timeout 2
+	new_release v4 'release: /web worker'
+	run push tasks
+	dokku_run app-json:set tasks task-timeout
+	[[ $status -ne 0 && $output == *'release did not end within 2 s'* ]]
+	assert_serves tasks v2
+	has_no_tasks
+	assert_clean tasks
+}
+
+@test "killed in a task: who comes next takes its container away" {
+	local pushing
+	new_release v5 'release: /web worker'
+	push tasks >/dev/null 3>&- &
+	pushing=$!
+	await 30 eval '! has_no_tasks'
+	in_world pkill -KILL --full '/dokku.*(git-hook|job|deploy|scheduler-task|release-tasks).*tasks' || true
+	wait "$pushing" || true
+	dokku_run reconcile tasks
+	has_no_tasks
+	assert_serves tasks v2
+	assert_clean tasks
+}
+
+@test "builds:cancel in a task stops it" {
+	local pushing status=0
+	new_release v6 'release: /web worker'
+	push tasks >"$BATS_TEST_TMPDIR/push" 3>&- &
+	pushing=$!
+	await 30 eval '! has_no_tasks'
+	dokku_run builds:cancel tasks
+	wait "$pushing" || status=$?
+	[[ $status -ne 0 ]]
+	has_no_tasks
+	assert_clean tasks
+}
+
+@test "a restart and a change of config run no task" {
+	mapfile -t options < <(ends 60000 3)
+	new_release v7 'release: /env'
+	dokku_run ps:restart tasks
+	run dokku_run config:set tasks A=1
+	[[ $status -eq 0 && $output != *'Running release'* ]]
+	assert_serves tasks v2
+}
+
+@test "a worker that fails leaves web untouched: all process types or none" {
+	dokku_run ps:scale --skip-deploy tasks worker=1
+	new_release v8 'worker: /no-such-program'
+	load_begin worker tasks
+	run push tasks
+	[[ $status -ne 0 && $output == *'v2'* || $output == *'still serves'* ]]
+	load_end worker
+	assert_serves tasks v2
+	assert_clean tasks
+	dokku_run ps:scale --skip-deploy tasks worker=0
+}
