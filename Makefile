@@ -26,7 +26,7 @@ install-files:
 	rm -rf $(LIB).new $(LIB).old
 	install -d $(LIB).new $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
 	cp -r dokku plugins LICENSE $(LIB).new/
-	install -m 755 build/check-runner/check-runner $(LIB).new/check-runner
+	install -m 755 build/check-runner/check-runner build/check-runner/check-runner-tls $(LIB).new/
 	echo '$(VERSION)' >$(LIB).new/VERSION
 	chown -R root:root $(LIB).new
 	chmod -R go-w,a+rX $(LIB).new

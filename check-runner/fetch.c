@@ -910,13 +910,3 @@ fetch_response_release(struct fetch_response *r)
 	buf_release(&r->headers);
 	buf_release(&r->location);
 }
-
-const char *
-fetch_version(void)
-{
-	static char version[64];
-
-	snprintf(version, sizeof(version), "libcurl %s",
-		curl_version_info(CURLVERSION_NOW)->version);
-	return version;
-}

@@ -106,7 +106,4 @@ enum fetch_event fetch_wait(struct fetch *f, int64_t until, struct fetch_respons
 
 void fetch_response_release(struct fetch_response *r);
 
-/* The library and its version, a static string. */
-const char *fetch_version(void);
-
 #endif

@@ -12,6 +12,7 @@
 #include "checks.h"
 #include "contain.h"
 #include "fetch.h"
+#include "linked.h"
 #include "match.h"
 #include "options.h"
 #include "report.h"
@@ -326,9 +327,25 @@ run_program(struct program *p)
 static void
 print_version(void)
 {
-	printf("check-runner %s (%s, PCRE2 %s%s)\n", OPTIONS_VERSION, fetch_version(),
+	printf("check-runner %s (%s, PCRE2 %s%s)\n", OPTIONS_VERSION, linked_version(),
 		match_version(), match_has_jit() ? " with JIT" : ", no JIT: no regexes");
 	contain_print(stdout);
+}
+
+/* The program beside this one takes its place: the same, but with TLS. */
+static void
+run_with_tls(char **argv)
+{
+	static const char suffix[] = "-tls";
+	char path[4096];
+	size_t most = sizeof(path) - sizeof(suffix);
+	ssize_t n = readlink("/proc/self/exe", path, most);
+
+	if (n <= 0 || (size_t)n >= most)
+		die(EXIT_INTERNAL, "--tls-port: /proc does not say where this program is");
+	memcpy(path + n, suffix, sizeof(suffix));
+	execv(path, argv);
+	die(EXIT_INTERNAL, "--tls-port: %s: %s", path, strerror(errno));
 }
 
 int
@@ -341,6 +358,8 @@ main(int argc, char **argv)
 	catch_signals();
 	atexit(remove_draft);
 	options_parse(&p.options, argc, argv);
+	if (p.options.tls_port != 0 && !linked_has_tls())
+		run_with_tls(argv);
 	report_init(&p.report, stdout, &p.options);
 	/* Proxies, key logs, configurations: the libraries have ears for many names. */
 	(void)clearenv();

@@ -4,7 +4,7 @@
 CR_SRC := check-runner
 CR_OUT := build/check-runner
 CR_TESTS := tests/check-runner
-CR_MODULES := util buf match vars checks options watch fetch judge run report contain main
+CR_MODULES := util linked buf match vars checks options watch fetch judge run report contain main
 
 PKG_CONFIG ?= pkg-config
 CR_PACKAGES := libcurl libpcre2-8
@@ -33,9 +33,43 @@ CR_HARD_LDFLAGS = $(eval CR_HARD_LDFLAGS := $(foreach flag,$(CR_LINK_HARDENING),
 
 CR_OBJECTS := $(CR_MODULES:%=$(CR_OUT)/%.o)
 
-$(CR_OUT)/check-runner: $(CR_OBJECTS)
-	$(CC) -O2 $(CR_HARD_CFLAGS) $(CFLAGS) $(CR_HARD_LDFLAGS) $(LDFLAGS) -o $@ $(CR_OBJECTS) \
-		$(CR_LIBS) $(LDLIBS)
+CR_LINK = $(CC) -O2 $(CR_HARD_CFLAGS) $(CFLAGS) $(CR_HARD_LDFLAGS) $(LDFLAGS)
+
+$(CR_OUT)/check-runner-tls: $(CR_OBJECTS)
+	$(CR_LINK) -o $@ $(CR_OBJECTS) $(CR_LIBS) $(LDLIBS)
+
+# Loading the libraries behind libcurl takes longer than a whole run, so what a plain request
+# needs is linked in, where that is possible. CR_ALONE=no links nothing in.
+CR_ALONE ?= yes
+cr_archive = $(shell $(CC) -print-file-name=lib$(1).a)
+CR_ARCHIVES = $(call cr_archive,curl) $(call cr_archive,z) $(call cr_archive,pcre2-8)
+CR_ALONE_OBJECTS := $(filter-out $(CR_OUT)/linked.o,$(CR_OBJECTS))
+
+# What libcurl.a may want from libraries that absent.c stands for, without what it has itself.
+CR_FOREIGN := ASN1 BIO BN CRYPTO DES ENGINE ERR EVP GENERAL_NAMES MD5 OCSP OPENSSL OSSL OpenSSL PEM \
+	PKCS12 RAND RSA SHA256 SSL TLS UI X509 X509V3 d2i i2a i2d i2t \
+	BrotliDecoder GSS gss RTMP ZSTD ber idn2 ldap libssh2 nghttp2 nghttp3 ngtcp2 psl
+CR_EMPTY :=
+
+$(CR_OUT)/absent.list: $(CR_SRC)/absent.c $(CR_SRC)/rules.mk
+	@mkdir -p $(@D)
+	@nm --undefined-only $(call cr_archive,curl) 2>/dev/null | awk '$$1 == "U" { print $$2 }' | sort -u | \
+		grep -E '^($(subst $(CR_EMPTY) $(CR_EMPTY),|,$(CR_FOREIGN)))' | while read -r name; do \
+			grep -q "^$$name(" $(CR_SRC)/absent.c || echo "ABSENT($$name)"; done >$@ || :
+
+# A port of this machine that refuses is told from everything else by its exit status.
+$(CR_OUT)/check-runner: $(CR_OUT)/check-runner-tls $(CR_OUT)/absent.list
+	@rm -f $@
+	@if [ '$(CR_ALONE)' = yes ] && \
+		$(CC) $(CR_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CR_LIB_CFLAGS) -I$(CR_OUT) $(CPPFLAGS) \
+			$(CFLAGS) -c -o $(CR_OUT)/absent.o $(CR_SRC)/absent.c 2>$(CR_OUT)/alone.log && \
+		$(CR_LINK) -o $@ $(CR_ALONE_OBJECTS) $(CR_OUT)/absent.o $(CR_ARCHIVES) $(LDLIBS) \
+			2>>$(CR_OUT)/alone.log; \
+	then \
+		echo / | $@ --deadline 0.1 127.0.0.1:1 >>$(CR_OUT)/alone.log 2>&1; [ $$? -eq 4 ] || rm -f $@; \
+	fi
+	@if [ ! -e $@ ]; then cp $(CR_OUT)/check-runner-tls $@; \
+		echo 'check-runner loads its libraries at every start: $(CR_OUT)/alone.log says why'; fi
 
 $(CR_OUT)/%.o: $(CR_SRC)/%.c $(CR_SRC)/rules.mk
 	@mkdir -p $(@D)
@@ -89,7 +123,7 @@ CR_FORMATTED = $(wildcard $(CR_SRC)/*.[ch] $(CR_TESTS)/*.[ch] tests/fuzz/*.c tes
 
 check-check-runner:
 	clang-format --dry-run -Werror $(CR_FORMATTED)
-	$(CR_TESTS)/gates $(CR_MODULES)
+	$(CR_TESTS)/gates $(CR_MODULES) absent
 	@for cc in $(CR_COMPILERS); do for module in $(CR_MODULES); do \
 		$$cc $(CR_STD) $(CR_WARN) -Werror -O2 $(CR_LIB_CFLAGS) -c -o /dev/null \
 			$(CR_SRC)/$$module.c || exit 1; done; echo "$$cc: no warnings"; done

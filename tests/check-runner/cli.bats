@@ -463,6 +463,32 @@ https://app.example/ https host app.example sni app.example proto []\n' \
 	assert_has 'more than 10 redirects'
 }
 
+@test "a plain run loads no library, and TLS has a program of its own" {
+	run ldd "$runner"
+	assert_status 0
+	[[ $output != *curl* && $output != *ssl* && $output != *crypto* ]]
+	run "$runner" --version
+	assert_has 'linked in'
+	run "$runner-tls" --version
+	assert_has 'loaded'
+	cp "$runner" .
+	echo '/page Amazing' >CHECKS
+	run ./check-runner "$target" CHECKS
+	assert_status 0
+	run ./check-runner --tls-port 1 "$target" CHECKS
+	assert_status 5
+	assert_has "$PWD/check-runner-tls: No such file"
+}
+
+@test "a coding that nobody asked for is refused by name, not by a library that is absent" {
+	local coding
+	for coding in /brotli /zstd /bomb-nested; do
+		asks "$coding x\n" --deadline 0.2 "$target"
+		assert_status 1
+		assert_has 'in a coding that was not asked for'
+	done
+}
+
 @test "it is contained, and says so" {
 	run "$runner" --version
 	assert_status 0

@@ -222,6 +222,14 @@ do_brotli(struct request *r)
 }
 
 static void
+do_zstd(struct request *r)
+{
+	static const char packed[] = "\x28\xb5\x2f\xfd\x24\x05\x29\x00\x00hello\x43\x21\x11\x35";
+
+	page(r->fd, "200 OK", "Content-Encoding: zstd\r\n", packed, sizeof(packed) - 1);
+}
+
+static void
 do_endless_chunked(struct request *r)
 {
 	char chunk[4096 + 16];
@@ -623,6 +631,7 @@ static const struct {
 	{ "/bomb-twice", do_bomb_twice },
 	{ "/bomb-transfer", do_bomb_transfer },
 	{ "/brotli", do_brotli },
+	{ "/zstd", do_zstd },
 	{ "/endless-chunked", do_endless_chunked },
 	{ "/endless-found", do_endless_found },
 	{ "/endless-drip", do_endless_drip },

@@ -72,6 +72,7 @@ static const struct row rows[] = {
 	{ "/bomb-transfer needle", 1, "FAIL /bomb-transfer: its body is in a coding that was not",
 		HOSTILE_KB },
 	{ "/brotli hello", 1, "its body is in a coding that was not asked for", HOSTILE_KB },
+	{ "/zstd hello", 1, "its body is in a coding that was not asked for", HOSTILE_KB },
 	{ "/gzip-broken page\n  ! x", 1, "coding that was not asked for, or broken", 0 },
 	{ "/header-flood needle", 1, "more than 64 KiB of response headers", HOSTILE_KB },
 	{ "/header-long needle", 1, "more than 64 KiB of response headers", HOSTILE_KB },
