@@ -12,6 +12,7 @@ setup_file() {
 	export target
 	# A port that nobody listens on: the kernel gives it to nobody while we hold it.
 	export closed=127.0.0.1:1
+	export manual=$PWD/docs/checks.md
 }
 
 teardown_file() {
@@ -338,6 +339,21 @@ CHECKS:4:7: not a regex: missing closing parenthesis'
 	run sh -c 'echo /a | "$runner" --lint'
 	assert_status 0
 	assert_output 'CHECKS: 1 check, up to 25 s'
+}
+
+@test "every example of the manual is understood" {
+	# Each indented block after "Examples" is a file of its own.
+	awk '/^## /{ on = $2 == "Examples" }
+		!on { next }
+		/^    /{ if (!inside) n++; inside = 1; print substr($0, 5) >("example." n); next }
+		NF { inside = 0 }' "$manual"
+	local file found=0
+	for file in example.*; do
+		run "$runner" --lint --var APP_VERSION=1 "$file"
+		assert_status 0
+		((++found))
+	done
+	((found >= 7))
 }
 
 @test "variables come from argv and from files, and have no other way in" {
