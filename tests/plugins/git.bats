@@ -5,7 +5,7 @@ load ../helper
 
 setup() {
 	world
-	made_plugins git git-hook git-receive-pack git-upload-pack apps config
+	made_plugins git git-hook git-receive-pack git-upload-pack apps config builder
 	hook fake builder-detect <<<'printf "dockerfile\n"'
 	hook fake builder-build <<<'ls -A "$3" | paste -sd " " >>"$STEPS"; printf "built\n"'
 	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
@@ -225,6 +225,71 @@ refused() {
 	push main
 	assert_status 1
 	assert_equal " !     web: nothing here knows how to build this repo: add a Dockerfile at its top, commit, and push again" "$remote"
+}
+
+@test "builder:set build-dir: that folder is built, with its own files; a link there is refused" {
+	an_app
+	dokku builder:set web build-dir services/web
+	assert_success "-----> web: build-dir is now services/web"
+	mkdir -p "$SOURCE/services/web" "$SOURCE/services/other"
+	printf 'web: top\n' >"$SOURCE/Procfile"
+	printf 'web: inner\n' >"$SOURCE/services/web/Procfile"
+	printf 'FROM scratch\n' >"$SOURCE/services/web/Dockerfile"
+	commit
+	push main
+	went_live 1
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile" "web: inner"
+	grep -qxF 'Dockerfile Procfile' "$STEPS"
+	rm -r "$SOURCE/services/web"
+	ln -s /etc "$SOURCE/services/web"
+	commit
+	push main
+	assert_status 1
+	[[ $remote == " !     web: there is no folder services/web in the repo: add it, or change it by dokku builder:set web build-dir"* ]]
+	assert_equal 1 "$(current web)"
+}
+
+@test "builder:set: folders within the repo, builders that are there, and no other" {
+	made_plugins builder builder-dockerfile
+	make_app web
+	is_refused() {
+		dokku builder:set web build-dir "$1"
+		assert_status 1 && assert_error_like ' !     not a folder of the repository: *; nothing was changed'
+	}
+	each is_refused <<-'VALUES'
+		/etc
+		..
+		a/../b
+		a/.
+		a//b
+		a/
+		a b
+		-\n
+	VALUES
+	dokku builder:set web selected nixpacks
+	assert_refused 'no such builder: "nixpacks": there is dockerfile; nothing was changed'
+	dokku builder:set web selected dockerfile
+	assert_success "-----> web: selected is now dockerfile"
+	dokku builder:set web skip-cleanup true
+	assert_refused 'builder:set: no such setting: "skip-cleanup": there are selected, build-dir' 2
+	dokku builder:set --global build-dir app
+	dokku builder:report web --builder-computed-build-dir
+	assert_success app
+	dokku builder:report web --builder-computed-selected
+	assert_success dockerfile
+	dokku builder:set web selected
+	dokku builder:report web --builder-selected
+	assert_success ""
+}
+
+@test "a first push that is refused says that the app is there" {
+	printf 'FROM scratch\n' >"$SOURCE/Dockerfile"
+	hook fake builder-build <<<'exit 1'
+	commit
+	push main
+	assert_status 1
+	[[ -d $DOKKU_ROOT/web ]]
+	[[ $remote == *" !     web is there now, without a release: push again, or remove it by dokku apps:destroy web" ]]
 }
 
 @test "the same commit again is pushed by nobody, another one is v2" {
