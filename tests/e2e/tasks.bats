@@ -102,12 +102,20 @@ ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
 	assert_clean tasks
 }
 
+# Its web ends with its worker, so there is nothing to check, and another release afterwards.
 @test "a restart and a change of config run no task" {
-	mapfile -t options < <(ends 60000 3)
-	new_release v7 'release: /env'
-	dokku_run ps:restart tasks
+	mapfile -t options < <(ends 300 0)
+	new_release v7 'release: /web worker' -- "${options[@]}"
+	dokku_run checks:disable tasks
+	run push tasks
+	[[ $status -eq 0 && $output == *'Running release of v'* ]]
+	run dokku_run ps:restart tasks
+	[[ $status -eq 0 && $output == *'Starting tasks'* && $output != *'Running release'* ]]
 	run dokku_run config:set tasks A=1
-	[[ $status -eq 0 && $output != *'Running release'* ]]
+	[[ $status -eq 0 && $output == *'Starting tasks'* && $output != *'Running release'* ]]
+	dokku_run checks:enable tasks
+	new_release v2 -- --env SERIAL=2
+	push tasks
 	assert_serves tasks v2
 }
 
@@ -116,7 +124,7 @@ ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
 	new_release v8 'worker: /no-such-program'
 	load_begin worker tasks
 	run push tasks
-	[[ $status -ne 0 && $output == *'v2'* || $output == *'still serves'* ]]
+	[[ $status -ne 0 && $output == *'worker.1 does not start'* && $output == *'still serves'* ]]
 	load_end worker
 	assert_serves tasks v2
 	assert_clean tasks
