@@ -563,6 +563,17 @@ web 1" "$(healed | sort)"
 	assert_equal "" "$(healed)"
 }
 
+@test "services:heal --watch: nor is an engine that does not answer; it goes on watching" {
+	serving
+	fake sudo <<<'exit 1'
+	fake docker <<<'exit 1'
+	fake sleep <<<'[[ $(grep -c ^sleep "$CALLS") -lt 6 ]] || rm -r "$DOKKU_LIB_ROOT/lock"'
+	dokku services:heal --watch
+	assert_equal "" "$(healed)"
+	assert_equal 6 "$(grep -c '^sleep 2' "$CALLS")"
+	assert_equal 1 "$(grep -c '^docker ps' "$CALLS")"
+}
+
 @test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {
 	serving
 	fake docker <<<'[[ $1 != ps ]] || printf "%s\n" "id-blog blog"'
