@@ -15,7 +15,10 @@ setup() {
 		case $* in
 		-v) printf 'nginx version: nginx/%s\n' "${NGINX_VERSION:-1.22.1}" >&2 ;;
 		*-t*) ! grep -qs BAD "${CANDIDATE:-/dev/null}" || { printf 'nginx: [emerg] unknown directive "BAD" in x:1\n' >&2; exit 1; } ;;
-		*reload* | '') [[ -n ${NGINX_STUCK-} ]] || { printf '%52s' '' && sed -n 's/.*return 200 "\(.*\)";/\1/p' "$tree/generation.conf"; } >"$TEST_HOST/answer" ;;
+		*reload* | '')
+			[[ -n $* || ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"
+			[[ -n ${NGINX_STUCK-} ]] || { printf '%52s' '' && sed -n 's/.*return 200 "\(.*\)";/\1/p' "$tree/generation.conf"; } >"$TEST_HOST/answer"
+			;;
 		esac
 	BODY
 	fake unshare <<<'CANDIDATE=$7 exec nginx -t -q'
@@ -40,6 +43,15 @@ upstream 10.86.0.3 80"
 
 # rendered - the file of web, without its head, and with what differs in each run replaced.
 rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.conf"; }
+
+@test "apply: an nginx that does not run is started, and does not keep our lock" {
+	rm "$TEST_HOST/run/nginx.pid"
+	apply "$FACTS"
+	assert_success ""
+	[[ -e $TREE/web.conf ]]
+	grep -qx nginx "$CALLS"
+	assert_absent "$BATS_TEST_TMPDIR/lock-inherited"
+}
 
 @test "apply: the whole file, over HTTP" {
 	apply "$FACTS"
