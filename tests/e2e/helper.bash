@@ -79,7 +79,7 @@ load_begin() {
 	shift 2
 	[[ " $* " != *' --mode '* ]] || modes=()
 	rm -f "$BATS_FILE_TMPDIR/$name.stop"
-	"$top/build/tests/load/load" --url "http://$app.localhost/" --connect "$address:80" "${modes[@]}" --rate 20 \
+	"$top/build/tests/load/load" --url "http://$app.localhost/" --connect "$address:80" "${modes[@]}" --rate 10 \
 		--expect-app "$app" --until-file "$BATS_FILE_TMPDIR/$name.stop" --json "$BATS_FILE_TMPDIR/$name.json" "$@" \
 		>"$BATS_FILE_TMPDIR/$name.txt" 2>&1 3>&- &
 	printf '%s\n' "$!" >"$BATS_FILE_TMPDIR/$name.pid"

@@ -533,26 +533,30 @@ serving() {
 # healed - the apps that were reconciled since.
 healed() { sed -n 's/^reconcile //p' "$STEPS"; }
 
-@test "services:heal: reconciles the apps whose lines the kernel has lost, and no other" {
+@test "services:heal: sets the lines that the kernel has lost, and touches no other app" {
 	serving
 	sed -i '/128.2/d' "$KERNEL"
 	dokku services:heal
 	assert_status 0
-	assert_error " !     web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: reconciling"
-	assert_equal "web 1" "$(healed)"
+	assert_error " !     web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: setting it again"
+	assert_equal "" "$(healed)"
 	assert_equal "services 1 : 10.86.128.2 . 5000
 services 1 : 10.86.128.3 . 5000" "$(told)"
 	dokku services:heal
 	assert_success ""
 }
 
-@test "services:heal: a map that somebody has emptied" {
+@test "services:heal: a map that somebody has emptied; an app that an operation holds is left to it" {
 	serving
 	: >"$KERNEL"
+	flock "$DOKKU_LIB_ROOT/lock/web" sleep 3 &
+	until ! flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; do :; done
 	dokku services:heal
 	assert_status 0
-	assert_equal "blog 1
-web 1" "$(healed | sort)"
+	assert_equal "services 1 : 10.86.128.3 . 5000" "$(told)"
+	wait
+	dokku services:heal
+	assert_equal 2 "$(wc -l <"$KERNEL")"
 }
 
 @test "services:heal: a map that cannot be read is no reason to touch an app" {
