@@ -124,7 +124,7 @@ ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
 	new_release v8 'worker: /no-such-program'
 	load_begin worker tasks
 	run push tasks
-	[[ $status -ne 0 && $output == *'worker.1 does not start'* && $output == *'still serves'* ]]
+	[[ $status -ne 0 && $output == *'worker.1: its process exited while it was checked'* && $output == *'still serves'* ]]
 	load_end worker
 	assert_serves tasks v2
 	assert_clean tasks
