@@ -7,6 +7,7 @@ LIB = $(DESTDIR)$(PREFIX)/lib/dokku
 all: check-runner-binary
 
 include check-runner/rules.mk
+include plugins/rules.mk
 include tests/apps/rules.mk
 include tests/load/rules.mk
 include $(wildcard tests/*.mk)
@@ -16,7 +17,7 @@ check-runner-binary: build/check-runner/check-runner
 # Packages, the program, its files, then what each plugin sets up on the host.
 install:
 	@if [ -z "$(DESTDIR)" ]; then plugins/common/dependencies; fi
-	@$(MAKE) --no-print-directory --silent build/check-runner/check-runner
+	@$(MAKE) --no-print-directory --silent build/check-runner/check-runner plugin-programs
 	@$(MAKE) --no-print-directory --silent install-files
 	@if [ -z "$(DESTDIR)" ]; then $(MAKE) --no-print-directory --silent install-host; fi
 
@@ -27,9 +28,15 @@ install-files:
 	install -d $(LIB).new $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
 	cp -r dokku plugins LICENSE $(LIB).new/
 	install -m 755 build/check-runner/check-runner build/check-runner/check-runner-tls $(LIB).new/
+	install -d $(LIB).new/bin
+	install -m 755 build/bin/helper build/bin/engine $(LIB).new/bin/
+	install -m 755 build/bin/map $(LIB).new/plugins/services/root/map
+	rm -rf $(LIB).new/plugins/*/*.c $(LIB).new/plugins/*/programs $(LIB).new/plugins/rules.mk
 	echo '$(VERSION)' >$(LIB).new/VERSION
 	chown -R root:root $(LIB).new
 	chmod -R go-w,a+rX $(LIB).new
+	map=$(LIB).new/plugins/services/root/map; if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
+		chgrp dokku $$map && chmod 750 $$map && setcap cap_net_admin=ep $$map; fi
 	if [ -e $(LIB) ]; then mv $(LIB) $(LIB).old; fi
 	mv $(LIB).new $(LIB)
 	rm -rf $(LIB).old

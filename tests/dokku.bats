@@ -371,7 +371,7 @@ fails_at() {
 	deploy
 	assert_status "$2" && assert_equal "$3" "$(steps)" && assert_error "$4" &&
 		assert_equal 1 "$(current web)" && assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2" &&
-		assert_calls "docker image rm dokku/web:v2"
+		assert_calls "engine DELETE /images/dokku/web:v2"
 }
 
 readonly REFUSED=" !     web: v2 did not go live: v1 still serves"
@@ -604,8 +604,8 @@ $REMOVED" "$(steps)"
 	assert_success ""
 	assert_steps "reconcile web 1
 scheduler-retire docker-local web 1"
-	assert_calls "docker image rm dokku/web:v3
-docker image rm dokku/web:v2"
+	assert_calls "engine DELETE /images/dokku/web:v3
+engine DELETE /images/dokku/web:v2"
 	assert_equal "1 current last" "$(ls "$DOKKU_LIB_ROOT/data/releases/web" | paste -sd ' ')"
 	assert_equal "start.$$.bbbbbb" "$(ls "$DOKKU_LIB_ROOT/tmp")"
 }

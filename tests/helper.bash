@@ -27,7 +27,10 @@ world() {
 	PATH=$BIN:$PATH
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
-	fake curl <<<'printf "\n204"'
+	export DOKKU_PROGRAMS=$BATS_TEST_TMPDIR/programs
+	mkdir "$DOKKU_PROGRAMS"
+	ln -s "$REPO/build/bin/helper" "$DOKKU_PROGRAMS/helper"
+	fake_engine <<<''
 	fake sudo <<<'[[ $1 != -n ]] || shift; exec "$@"'
 }
 
@@ -65,6 +68,16 @@ fake() {
 			"$name" "$body" >"$BIN/$name"
 		chmod +x "$BIN/$name"
 	done
+}
+
+# fake_engine - our program for the Engine API; stdin is what it does, its first word the method, the
+# others the paths, body whether there is one. Noted in $CALLS as "engine METHOD PATH…".
+fake_engine() {
+	local body
+	body=$(cat)
+	printf '#!/usr/bin/env bash\nbody=""\nwhile [[ $1 == -* ]]; do [[ $1 != -d ]] || body=1; [[ $1 != -t ]] || shift; shift; done\nprintf "engine %%s\\n" "$*" >>"$CALLS"\n%s\n' \
+		"$body" >"$DOKKU_PROGRAMS/engine"
+	chmod +x "$DOKKU_PROGRAMS/engine"
 }
 
 # made_plugins - PLUGIN_PATH without any plugin but those named; hook adds to it.

@@ -11,7 +11,7 @@ setup() {
 	make_current web 1
 	printf 'web 1 idA 10.86.128.2 5000\nworker 1 idB 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
 	hook fake app-domains <<<'printf "web.example.com\n*.wild.com\n"'
-	fake curl <<<"printf '{\"State\":{\"Pid\":%s}}\n' $$"
+	fake_engine <<<"printf '{\"State\":{\"Pid\":%s}}\n' $$"
 	LIST="$DOKKU_LIB_ROOT/data/releases/web/1/CHECKS"
 	export RUNNER_STATUS=0
 	: >"$STEPS"
@@ -75,7 +75,7 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	assert_success "-----> Checking worker.1: it stays up for 0 s
        ok   worker.1 is up"
 	code "" 'property_set checks web default-wait 5'
-	fake curl <<<"printf '{\"State\":{\"Pid\":4194304}}\n'"
+	fake_engine <<<"printf '{\"State\":{\"Pid\":4194304}}\n'"
 	got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
 	assert_status 1
 	assert_error " !     worker.1: its process exited while it was checked"

@@ -401,21 +401,78 @@ y>"
 	assert_success "ps,a b,3"
 }
 
+# engine_server - on a socket: answers with the status that the path names, and echoes the request.
+engine_server() {
+	export DOCKER_SOCKET=$BATS_TEST_TMPDIR/engine.sock DOKKU_PROGRAMS=$REPO/build/bin
+	python3 - "$DOCKER_SOCKET" 3>&- <<-'SERVER' &
+		import json, socketserver, sys
+		from http.server import BaseHTTPRequestHandler
+		class Handler(BaseHTTPRequestHandler):
+		    protocol_version = "HTTP/1.1"
+		    def answer(self):
+		        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+		        status = int(self.path.split("/")[1])
+		        text = json.dumps({"message": self.command + " " + self.path, "type": self.headers.get("Content-Type"), "body": body})
+		        self.send_response(status)
+		        if status in (204, 304):
+		            text = ""
+		        self.send_header("Content-Length", str(len(text) + (5 if "short" in self.path else 0)))
+		        self.end_headers()
+		        self.wfile.write(text.encode())
+		        self.close_connection = "short" in self.path
+		    do_GET = do_POST = do_DELETE = answer
+		    def address_string(self): return "us"
+		    def log_message(self, *args): pass
+		class Server(socketserver.ThreadingUnixStreamServer):
+		    daemon_threads = True
+		Server(sys.argv[1], Handler).serve_forever()
+	SERVER
+	server=$!
+	until [[ -S $DOCKER_SOCKET ]]; do sleep 0.02; done
+}
+
 @test "engine: the answer of 2xx and 304; the engine's own message of others" {
-	fake curl <<<'printf "{\"Id\":\"abc\"}\n201"'
-	code "" 'engine POST /containers/create - <<<"{}"'
-	assert_success '{"Id":"abc"}'
-	assert_calls "curl --silent --show-error --unix-socket /var/run/docker.sock --max-time 60 --request POST --write-out \\\\n%\\{http_code\\} --header Content-Type:\ application/json --data-binary @- http://docker/containers/create"
-	fake curl <<<'printf "\n304"'
-	code "" 'engine POST /containers/x/start'
+	engine_server
+	code "" 'engine POST /201/create - <<<"{}"'
+	assert_success '{"message": "POST /201/create", "type": "application/json", "body": "{}\n"}'
+	code "" 'engine POST /304/start; engine DELETE /204/x'
 	assert_success ""
-	fake curl <<<'printf "{\"message\":\"no such image\"}\n404"'
-	code "" 'engine POST /x'
+	code "" 'engine GET /404/x; printf "on"'
+	assert_status 22
+	assert_output ""
+	assert_error "GET /404/x"
+	# Half an answer is none.
+	code "" 'engine GET /200/short'
 	assert_status 1
 	assert_output ""
-	assert_error "no such image"
-	fake curl <<<'exit 7'
-	code "" 'engine GET /x'
+	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
+	kill "$server"
+	rm "$DOCKER_SOCKET"
+	code "" 'engine GET /200/x'
 	assert_status 1
-	assert_error "the Docker engine does not answer: is dockerd running?"
+	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
+}
+
+@test "engine: a large body goes whole, an engine that hangs does not hang us" {
+	engine_server
+	head -c 300000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/large"
+	code "" 'engine POST /200/x - <"$1" | jq ".body | length"' "$BATS_TEST_TMPDIR/large"
+	assert_success 300000
+	kill -STOP "$server"
+	DOKKU_DOCKER_TIMEOUT=1 code "" 'engine GET /200/x'
+	kill -KILL "$server"
+	assert_status 1
+	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
+}
+
+@test "engine: several paths, one after the other; at the first that is refused it stops" {
+	engine_server
+	got "$DOKKU_PROGRAMS/engine" GET /200/a /200/b
+	assert_status 0
+	assert_equal '"GET /200/a"
+"GET /200/b"' "$(jq .message <<<"$output")"
+	got "$DOKKU_PROGRAMS/engine" GET /404/a /200/b
+	kill "$server"
+	assert_status 22
+	assert_equal '"GET /404/a"' "$(jq .message <<<"$output")"
 }

@@ -93,10 +93,10 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
 	assert_equal "2 3 4" "$(cd "$DOKKU_LIB_ROOT/data/releases/web" && printf '%s\n' [0-9]* | paste -sd ' ')"
-	assert_calls "docker image ls --format \\{\\{.Tag\\}\\} dokku/web
-docker image rm dokku/web:v1
-docker tag dokku/web:v3 dokku/web:latest
-docker image prune --force --filter label=com.dokku.app-name=web"
+	assert_calls "engine GET /images/json?filters=%7B%22reference%22%3A%5B%22dokku/web%22%5D%7D
+engine DELETE /images/dokku/web:v1
+engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest
+engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
 	dokku releases:set web keep 0
 	assert_refused 'releases:set: not a number from 1 to 1000: "0"; nothing was changed'
 	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
@@ -109,7 +109,7 @@ docker image prune --force --filter label=com.dokku.app-name=web"
 @test "post-retire: images of no release go, and records of what was killed" {
 	local i
 	three
-	fake docker <<<'[[ "$1 $2" != "image ls" ]] || printf "v3\nlatest\nv7\n"'
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] || printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest"]},{"RepoTags":["dokku/web:v7"]}]'\'
 	for ((i = 10; i < 32; i++)); do
 		mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i"
 		printf '999999999\n' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i/pid"
@@ -117,10 +117,10 @@ docker image prune --force --filter label=com.dokku.app-name=web"
 	printf '%s\n' "$$" >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000010/pid"
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
-	assert_calls "docker image ls --format \\{\\{.Tag\\}\\} dokku/web
-docker image rm dokku/web:v7
-docker tag dokku/web:v3 dokku/web:latest
-docker image prune --force --filter label=com.dokku.app-name=web"
+	assert_calls "engine GET /images/json?filters=%7B%22reference%22%3A%5B%22dokku/web%22%5D%7D
+engine DELETE /images/dokku/web:v7
+engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest
+engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
 	assert_equal "21 20260101-000010 20260101-000012" "$(ls "$DOKKU_LIB_ROOT/data/builds/web" | wc -l) $(ls "$DOKKU_LIB_ROOT/data/builds/web" | head -n 2 | paste -sd ' ')"
 }
 

@@ -13,18 +13,27 @@ setup() {
 	export LISTED="$BATS_TEST_TMPDIR/listed" CREATED="$BATS_TEST_TMPDIR/created"
 	: >"$LISTED"
 	mkdir "$CREATED"
-	fake docker <<<'[[ $1 != ps ]] || cut -d " " -f 1 "$LISTED"'
 	# The Engine API: lists LISTED, creates, with the JSON kept, and starts what ENGINE_TAKEN does
 	# not name.
-	fake curl <<-'BODY'
-		url=${!#} body=""
-		[[ "$*" != *"--data-binary @-"* ]] || body=$(cat)
-		[[ -z ${ENGINE_DOWN-} ]] || exit 7
+	fake_engine <<-'BODY'
+		url=$2
+		[[ -z $body ]] || body=$(cat)
+		if [[ -n ${ENGINE_DOWN-} ]]; then
+			printf 'the Docker engine does not answer: is dockerd running?\n' >&2
+			exit 1
+		fi
 		case $url in
-		*/containers/json*app-name%3Dweb%22*type%3Ddeploy*) cut -d ' ' -f 1 "$LISTED" | jq -cRs 'split("\n") | map(select(. != "") | { Id: . })'; printf '\n200' ;;
+		/containers/json*app-name%3Dweb%22*type%3Ddeploy*) cut -d ' ' -f 1 "$LISTED" | jq -cRs 'split("\n") | map(select(. != "") | { Id: . })' ;;
+		/containers/json*app-name%3Dweb%22%5D*) cut -d ' ' -f 1 "$LISTED" | jq -cRs 'split("\n") | map(select(. != "") | { Id: . })' ;;
+		/images/json*) printf '[{"RepoTags":["dokku/web:v1","other/web:v1"]},{"RepoTags":null}]' ;;
+		/containers/json*type%3Dtask*) printf '%s' "${ENGINE_TASKS-[]}" ;;
+		/images/*/json)
+			[[ -n ${ENGINE_NO_IMAGE-} ]] || exit 0
+			printf '{"message":"No such image: dokku/web:v1"}'
+			exit 22 ;;
 		*/json)
 			[[ ! -e $CREATED/goes ]] || { sed -i "/^$(<"$CREATED/goes") /d" "$LISTED"; rm "$CREATED/goes"; }
-			for url in "${@:9}"; do
+			for url in "${@:2}"; do
 				id=${url%/json}
 				line=$(grep "^${id##*/} " "$LISTED") || exit 22
 				jq -n '$ARGS.positional as [$id, $release, $process, $index, $state, $ip, $port, $pid, $name] | { Id: $id, Name: $name,
@@ -35,18 +44,19 @@ setup() {
 		*/containers/create*)
 			name=${url#*name=}
 			printf '%s' "$body" >"$CREATED/$name"
-			printf '{"Id":"id-%s"}\n201' "$name" ;;
+			printf '{"Id":"id-%s"}' "$name" ;;
 		*/start)
-			name=${url%/start}; name=${name##*/id-}
+			name=${url%/start}; name=${name##*/}
+			[[ $name == id-* ]] || exit 0
+			name=${name#id-}
 			address=$(jq -r .NetworkingConfig.EndpointsConfig.dokku.IPAMConfig.IPv4Address "$CREATED/$name")
 			if [[ " ${ENGINE_TAKEN-} " == *" $address "* ]]; then
-				printf '{"message":"failed to set up container networking: Address already in use"}\n500'
+				printf '{"message":"failed to set up container networking: Address already in use"}'
+				exit 22
 			elif [[ $name == ${ENGINE_FAILS-none} ]]; then
-				printf '{"message":"OCI runtime create failed"}\n500'
-			else
-				printf '\n204'
+				printf '{"message":"OCI runtime create failed"}'
+				exit 22
 			fi ;;
-		*) printf '\n204' ;;
 		esac
 	BODY
 }
@@ -180,7 +190,7 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
        done"
 	assert_equal '["migrate","--all"] task release {"Name":"no"} null dokku/web:v1' \
 		"$(jq -r '"\(.Cmd|tostring) \(.Labels["com.dokku.container-type"]) \(.Labels["com.dokku.process-type"]) \(.HostConfig.RestartPolicy|tostring) \(.NetworkingConfig) \(.Image)"' "$CREATED/web.release.v1")"
-	[[ $(tail -n 1 "$CALLS") == 'docker rm --force --volumes web.release.v1' ]]
+	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
 @test "scheduler-task: another status is a failure, and the container goes all the same" {
@@ -188,7 +198,7 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	task
 	assert_status 1
 	assert_error " !     web: release exited with status 3: mend it, and deploy again"
-	[[ $(tail -n 1 "$CALLS") == 'docker rm --force --volumes web.release.v1' ]]
+	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
 @test "scheduler-task: at its deadline it is stopped, and fails" {
@@ -197,8 +207,8 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	task 1
 	assert_status 1
 	assert_error " !     web: release did not end within 1 s and was stopped: see app-json:set task-timeout: mend it, and deploy again"
-	grep -qxF 'docker stop --time 10 web.release.v1' "$CALLS"
-	[[ $(tail -n 1 "$CALLS") == 'docker rm --force --volumes web.release.v1' ]]
+	grep -qxF 'engine POST /containers/web.release.v1/stop?t=10' "$CALLS"
+	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
 @test "scheduler-task: an engine that goes away is no good end" {
@@ -216,7 +226,7 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	ENGINE_FAILS=web.release.v1 task
 	assert_status 1
 	assert_error " !     web: release does not start: OCI runtime create failed"
-	[[ $(tail -n 1 "$CALLS") == 'docker rm --force --volumes web.release.v1' ]]
+	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
 @test "scheduler-task: a signal takes the container away" {
@@ -232,17 +242,16 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	status=0
 	wait "$pid" || status=$?
 	assert_status 143
-	[[ $(tail -n 1 "$CALLS") == 'docker rm --force --volumes web.release.v1' ]]
+	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
 @test "reconcile: the containers of tasks go, whatever is deployed" {
-	fake docker <<<'[[ "$*" != *container-type=task* ]] || printf "idT\n"'
-	got "$HOOKS/reconcile" web ""
+	ENGINE_TASKS='[{"Id":"idT"},{"Id":"idU"}]' got "$HOOKS/reconcile" web ""
 	assert_success
-	assert_calls "docker ps --all --quiet --no-trunc --filter label=com.dokku.app-name=web --filter label=com.dokku.container-type=task
-docker rm --force --volumes idT"
-	fake docker <<<'exit 1'
-	got "$HOOKS/reconcile" web ""
+	assert_calls "engine GET /containers/json?all=true&filters=%7B%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%2C%22com.dokku.container-type%3Dtask%22%5D%7D
+engine DELETE /containers/idT?force=true&v=true
+engine DELETE /containers/idU?force=true&v=true"
+	ENGINE_DOWN=1 got "$HOOKS/reconcile" web ""
 	assert_status 1
 }
 
@@ -339,14 +348,14 @@ worker 1 id-web.worker.1.v1" "$(cut -d ' ' -f 1-3 "$DOKKU_LIB_ROOT/data/releases
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" "web 1 idA 10.86.128.50 5000
 web 2 idB 10.86.128.51 5000"
 	assert_nothing_in "$CREATED"
-	assert_equal "docker start idB" "$(grep 'docker start' "$CALLS")"
+	assert_equal "engine POST /containers/idB/start" "$(grep '/idB/start' "$CALLS")"
 }
 
 @test "scheduler-start: an address that is taken costs another try, with the next one" {
 	ENGINE_TAKEN="10.86.128.2 10.86.128.3" got "$HOOKS/scheduler-start" docker-local web 1
 	assert_success ""
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" "web 1 id-web.web.1.v1 10.86.128.4 5000"
-	assert_equal 2 "$(grep -c 'docker rm --force --volumes id-web.web.1.v1' "$CALLS")"
+	assert_equal 2 "$(grep -c 'engine DELETE /containers/id-web.web.1.v1' "$CALLS")"
 }
 
 @test "scheduler-start: one that does not start fails all, and nothing is recorded" {
@@ -357,7 +366,7 @@ web 2 idB 10.86.128.51 5000"
 	assert_error " !     worker.1 does not start: OCI runtime create failed"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/1/containers"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
-	grep -q 'docker rm --force --volumes id-web.worker.1.v1' "$CALLS"
+	grep -q 'engine DELETE /containers/id-web.worker.1.v1' "$CALLS"
 }
 
 @test "another scheduler's app is none of its business" {
@@ -386,7 +395,7 @@ web 2 idB 10.86.128.51 5000"
 	export ENGINE_FAILS
 	got "$HOOKS/reconcile" web 1
 	assert_status 1
-	fake docker <<<'[[ "$1 $2" != "image inspect" ]] || { printf "Error: No such image: dokku/web:v1\n" >&2; exit 1; }'
+	export ENGINE_NO_IMAGE=1
 	got "$HOOKS/reconcile" web 1
 	assert_status 0
 	[[ $stderr == *' !     web: the image of v1 is gone: push again' ]]
@@ -475,10 +484,10 @@ drain_with() {
 @test "stop_and_remove: SIGTERM, its time, removal, within a deadline" {
 	code scheduler-docker-local 'property_set ps web stop-timeout-seconds 7; stop_and_remove web idA; stop_and_remove web idB 3'
 	assert_success ""
-	assert_calls "docker stop --time 7 idA
-docker rm --force --volumes idA
-docker stop --time 3 idB
-docker rm --force --volumes idB"
+	assert_calls "engine POST /containers/idA/stop?t=7
+engine DELETE /containers/idA?force=true&v=true
+engine POST /containers/idB/stop?t=3
+engine DELETE /containers/idB?force=true&v=true"
 }
 
 @test "scheduler-remove: the containers of that release, and of no other" {
@@ -486,18 +495,21 @@ docker rm --force --volumes idB"
 	hook fake scheduler-retire </dev/null
 	got "$HOOKS/scheduler-remove" docker-local web 2
 	assert_status 0
-	assert_equal "docker rm --force --volumes idB
-docker rm --force --volumes idC" "$(grep 'docker rm' "$CALLS" | sort)"
+	assert_equal "engine DELETE /containers/idB?force=true&v=true
+engine DELETE /containers/idC?force=true&v=true" "$(grep DELETE "$CALLS" | sort)"
 }
 
 @test "scheduler-stop and scheduler-destroy" {
 	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /a' 'idB 1 web 2 running 10.86.128.51 5000 0 /b' >"$LISTED"
 	got "$HOOKS/scheduler-stop" docker-local web
 	assert_success ""
-	grep -qx 'docker stop --time 30 idA idB' "$CALLS"
+	assert_equal "engine POST /containers/idA/stop?t=30
+engine POST /containers/idB/stop?t=30" "$(grep /stop "$CALLS" | sort)"
 	got "$HOOKS/scheduler-destroy" docker-local web
 	assert_success ""
-	grep -qx 'docker rm --force --volumes idA idB' "$CALLS"
+	assert_equal "engine DELETE /containers/idA?force=true&v=true
+engine DELETE /containers/idB?force=true&v=true
+engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 }
 
 @test "spec.jq: options that docker-args-deploy gives; one that is not known is refused" {

@@ -1,58 +1,56 @@
 #!/usr/bin/env bats
 # services: addresses of slots, what the map says of them, and the root helper that says it
-# to the kernel (here a fake nft that keeps the map in a file).
+# to the kernel.
 
 load ../helper
 
 setup() {
 	world
 	made_plugins services
-	KERNEL="$BATS_TEST_TMPDIR/kernel"
-	export KERNEL
-	fake nft <<<"$FAKE_NFT"
+	start_kernel
 }
 
-# The elements are lines "MAP KEY : VALUE" of $KERNEL; without the file there is no table. A
-# transaction with a delete of what is not there, or an add of what is, changes nothing.
-readonly FAKE_NFT='
-change() {
-	local element elements IFS=,
-	elements=${2#*\{ }
-	for element in ${elements% \}}; do
-		element="$3 ${element# }"
-		case $1 in
-		add) ! grep -qF "${element%% : *} :" "$KERNEL.new" || return; printf "%s\n" "$element" >>"$KERNEL.new" ;;
-		delete) grep -qF "$element :" "$KERNEL.new" || return
-			grep -vF "$element :" "$KERNEL.new" >"$KERNEL.less" || true; mv "$KERNEL.less" "$KERNEL.new" ;;
-		esac
+teardown() { kill "$KERNEL"; }
+
+# start_kernel - the map is a real one, in a network namespace of the test's own, where /etc/dokku is
+# the test's too. KERNEL is a process in it. The program is built with the sanitizers.
+start_kernel() {
+	local program="$PLUGIN_CORE_AVAILABLE_PATH/services/root/map"
+	rm "$BIN/nft"
+	unshare --net --mount --propagation private bash -c 'mount -t tmpfs none /etc && mkdir /etc/dokku &&
+		mount --bind "$TEST_HOST/etc/dokku" /etc/dokku && : >"$BATS_TEST_TMPDIR/up" && exec sleep 600' >/dev/null 2>&1 3>&- &
+	export KERNEL=$!
+	fake sudo <<<'[[ $1 != -n ]] || shift; exec nsenter --target "$KERNEL" --net -- "$@"'
+	if [[ ! -e $program ]]; then
+		printf '%s\n' '#!/usr/bin/env bash' '[[ -z ${MAP_REFUSES-} ]] || { echo " !     address map: the kernel refused" >&2; exit 1; }' \
+			'echo map >>"$CALLS"' "exec nsenter --target \"\$KERNEL\" --net --mount -- '$REPO/build/bin/san/map'" >"$program.$$"
+		chmod +x "$program.$$"
+		mv "$program.$$" "$program"
+	fi
+	until [[ -e $BATS_TEST_TMPDIR/up ]]; do sleep 0.01; done
+}
+
+nft() { nsenter --target "$KERNEL" --net -- /usr/sbin/nft "$@"; }
+
+# kernel - the elements, a line "MAP KEY : VALUE" each.
+kernel() {
+	local map
+	for map in services shares; do
+		{ nft list map ip dokku "$map" 2>/dev/null || true; } |
+			{ grep -oE '[0-9.]+ \. [0-9]+ (\. [0-9]+ )?: [0-9.]+ \. [0-9]+' || true; } | sed -e "s/^/$map /"
 	done
 }
-case "$*" in
-"list table ip dokku")
-	[[ -z ${NFT_FORGETS-} ]] || exit 1
-	[[ -e $KERNEL ]] || { printf "Error: No such file or directory\n" >&2; exit 1; }
-	printf "%s\n" "${NFT_TABLE-map shares}" ;;
-"list map ip dokku "*)
-	printf "table ip dokku {\n\tmap %s {\n\t\ttype ipv4_addr . inet_service : ipv4_addr . inet_service\n" "$5"
-	elements=$(sed -n "s/^$5 //p" "$KERNEL" | paste -sd ,)
-	[[ -z $elements ]] || printf "\t\telements = { %s }\n" "$elements"
-	printf "\t}\n}\n" ;;
-*"-f -")
-	text=$(cat)
-	printf "%s\n" "$text" >>"$CALLS"
-	if [[ $text == *"map services {"* ]]; then
-		[[ -z ${NFT_OLD_KERNEL-} || $text != *"ct timeout"* ]] || { printf "Error: Operation not supported\n" >&2; exit 1; }
-		[[ $text == flush* ]] || : >"$KERNEL"
-		exit
-	fi
-	[[ -e $KERNEL && -z ${NFT_REFUSES-} ]] || { printf "Error: No such file or directory\n" >&2; exit 1; }
-	cp "$KERNEL" "$KERNEL.new"
-	while read -r verb _ _ _ map key; do
-		[[ -z $verb ]] || change "$verb" "$key" "$map" || exit 1
-	done <<<"$text"
-	mv "$KERNEL.new" "$KERNEL"
-	;;
-esac'
+
+# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE".
+kernel_has() {
+	local element
+	"$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
+	nft flush map ip dokku services
+	nft flush map ip dokku shares
+	for element; do
+		nft add element ip dokku "${element%% *}" "{ ${element#* } }"
+	done
+}
 
 # --- addresses --------------------------------------------------------------------
 
@@ -221,27 +219,25 @@ shares 6 : 10.86.128.5 . 3000" "$(told)"
 }
 
 # told - of each of the kernel's maps, how many elements lead to each container.
-told() { sed 's/ .* : / : /' "$KERNEL" | sort | uniq -c | awk '{ n = $1; map = $2; $1 = $2 = ""; print map, n, $0 }' | tr -s ' '; }
+told() { kernel | sed 's/ .* : / : /' | sort | uniq -c | awk '{ n = $1; map = $2; $1 = $2 = ""; print map, n, $0 }' | tr -s ' '; }
 
-@test "a switch is one transaction of the kernel, and reads nothing" {
+@test "a switch is one transaction of the kernel, the same for three containers and one" {
 	make_release web 1 web=3
 	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000' 'web 3 c 10.86.128.4 5000'
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
 	got "$PLUGIN_PATH/services/preview-deploy" web 1
-	assert_equal 13 "$(wc -l <"$KERNEL")"
+	assert_equal 13 "$(kernel | wc -l)"
 	: >"$CALLS"
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
 	assert_success ""
-	assert_equal 1 "$(grep -c '^nft ' "$CALLS")"
-	assert_equal 12 "$(wc -l <"$KERNEL")"
-	# From three containers to one: a second try, without a look at the map either.
+	assert_calls map
+	assert_equal 12 "$(kernel | wc -l)"
 	containers 1 'web 1 a 10.86.128.2 5000'
 	got "$PLUGIN_PATH/services/preview-deploy" web 1
 	: >"$CALLS"
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
-	assert_equal "nft -f -
-nft -f -" "$(grep '^nft ' "$CALLS")"
-	assert_file "$KERNEL" "services 10.86.0.2 . 80 : 10.86.128.2 . 5000"
+	assert_calls map
+	assert_equal "services 10.86.0.2 . 80 : 10.86.128.2 . 5000" "$(kernel)"
 }
 
 @test "preview-deploy: nobody without a release, and nothing to say before an app has an address" {
@@ -253,20 +249,20 @@ nft -f -" "$(grep '^nft ' "$CALLS")"
 	code services 'services_claim_all web 1'
 	got "$PLUGIN_PATH/services/preview-deploy" web 1
 	assert_success ""
-	assert_file "$KERNEL" "services 10.86.0.2 . 81 : 10.86.128.2 . 5000"
+	assert_equal "services 10.86.0.2 . 81 : 10.86.128.2 . 5000" "$(kernel)"
 	got "$PLUGIN_PATH/services/preview-deploy" web ""
 	assert_success ""
-	assert_file "$KERNEL" ""
+	assert_equal "" "$(kernel)"
 }
 
 @test "verify-switch: a map that does not say it is refused" {
 	make_release web 1 web=1
 	containers 1 'web 1 idA 10.86.128.2 5000'
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
-	printf 'services 10.86.0.2 . 80 : 10.86.128.66 . 5000\n' >"$KERNEL"
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.66 . 5000'
 	got "$PLUGIN_PATH/services/verify-switch" web 1
 	assert_refused "web: the address map does not say what it was told to: 10.86.0.2 80 10.86.128.2:5000"
-	: >"$KERNEL"
+	kernel_has
 	got "$PLUGIN_PATH/services/verify-switch" web 1
 	assert_status 1
 }
@@ -274,14 +270,12 @@ nft -f -" "$(grep '^nft ' "$CALLS")"
 @test "a switch that the kernel refuses fails, and changes nothing" {
 	make_release web 1 web=1
 	containers 1 'web 1 idA 10.86.128.2 5000'
-	printf 'services 10.86.0.9 . 80 : 10.86.128.9 . 1\n' >"$KERNEL"
-	NFT_REFUSES=1 got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	MAP_REFUSES=1 got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
 	assert_status 1
 	assert_output ""
-	assert_error "Error: No such file or directory
- !     address map: the kernel refused the change; nothing was changed
+	assert_error " !     address map: the kernel refused
  !     the address map could not be changed: is nftables there? See the message above"
-	assert_file "$KERNEL" "services 10.86.0.9 . 80 : 10.86.128.9 . 1"
+	assert_equal "" "$(kernel)"
 }
 
 @test "stop and delete: the addresses mean nobody; a deleted app's are free again" {
@@ -290,7 +284,7 @@ nft -f -" "$(grep '^nft ' "$CALLS")"
 	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
 	got "$PLUGIN_PATH/services/core-post-stop" web
 	assert_success ""
-	assert_file "$KERNEL" ""
+	assert_equal "" "$(kernel)"
 	[[ -e $DOKKU_LIB_ROOT/data/services/web/web.1 ]]
 	code services 'services_claim web2 web.1; services_claim w.b web.1'
 	got "$PLUGIN_PATH/services/post-delete" w.b
@@ -322,12 +316,12 @@ nft -f -" "$(grep '^nft ' "$CALLS")"
 
 map() { got "$PLUGIN_CORE_AVAILABLE_PATH/services/root/map" <<<"$1"; }
 
-@test "root/map: a table that cannot be read is not made anew" {
-	printf 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000\n' >"$KERNEL"
-	export NFT_FORGETS=1
-	map 'set 10.86.0.2 80 10.86.128.2:5000'
+@test "root/table: one that cannot be read is not made anew" {
+	kernel_has 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000'
+	fake nft <<<'[[ $1 != list ]] || exit 1; exec /usr/sbin/nft "$@"'
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
 	assert_refused "address map: the kernel's table cannot be read; nothing was changed"
-	assert_file "$KERNEL" 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000'
+	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
 }
 
 # The text of the table, as nft was told it.
@@ -377,37 +371,53 @@ ip saddr 10.86.128.0-10.86.255.255 tcp dport 32768-65535 ct state new tcp flags 
 }
 }'
 
-@test "root/map: the table is made where it is missing, refusing what the map does not know" {
+# told_nft - what nft was told, from a fake that hands it on.
+told_nft() {
+	fake nft <<<'[[ "$*" != *"-f -" ]] || { text=$(cat); printf "%s\n" "$text" >>"$CALLS.nft"; exec /usr/sbin/nft "$@" <<<"$text"; }; exec /usr/sbin/nft "$@"'
+}
+
+@test "the table is made where it is missing, refusing what the map does not know" {
+	told_nft
 	map list
+	assert_status 3
+	code services 'services_map list'
 	assert_success ""
-	assert_equal "create table ip dokku
-$TABLE" "$(sed -e '1,/nft -f -/d' -e '/^nft list/d' "$CALLS")"
+	assert_file "$CALLS.nft" "create table ip dokku
+$TABLE"
+	# It is there now.
+	: >"$CALLS"
+	code services 'services_map list'
+	assert_calls map
 }
 
-@test "root/map: a table of an older version gets today's rules in one transaction, and keeps its elements" {
-	printf 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000\n' >"$KERNEL"
-	NFT_TABLE="map services" map list
+@test "a table of an older version gets today's rules in one transaction, and keeps its elements" {
+	nft -f - <<<'table ip dokku {
+		map services { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 10.86.0.9 . 80 : 10.86.128.9 . 5000 }; }
+	}'
+	told_nft
+	code services 'services_map list'
 	assert_success "10.86.0.9 80 10.86.128.9:5000"
-	assert_equal "flush table ip dokku
-$TABLE" "$(sed -e '1,/nft -f -/d' -e '/^nft list/d' "$CALLS")"
+	assert_file "$CALLS.nft" "flush table ip dokku
+$TABLE"
 }
 
-@test "root/map: a kernel without timeouts of a connection's own does without" {
-	NFT_OLD_KERNEL=1 map list
+@test "root/table: a kernel without timeouts of a connection's own does without" {
+	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
+		text=$(cat); [[ $text != *"ct timeout"* ]] || { printf "Error: Operation not supported\n" >&2; exit 1; }; exec /usr/sbin/nft -f - <<<"$text"'
+	code services 'services_map list'
 	assert_success ""
-	assert_equal 2 "$(grep -c '^nft -f' "$CALLS")"
-	assert_equal 1 "$(grep -c 'ct timeout set' "$CALLS")"
-	[[ -e $KERNEL ]]
+	assert_equal 0 "$(nft list table ip dokku | grep -c 'ct timeout')"
 }
 
 @test "root/map: sets, changes, lists and unsets" {
+	kernel_has
 	map "set 10.86.0.2 80 10.86.128.2:5000
 set 10.86.0.3 80 10.86.128.3:5000 10.86.128.4:5001 10.86.128.5:5000 10.86.128.6:5000 10.86.128.7:5000
 list"
 	assert_status 0
 	assert_equal "10.86.0.2 80 10.86.128.2:5000
 10.86.0.3 80 10.86.128.3:5000 10.86.128.4:5001 10.86.128.5:5000 10.86.128.6:5000 10.86.128.7:5000" "$(sort <<<"$output")"
-	assert_equal 13 "$(wc -l <"$KERNEL")"
+	assert_equal 13 "$(kernel | wc -l)"
 	map "set 10.86.0.2 80 10.86.255.254:65535
 unset 10.86.0.3 80
 unset 10.86.0.4 80
@@ -423,8 +433,11 @@ list"
 }
 
 @test "root/map: shares that are not a list dealt out in turn are shown as unknown" {
+	kernel_has
 	map "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000"
-	sed -i '/ . 7 : /d' "$KERNEL"
+	nft delete element ip dokku shares '{ 10.86.0.2 . 80 . 7 }'
+	map "get 10.86.0.2 80"
+	assert_output_like '10.86.0.2 80 *?*'
 	map list
 	assert_status 0
 	assert_output_like '10.86.0.2 80 *?*'
@@ -435,15 +448,16 @@ list"
 }
 
 @test "root/map: refuses whatever is outside its grammar, and changes nothing" {
+	kernel_has
 	map "set 10.86.0.2 80 10.86.128.2:5000"
 	local before
-	before=$(<"$KERNEL")
+	before=$(kernel)
 	is_refused() {
 		: >"$CALLS"
 		map "set 10.86.0.2 80 10.86.128.7:5000
 $1"
 		assert_status 1 && assert_output "" && assert_error_like ' !     address map: *' &&
-			[[ $stderr != *$'\n'* ]] && assert_calls "" && assert_file "$KERNEL" "$before"
+			[[ $stderr != *$'\n'* ]] && assert_equal "$before" "$(kernel)"
 	}
 	each is_refused <<-'LINES'
 		set 10.86.128.2 80 10.86.128.2:5000
@@ -475,6 +489,9 @@ $1"
 		unset 10.86.128.2 80
 		unset 10.86.0.2
 		unset 10.86.0.2 80 x y z
+		get 10.86.0.2
+		get 10.86.0.2 80 x
+		get 10.86.128.2 80
 		flush ruleset
 		SET 10.86.0.2 80 10.86.128.2 5000
 		list x y z v w u
@@ -490,16 +507,43 @@ $1"
 		assert_status 1
 		assert_output ""
 		assert_error_like ' !     address map: *'
-		assert_calls ""
 	done
 	rm "$TEST_HOST/etc/dokku/network"
 	map "list"
 	assert_status 1
-	assert_calls ""
+	assert_error " !     address map: /etc/dokku/network is missing: run make install"
 }
 
-@test "root/map: trusts neither PATH nor the environment" {
-	local file="$REPO/plugins/services/root/map"
+@test "root/map: get tells of one address; what is as it should be is left alone; many at once" {
+	local pids=() i
+	kernel_has
+	map "get 10.86.0.2 80
+set 10.86.0.2 80 10.86.128.2:5000
+get 10.86.0.3 80"
+	assert_success "10.86.0.2 80 10.86.128.2:5000"
+	timeout 10 nsenter --target "$KERNEL" --net -- nft monitor 3>&- >"$BATS_TEST_TMPDIR/changes" &
+	local monitor=$!
+	sleep 0.3
+	map "set 10.86.0.2 80 10.86.128.2:5000
+unset 10.86.0.7 80"
+	assert_success ""
+	map "set 10.86.0.2 80 10.86.128.3:5000"
+	sleep 0.3
+	kill "$monitor"
+	assert_equal "delete element ip dokku services { 10.86.0.2 . 80 : 10.86.128.2 . 5000 }
+create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(grep -v '^# ' "$BATS_TEST_TMPDIR/changes")"
+	for i in {1..9}; do
+		"$PLUGIN_CORE_AVAILABLE_PATH/services/root/map" <<<"set 10.86.0.2 80 10.86.128.$i:5000" &
+		pids+=("$!")
+	done
+	for i in "${pids[@]}"; do
+		wait "$i"
+	done
+	assert_equal 1 "$(kernel | wc -l)"
+}
+
+@test "root/table: trusts neither PATH nor the environment" {
+	local file="$REPO/plugins/services/root/table"
 	assert_equal '#!/bin/bash -p' "$(head -n 1 "$file")"
 	grep -qx 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$file"
 	assert_equal "" "$(grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' "$file" | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|RULES')"
@@ -519,15 +563,23 @@ serving() {
 		printf '%s web.1\n' "$app" >"$DOKKU_LIB_ROOT/data/services/by-address/10.86.0.$i"
 		printf '10.86.0.%s\n' "$i" >"$DOKKU_LIB_ROOT/data/services/$app/web.1"
 		printf 'web 1 id-%s 10.86.128.%s 5000\n' "$app" "$i" >"$DOKKU_LIB_ROOT/data/releases/$app/1/containers"
-		printf 'services 10.86.0.%s . 80 : 10.86.128.%s . 5000\n' "$i" "$i"
 		i=$((i + 1))
-	done >"$KERNEL"
+	done
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000' 'services 10.86.0.3 . 80 : 10.86.128.3 . 5000'
 	hook fake scheduler-list <<-'BODY'
 		[[ $2 != web ]] || printf 'id-web 1 web 1 running 10.86.128.2 5000 11 /web.web.1\n'
 		[[ $2 != blog ]] || printf 'id-blog 1 web 1 running 10.86.128.3 5000 12 /blog.web.1\n'
 	BODY
 	hook fake reconcile </dev/null
-	fake docker <<<'[[ $1 != ps ]] || printf "%s\n" "id-web web" "id-blog blog"'
+	runs "id-web web" "id-blog blog"
+}
+
+# runs "ID APP"… - the containers that the engine says run.
+runs() {
+	printf '%s\n' "$@" | jq --raw-input --slurp --compact-output 'split("\n") | map(select(. != "") | split(" ")
+		| { Id: .[0], State: "running", Labels: { "com.dokku.app-name": .[1] } })' >"$BATS_TEST_TMPDIR/runs"
+	fake_engine <<<'[[ $2 != *type%3Ddeploy* ]] || { cat "$BATS_TEST_TMPDIR/runs"; exit; }
+		[[ $2 != *type%3Dtask* ]] || printf "[]"'
 }
 
 # healed - the apps that were reconciled since.
@@ -535,7 +587,7 @@ healed() { sed -n 's/^reconcile //p' "$STEPS"; }
 
 @test "services:heal: sets the lines that the kernel has lost, and touches no other app" {
 	serving
-	sed -i '/128.2/d' "$KERNEL"
+	nft delete element ip dokku services '{ 10.86.0.2 . 80 }'
 	dokku services:heal
 	assert_status 0
 	assert_error " !     web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: setting it again"
@@ -548,20 +600,21 @@ services 1 : 10.86.128.3 . 5000" "$(told)"
 
 @test "services:heal: a map that somebody has emptied; an app that an operation holds is left to it" {
 	serving
-	: >"$KERNEL"
+	kernel_has
 	flock "$DOKKU_LIB_ROOT/lock/web" sleep 3 &
+	local holder=$!
 	until ! flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; do :; done
 	dokku services:heal
 	assert_status 0
 	assert_equal "services 1 : 10.86.128.3 . 5000" "$(told)"
-	wait
+	wait "$holder"
 	dokku services:heal
-	assert_equal 2 "$(wc -l <"$KERNEL")"
+	assert_equal 2 "$(kernel | wc -l)"
 }
 
 @test "services:heal: a map that cannot be read is no reason to touch an app" {
 	serving
-	fake sudo <<<'exit 1'
+	export MAP_REFUSES=1
 	dokku services:heal
 	assert_status 1
 	assert_equal "" "$(healed)"
@@ -569,34 +622,34 @@ services 1 : 10.86.128.3 . 5000" "$(told)"
 
 @test "services:heal --watch: nor is an engine that does not answer; it goes on watching" {
 	serving
-	fake sudo <<<'exit 1'
-	fake docker <<<'exit 1'
+	export MAP_REFUSES=1
+	fake_engine <<<'exit 1'
 	fake sleep <<<'[[ $(grep -c ^sleep "$CALLS") -lt 6 ]] || rm -r "$DOKKU_LIB_ROOT/lock"'
 	dokku services:heal --watch
 	assert_equal "" "$(healed)"
 	assert_equal 6 "$(grep -c '^sleep 2' "$CALLS")"
-	assert_equal 1 "$(grep -c '^docker ps' "$CALLS")"
+	assert_equal 1 "$(grep -c '^engine' "$CALLS")"
 }
 
 @test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {
 	serving
-	fake docker <<<'[[ $1 != ps ]] || printf "%s\n" "id-blog blog"'
+	runs "id-blog blog"
 	dokku services:heal
 	assert_status 0
 	assert_error " !     web: web.1 does not run: reconciling"
 	assert_equal "web 1" "$(healed)"
 	: >"$STEPS"
-	fake docker <<<'[[ $1 != ps ]] || printf "%s\n" "id-web web" "id-blog blog" "0123456789abcdef blog" "id-x ghost"'
+	runs "id-web web" "id-blog blog" "0123456789abcdef blog" "id-x ghost"
 	dokku services:heal
 	assert_status 0
 	assert_error " !     blog: the container 0123456789ab belongs to no current release: reconciling"
 	assert_equal "blog 1" "$(healed)"
 	# A stopped app wants no container.
 	: >"$STEPS"
-	fake docker <<<'[[ $1 != ps ]] || printf "id-blog blog\n"'
+	runs "id-blog blog"
 	mkdir -p "$DOKKU_LIB_ROOT/config/ps/web"
 	printf 'true\n' >"$DOKKU_LIB_ROOT/config/ps/web/stopped"
-	sed -i '/128.2/d' "$KERNEL"
+	nft delete element ip dokku services '{ 10.86.0.2 . 80 }'
 	dokku services:heal
 	assert_success ""
 	assert_equal "" "$(healed)"

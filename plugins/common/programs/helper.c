@@ -1,0 +1,246 @@
+/*
+ * What Bash cannot do by itself, or only with five programs in a row. One small program without
+ * libraries, because a deploy starts it some fifty times.
+ *
+ *   helper tied COMMAND [ARG…]      become COMMAND, that dies by SIGKILL when our parent does
+ *   helper write FILE [MODE]        stdin becomes FILE (644) by rename, when it is on the disk
+ *   helper hold [-s] [-w SECONDS] FILE [[-s] [-w SECONDS] FILE…] -- COMMAND [ARG…]
+ *                                   COMMAND while we hold these locks (flock(2), in turn), each
+ *                                   waited for up to SECONDS (for ever); -s: shared
+ *
+ * Exit status: that of COMMAND; 128 and its number for a signal; 73 where a lock was not to be
+ * had; else 1 and a line on stderr. hold gives COMMAND no descriptor and dies before it: a lock
+ * is free the moment that its holder is dead, whatever COMMAND has left running, and COMMAND ends
+ * with it. The number 73 is LOCK_BUSY in common/functions.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LOCK_BUSY = 73 };
+
+static _Noreturn void
+fail(const char *what)
+{
+	fprintf(stderr, " !     %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static _Noreturn void
+misuse(void)
+{
+	fputs(" !     helper: tied COMMAND… | write FILE [MODE] | hold FILE… -- COMMAND…\n",
+		stderr);
+	exit(1);
+}
+
+static _Noreturn void
+become(char **command)
+{
+	execvp(command[0], command);
+	int status = errno == ENOENT ? 127 : 126;
+	fprintf(stderr, " !     %s: %s\n", command[0], strerror(errno));
+	_exit(status);
+}
+
+/* The parent may have gone before the kernel was asked to tell us. */
+static void
+die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		fail("prctl");
+	if (getppid() != parent)
+		raise(SIGKILL);
+}
+
+/* --- write ---------------------------------------------------------------------------------- */
+
+/* The half-written file, to be removed by whoever finds that it cannot be finished. */
+static char *unfinished;
+
+static _Noreturn void
+give_up(const char *file)
+{
+	int reason = errno;
+
+	if (unfinished)
+		unlink(unfinished);
+	fprintf(stderr, " !     %s cannot be written: %s: it is as it was\n", file,
+		strerror(reason));
+	exit(1);
+}
+
+static void
+copy_stdin(int to, const char *file)
+{
+	static char buffer[65536];
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, buffer, sizeof(buffer))) != 0) {
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			give_up(file);
+		for (ssize_t done = 0, step; done < n; done += step) {
+			step = write(to, buffer + done, (size_t)(n - done));
+			if (step == -1)
+				give_up(file);
+		}
+	}
+}
+
+/* FILE.tmp.PID.XXXXXX: sweep_temp in common/functions takes away what a killed one has left. */
+static int
+write_file(const char *file, const char *mode_text)
+{
+	char *end;
+	unsigned long mode = strtoul(mode_text, &end, 8);
+	size_t size = strlen(file) + sizeof(".tmp.2147483647.XXXXXX");
+	char *name = malloc(size);
+
+	if (*end != '\0' || end == mode_text || mode > 0777)
+		misuse();
+	if (!name)
+		fail(file);
+	snprintf(name, size, "%s.tmp.%ld.XXXXXX", file, (long)getpid());
+	int fd = mkstemp(name);
+	if (fd == -1)
+		give_up(file);
+	unfinished = name;
+	copy_stdin(fd, file);
+	if (fchmod(fd, (mode_t)mode) == -1 || fsync(fd) == -1 || close(fd) == -1 ||
+		rename(name, file) == -1)
+		give_up(file);
+	return 0;
+}
+
+/* --- hold ----------------------------------------------------------------------------------- */
+
+static void
+on_alarm(int signal_number)
+{
+	(void)signal_number;
+}
+
+/* A wait that ends: flock(2) returns EINTR, again and again, lest the first signal came too early.
+ */
+static void
+start_timer(double seconds)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct itimerval timer = { .it_interval = { .tv_usec = 20000 } };
+
+	timer.it_value.tv_sec = (time_t)seconds;
+	timer.it_value.tv_usec = (suseconds_t)((seconds - (double)timer.it_value.tv_sec) * 1e6);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void
+stop_timer(void)
+{
+	struct itimerval timer = { 0 };
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+	signal(SIGALRM, SIG_DFL);
+}
+
+/* seconds: how long to wait; below 0: for ever. */
+static void
+take_lock(const char *file, int mode, double seconds)
+{
+	int fd = open(file, O_RDONLY | O_CREAT | O_CLOEXEC, 0666);
+
+	if (fd == -1)
+		fail(file);
+	if (flock(fd, mode | LOCK_NB) == 0)
+		return;
+	if (errno != EWOULDBLOCK)
+		fail(file);
+	if (seconds == 0)
+		exit(LOCK_BUSY);
+	if (seconds > 0)
+		start_timer(seconds);
+	if (flock(fd, mode) == -1) {
+		if (errno == EINTR)
+			exit(LOCK_BUSY);
+		fail(file);
+	}
+	if (seconds > 0)
+		stop_timer();
+}
+
+static double
+parse_seconds(const char *text)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end != '\0' || !(seconds >= 0 && seconds <= 1e8))
+		misuse();
+	return seconds;
+}
+
+static int
+run_tied(char **command)
+{
+	pid_t self = getpid(), child = fork();
+	int status;
+
+	if (child == -1)
+		fail("fork");
+	if (child == 0) {
+		die_with(self);
+		become(command);
+	}
+	while (waitpid(child, &status, 0) == -1) {
+		if (errno != EINTR)
+			fail("waitpid");
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int
+hold(char **arg)
+{
+	int mode = LOCK_EX;
+	double seconds = -1;
+
+	for (; *arg && strcmp(*arg, "--") != 0; arg++) {
+		if (strcmp(*arg, "-s") == 0) {
+			mode = LOCK_SH;
+		} else if (strcmp(*arg, "-w") == 0 && arg[1]) {
+			seconds = parse_seconds(*++arg);
+		} else {
+			take_lock(*arg, mode, seconds);
+			mode = LOCK_EX;
+			seconds = -1;
+		}
+	}
+	if (!*arg || !arg[1])
+		misuse();
+	return run_tied(arg + 1);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc >= 3 && strcmp(argv[1], "tied") == 0) {
+		die_with(getppid());
+		become(argv + 2);
+	}
+	if ((argc == 3 || argc == 4) && strcmp(argv[1], "write") == 0)
+		return write_file(argv[2], argc == 4 ? argv[3] : "644");
+	if (argc >= 5 && strcmp(argv[1], "hold") == 0)
+		return hold(argv + 2);
+	misuse();
+}

@@ -1,0 +1,36 @@
+# The programs that plugins start: what Bash is too slow for, or cannot do. They lie in bin/ where
+# dokku is installed, and the address map's helper in its plugin.
+PLUGIN_OUT := build/bin
+PLUGIN_PROGRAMS := $(PLUGIN_OUT)/helper $(PLUGIN_OUT)/engine $(PLUGIN_OUT)/map
+PLUGIN_SOURCES := plugins/common/programs/helper.c plugins/common/programs/engine.c plugins/services/map.c
+PLUGIN_STD := -std=c11 -D_GNU_SOURCE
+PLUGIN_CC = $(CC) $(PLUGIN_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+
+plugin-programs: $(PLUGIN_PROGRAMS)
+
+# Static: a start costs a third.
+$(PLUGIN_OUT)/helper: plugins/common/programs/helper.c plugins/rules.mk
+	@mkdir -p $(@D)
+	$(PLUGIN_CC) $(filter-out -fPIE,$(LDFLAGS)) -static -o $@ $<
+
+# Linked as check-runner is, for the same reason.
+$(PLUGIN_OUT)/engine: plugins/common/programs/engine.c $(CR_OUT)/check-runner plugins/rules.mk
+	@mkdir -p $(@D)
+	@if [ -e $(CR_OUT)/absent.o ] && $(PLUGIN_CC) $(CR_LIB_CFLAGS) $(CR_HARD_LDFLAGS) $(LDFLAGS) -o $@ $< $(CR_OUT)/absent.o \
+			$(CR_OUT)/util.o $(call cr_archive,curl) $(call cr_archive,z) $(LDLIBS) 2>$(PLUGIN_OUT)/engine.log; then :; else \
+		$(PLUGIN_CC) $(CR_LIB_CFLAGS) $(CR_HARD_LDFLAGS) $(LDFLAGS) -o $@ $< -lcurl $(LDLIBS); fi
+
+PLUGIN_NFTNL = $(or $(wildcard $(shell $(CC) -print-file-name=libnftnl.a)),-lnftnl)
+
+$(PLUGIN_OUT)/map: plugins/services/map.c plugins/rules.mk
+	@mkdir -p $(@D)
+	$(PLUGIN_CC) $(CR_HARD_LDFLAGS) $(LDFLAGS) -o $@ $< $(PLUGIN_NFTNL) -lmnl $(LDLIBS)
+
+# For the tests.
+$(PLUGIN_OUT)/san/map: plugins/services/map.c plugins/rules.mk
+	@mkdir -p $(@D)
+	$(CC) $(PLUGIN_STD) $(CR_WARN) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< -lnftnl -lmnl
+
+plugin-test-programs: plugin-programs $(PLUGIN_OUT)/san/map
+
+.PHONY: plugin-programs plugin-test-programs
