@@ -128,6 +128,20 @@ second line' ]]
 	[[ $status -eq 1 ]]
 }
 
+@test "an app that passes by itself but redirects for ever behind TLS is refused" {
+	dokku_run certs:generate live
+	# As somebody sets it behind another proxy, that is not there.
+	dokku_run nginx:set live x-forwarded-proto-value http
+	run commit_and_push live v4 --env FORCE_HTTPS=1
+	[[ $status -ne 0 && $output == *'but not through nginx'* && $output == *redirect* ]]
+	assert_serves live v3
+	dokku_run nginx:set live x-forwarded-proto-value
+	dokku_run certs:remove live
+	nothing_lost reload
+	run grep 'release: live.localhost v4 answered' "$BATS_FILE_TMPDIR/live.txt"
+	[[ $status -eq 1 ]]
+}
+
 @test "an upload that begins before the switch and ends after it gets its answer" {
 	load_begin slow live --mode upload=4 --mode download=4 --upload-ms 4000 --download-ms 4000
 	sleep 1
