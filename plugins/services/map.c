@@ -1,6 +1,6 @@
 /*
  * Changes and reads the address map in the kernel, for the user dokku: a file capability
- * (CAP_NET_ADMIN) and the group let that user run it, and nobody else. No arguments.
+ * (CAP_NET_ADMIN) and the group let that user run it, and nobody else.
  *
  * stdin, a line each, all of it in one kernel transaction or none:
  *   set SERVICE PORT IP:PORT…   connections to SERVICE:PORT go to these, in turn; at most SHARES
@@ -666,11 +666,40 @@ open_kernel(void)
 	sequence = (uint32_t)time(NULL);
 }
 
+/* What root/by-nginx reads. */
+static void
+print_lines(void)
+{
+	char text[INET_ADDRSTRLEN];
+	bool question = want_list;
+
+	for (size_t i = 0; i < lines_nr; i++) {
+		const struct line *line = &lines[i];
+
+		question = question || line->verb == GET;
+		if (line->verb == GET)
+			continue;
+		inet_ntop(AF_INET, &line->service.address, text, sizeof(text));
+		printf("%s:%u", text, ntohs(line->service.port));
+		for (size_t k = 0; k < line->nr; k++)
+			print_target(line->target[k]);
+		putchar('\n');
+	}
+	if (question)
+		puts("list");
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	read_network();
 	read_lines();
+	if (argc == 2 && strcmp(argv[1], "--lines") == 0) {
+		print_lines();
+		return fflush(stdout) == 0 ? 0 : 1;
+	}
+	if (argc > 1)
+		fail("too many words");
 	open_kernel();
 	require_table();
 	change();

@@ -23,7 +23,7 @@ start_kernel() {
 	fake sudo <<<'[[ $1 != -n ]] || shift; exec nsenter --target "$KERNEL" --net -- "$@"'
 	if [[ ! -e $program ]]; then
 		printf '%s\n' '#!/usr/bin/env bash' '[[ -z ${MAP_REFUSES-} ]] || { echo " !     address map: the kernel refused" >&2; exit 1; }' \
-			'echo map >>"$CALLS"' "exec nsenter --target \"\$KERNEL\" --net --mount -- '$REPO/build/bin/san/map'" >"$program.$$"
+			'echo map >>"$CALLS"' "exec nsenter --target \"\$KERNEL\" --net --mount -- '$REPO/build/bin/san/map' \"\$@\"" >"$program.$$"
 		chmod +x "$program.$$"
 		mv "$program.$$" "$program"
 	fi
