@@ -80,6 +80,14 @@ fake_engine() {
 	chmod +x "$DOKKU_PROGRAMS/engine"
 }
 
+# fake_write - stdin is what happens before our helper writes a file, FILE being its $2; exit there means
+# that it does not.
+fake_write() {
+	rm -f "$DOKKU_PROGRAMS/helper"
+	printf '#!/usr/bin/env bash\nif [[ $1 == write ]]; then\n:\n%s\nfi\nexec "%s/build/bin/helper" "$@"\n' "$(cat)" "$REPO" >"$DOKKU_PROGRAMS/helper"
+	chmod +x "$DOKKU_PROGRAMS/helper"
+}
+
 # made_plugins - PLUGIN_PATH without any plugin but those named; hook adds to it.
 made_plugins() {
 	local name

@@ -320,14 +320,14 @@ B"
 }
 
 @test "a change without a deploy says who holds the lock, and does not blame the lock for other failures" {
-	fake sync <<<'cat "$DOKKU_LIB_ROOT/lock/web" >"$BATS_TEST_TMPDIR/holder"; printf "no space left\n" >&2; exit 1'
+	fake_write <<<'cat "$DOKKU_LIB_ROOT/lock/web" >"$BATS_TEST_TMPDIR/holder"; printf "no space left\n" >&2; exit 1'
 	dokku config:set web A=1
 	assert_status 1
 	assert_error "no space left
  !     config:set: web keeps the config that it had"
 	[[ $(<"$BATS_TEST_TMPDIR/holder") =~ ^[0-9]+\ [0-9:]+\ config:set\ A$ ]]
 	assert_absent "$ENV"
-	fake sync </dev/null
+	fake_write </dev/null
 	dokku config:set --global A=1
 	assert_success "-----> Set for --global: A"
 }
