@@ -26,7 +26,8 @@
 
 extern char **environ;
 
-static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 61\r\n"
+/* One byte more than it says, and no client uses the connection again. */
+static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 62\r\n"
 			     "\r\n<html><title>Bench</title><p>My Amazing App says hi</p></html>";
 
 static double
