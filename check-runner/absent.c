@@ -19,6 +19,14 @@
 		die(EXIT_INTERNAL, "libcurl asked for %s, which is not linked in", #name); \
 	}
 
+/*
+ * And what the C library would load plugins for. Addresses are numbers here, and no home
+ * folder is looked into.
+ */
+ABSENT(getaddrinfo)
+ABSENT(freeaddrinfo)
+ABSENT(getpwuid_r)
+
 /* What a decoder that decodes nothing is. */
 static char nothing;
 

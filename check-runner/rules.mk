@@ -38,8 +38,9 @@ CR_LINK = $(CC) -O2 $(CR_HARD_CFLAGS) $(CFLAGS) $(CR_HARD_LDFLAGS) $(LDFLAGS)
 $(CR_OUT)/check-runner-tls: $(CR_OBJECTS)
 	$(CR_LINK) -o $@ $(CR_OBJECTS) $(CR_LIBS) $(LDLIBS)
 
-# Loading the libraries behind libcurl takes longer than a whole run, so what a plain request
-# needs is linked in, where that is possible. CR_ALONE=no links nothing in.
+# Loading libraries takes longer than a whole run, so all that a plain request needs is linked
+# in, where that is possible, the C library included. check-runner-libc, which loads that one, is
+# for tests that put something in front of it. CR_ALONE=no links nothing in.
 CR_ALONE ?= yes
 cr_archive = $(shell $(CC) -print-file-name=lib$(1).a)
 CR_ARCHIVES = $(call cr_archive,curl) $(call cr_archive,z) $(call cr_archive,pcre2-8)
@@ -57,19 +58,29 @@ $(CR_OUT)/absent.list: $(CR_SRC)/absent.c $(CR_SRC)/rules.mk
 		grep -E '^($(subst $(CR_EMPTY) $(CR_EMPTY),|,$(CR_FOREIGN)))' | while read -r name; do \
 			grep -q "^$$name(" $(CR_SRC)/absent.c || echo "ABSENT($$name)"; done >$@ || :
 
-# A port of this machine that refuses is told from everything else by its exit status.
-$(CR_OUT)/check-runner: $(CR_OUT)/check-runner-tls $(CR_OUT)/absent.list
+# Without it, what wants it does not link, and that is no error.
+$(CR_OUT)/absent.o: $(CR_SRC)/absent.c $(CR_OUT)/absent.list
+	-@$(CC) $(CR_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CR_LIB_CFLAGS) -I$(CR_OUT) $(CPPFLAGS) \
+		$(CFLAGS) -c -o $@ $<
+
+# HOW OTHERWISE: link alone, or take the other program and say so. A port of this machine that
+# refuses is told from everything else by its exit status.
+define cr_link_alone
 	@rm -f $@
 	@if [ '$(CR_ALONE)' = yes ] && \
-		$(CC) $(CR_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CR_LIB_CFLAGS) -I$(CR_OUT) $(CPPFLAGS) \
-			$(CFLAGS) -c -o $(CR_OUT)/absent.o $(CR_SRC)/absent.c 2>$(CR_OUT)/alone.log && \
-		$(CR_LINK) -o $@ $(CR_ALONE_OBJECTS) $(CR_OUT)/absent.o $(CR_ARCHIVES) $(LDLIBS) \
-			2>>$(CR_OUT)/alone.log; \
+		$(1) -o $@ $(CR_ALONE_OBJECTS) $(CR_OUT)/absent.o $(CR_ARCHIVES) $(LDLIBS) >$@.log 2>&1; \
 	then \
-		echo / | $@ --deadline 0.1 127.0.0.1:1 >>$(CR_OUT)/alone.log 2>&1; [ $$? -eq 4 ] || rm -f $@; \
+		echo / | $@ --deadline 0.1 127.0.0.1:1 >>$@.log 2>&1; [ $$? -eq 4 ] || rm -f $@; \
 	fi
-	@if [ ! -e $@ ]; then cp $(CR_OUT)/check-runner-tls $@; \
-		echo 'check-runner loads its libraries at every start: $(CR_OUT)/alone.log says why'; fi
+	@if [ ! -e $@ ]; then cp $(2) $@; \
+		echo '$(@F) loads libraries at every start: $@.log says why'; fi
+endef
+
+$(CR_OUT)/check-runner-libc: $(CR_OUT)/check-runner-tls $(CR_OUT)/absent.o
+	$(call cr_link_alone,$(CR_LINK),$(CR_OUT)/check-runner-tls)
+
+$(CR_OUT)/check-runner: $(CR_OUT)/check-runner-libc
+	$(call cr_link_alone,$(filter-out -pie,$(CR_LINK)) -static-pie,$(CR_OUT)/check-runner-libc)
 
 $(CR_OUT)/%.o: $(CR_SRC)/%.c $(CR_SRC)/rules.mk
 	@mkdir -p $(@D)
@@ -107,7 +118,7 @@ $(CR_OUT)/failmalloc.so: $(CR_TESTS)/failmalloc.c
 
 -include $(wildcard $(CR_ASAN)/*.d)
 
-CR_TEST_NEEDS := $(CR_OUT)/check-runner $(CR_ASAN)/check-runner $(CR_OUT)/hostile \
+CR_TEST_NEEDS := $(CR_OUT)/check-runner $(CR_OUT)/check-runner-libc $(CR_ASAN)/check-runner $(CR_OUT)/hostile \
 	$(CR_OUT)/hostile_test $(CR_OUT)/failmalloc.so $(CR_UNIT:%=$(CR_ASAN)/%)
 
 test-check-runner: $(CR_TEST_NEEDS)

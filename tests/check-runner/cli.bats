@@ -5,6 +5,8 @@ setup_file() {
 	export runner=$PWD/build/check-runner/check-runner
 	export hostile=$PWD/build/check-runner/hostile
 	export failmalloc=$PWD/build/check-runner/failmalloc.so
+	# A library can be put in front of this one.
+	export runner_libc=$PWD/build/check-runner/check-runner-libc
 	"$hostile" 9 >"$BATS_FILE_TMPDIR/port" 3>&- &
 	echo $! >"$BATS_FILE_TMPDIR/pid"
 	until [[ -s $BATS_FILE_TMPDIR/port ]]; do sleep 0.01; done
@@ -482,7 +484,7 @@ https://app.example/ https host app.example sni app.example proto []\n' \
 @test "a plain run loads no library, and TLS has a program of its own" {
 	run ldd "$runner"
 	assert_status 0
-	[[ $output != *curl* && $output != *ssl* && $output != *crypto* ]]
+	assert_has 'statically linked'
 	run "$runner" --version
 	assert_has 'linked in'
 	run "$runner-tls" --version
@@ -607,13 +609,13 @@ each_allocation() {
 	local step=$1 checks=$2 allowed=$3
 	shift 3
 	printf '%b' "$checks" >CHECKS
-	FAIL_COUNT=$PWD/count LD_PRELOAD=$failmalloc "$runner" "$@" "$target" CHECKS >/dev/null || true
+	FAIL_COUNT=$PWD/count LD_PRELOAD=$failmalloc "$runner_libc" "$@" "$target" CHECKS >/dev/null || true
 	local all n rc
 	all=$(<count)
 	((all > 100))
 	for ((n = 1; n <= all; n += step)); do
 		rc=0
-		env FAIL_AT="$n" LD_PRELOAD="$failmalloc" "$runner" "$@" "$target" CHECKS >out 2>&1 || rc=$?
+		env FAIL_AT="$n" LD_PRELOAD="$failmalloc" "$runner_libc" "$@" "$target" CHECKS >out 2>&1 || rc=$?
 		if [[ ! $rc =~ ^($allowed)$ ]]; then
 			echo "allocation $n of $all: $rc"
 			cat out
