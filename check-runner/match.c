@@ -17,6 +17,8 @@
 
 struct match {
 	enum match_kind kind;
+	char *bytes; /* what is looked for byte by byte; NULL where PCRE2 looks */
+	size_t len;
 	pcre2_code *code;
 	pcre2_match_data *data;
 	pcre2_match_context *context; /* regex only, as is the stack */
@@ -81,19 +83,15 @@ compile(const char *text, size_t len, uint32_t flags, struct match_error *error)
 }
 
 static pcre2_code *
-compile_literal(bool icase, const char *text, size_t len, struct match_error *error)
+compile_caseless(const char *text, size_t len, struct match_error *error)
 {
-	uint32_t flags = PCRE2_LITERAL;
-	pcre2_code *code = NULL;
+	uint32_t flags = PCRE2_LITERAL | PCRE2_CASELESS;
+	pcre2_code *code = compile(text, len, flags | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, error);
 
-	if (icase) {
-		flags |= PCRE2_CASELESS;
-		code = compile(text, len, flags | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, error);
-	}
-	/* Bytes are compared as bytes, and a text that is not UTF-8 cannot be more than that. */
-	if (!code)
-		code = compile(text, len, flags, error);
-	return code;
+	if (code || error->no_memory)
+		return code;
+	/* A text that is not UTF-8 has ASCII case at most. */
+	return compile(text, len, flags, error);
 }
 
 /* What a regex needs beside its code: limits, and a stack that is not ours. */
@@ -111,36 +109,45 @@ add_limits(struct match *m)
 	return true;
 }
 
-struct match *
-match_new(enum match_kind kind, bool icase, const char *text, size_t len, struct match_error *error)
+static bool
+compile_match(struct match *m, bool icase, const char *text, size_t len, struct match_error *error)
 {
-	struct match *m = xrealloc(NULL, 1, sizeof(*m));
-
-	*m = (struct match){ .kind = kind };
-	if (kind == MATCH_LITERAL) {
-		m->code = compile_literal(icase, text, len, error);
+	if (m->kind == MATCH_LITERAL) {
+		m->code = compile_caseless(text, len, error);
 	} else if (!refuse_regex(text, len, error)) {
 		uint32_t flags = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
 		m->code = compile(text, len, flags | (icase ? PCRE2_CASELESS : 0), error);
 	}
 	if (!m->code)
-		goto free_match;
+		return false;
 	int jit = pcre2_jit_compile(m->code, PCRE2_JIT_COMPLETE);
-	if (jit != 0 && kind == MATCH_REGEX) {
+	if (jit != 0 && m->kind == MATCH_REGEX) {
 		set_reason(error, 0, "this regex cannot be compiled to machine code");
 		error->no_memory = jit == PCRE2_ERROR_NOMEMORY;
-		goto free_match;
+		return false;
 	}
 	m->data = pcre2_match_data_create(1, NULL);
-	if (!m->data || (kind == MATCH_REGEX && !add_limits(m))) {
+	if (!m->data || (m->kind == MATCH_REGEX && !add_limits(m))) {
 		set_no_memory(error);
-		goto free_match;
+		return false;
+	}
+	return true;
+}
+
+struct match *
+match_new(enum match_kind kind, bool icase, const char *text, size_t len, struct match_error *error)
+{
+	struct match *m = xrealloc(NULL, 1, sizeof(*m));
+
+	*m = (struct match){ .kind = kind, .len = len };
+	if (kind == MATCH_LITERAL && !icase) {
+		/* Machine code would be faster in megabytes of body, and costs every run. */
+		m->bytes = xcopy(text, len);
+	} else if (!compile_match(m, icase, text, len, error)) {
+		match_free(m);
+		return NULL;
 	}
 	return m;
-
-free_match:
-	match_free(m);
-	return NULL;
 }
 
 void
@@ -148,6 +155,7 @@ match_free(struct match *m)
 {
 	if (!m)
 		return;
+	free(m->bytes);
 	pcre2_jit_stack_free(m->stack);
 	pcre2_match_context_free(m->context);
 	pcre2_match_data_free(m->data);
@@ -199,6 +207,17 @@ watched_match(const struct match *m, PCRE2_SPTR subject, size_t len, int64_t bud
 	return found;
 }
 
+static enum match_answer
+find_literal(const struct match *m, const char *subject, size_t len, struct match_span *span)
+{
+	const char *hit = find_bytes(subject, len, m->bytes, m->len);
+
+	if (hit && span)
+		*span = (struct match_span){ (size_t)(hit - subject),
+			(size_t)(hit - subject) + m->len };
+	return hit ? MATCH_YES : MATCH_NO;
+}
+
 enum match_answer
 match_find(
 	struct match *m, const char *subject, size_t len, int64_t budget, struct match_span *span)
@@ -206,6 +225,8 @@ match_find(
 	PCRE2_SPTR bytes = (PCRE2_SPTR)(len == 0 ? "" : subject);
 	int found;
 
+	if (m->bytes)
+		return find_literal(m, subject, len, span);
 	if (m->kind == MATCH_LITERAL) {
 		found = pcre2_match(m->code, bytes, len, 0, 0, m->data, NULL);
 	} else if (budget <= 0) {
