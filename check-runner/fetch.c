@@ -333,8 +333,8 @@ take_body(char *bytes, size_t size, size_t n, void *client)
 		return n;
 	t->response->bytes += n;
 	enum fetch_take take = t->request.take(t->request.taker, bytes, n);
-	if (take == FETCH_TOO_MUCH) {
-		t->refused = FETCH_TOO_BIG;
+	if (take == FETCH_TOO_MUCH || take == FETCH_TOO_LATE) {
+		t->refused = take == FETCH_TOO_MUCH ? FETCH_TOO_BIG : FETCH_TIMEOUT;
 		return 0;
 	}
 	t->enough = take == FETCH_ENOUGH;

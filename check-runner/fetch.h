@@ -42,6 +42,7 @@ enum fetch_take {
 	FETCH_MORE,
 	FETCH_ENOUGH, /* the rest is not needed */
 	FETCH_TOO_MUCH,
+	FETCH_TOO_LATE, /* the time of the request went into looking at the body */
 };
 
 /* All of it is borrowed until the request has ended. */

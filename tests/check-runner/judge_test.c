@@ -276,13 +276,30 @@ enough(void)
 		struct judge j = { 0 };
 		struct fetch_response r = { .status = table[i].status, .bytes = 6 };
 		(void)checks_parse(&c, table[i].check, strlen(table[i].check), &vars);
-		judge_start(&j, &c.item[0], &r, clock_now());
+		judge_start(&j, &c.item[0], &r, clock_now() + UTIL_SECOND);
 		ROW_INT(judge_take(&j, "needle", 6), table[i].want, table[i].check);
 		r.bytes = JUDGE_MAX_BODY + 1;
 		INT(judge_take(&j, "x", 1), FETCH_TOO_MUCH);
 		judge_release(&j);
 		checks_clear(&c);
 	}
+}
+
+/* What is decided when the time is over counts; for the rest there is no more time. */
+static void
+too_late(void)
+{
+	struct vars vars = { 0 };
+	struct checks c;
+	struct judge j = { 0 };
+	struct fetch_response r = { .status = 200, .bytes = 6 };
+
+	(void)checks_parse(&c, "/ needle", 8, &vars);
+	judge_start(&j, &c.item[0], &r, clock_now() - 1);
+	INT(judge_take(&j, "absent", 6), FETCH_TOO_LATE);
+	INT(judge_take(&j, "needle", 6), FETCH_ENOUGH);
+	judge_release(&j);
+	checks_clear(&c);
 }
 
 /* A regex that has no time left is no answer. */
@@ -320,6 +337,7 @@ main(void)
 	broken_answers();
 	long_bodies();
 	enough();
+	too_late();
 	no_time();
 	return test_end("judge");
 }
