@@ -429,43 +429,45 @@ do_spaces(struct request *r)
 	page(r->fd, "200 OK", "", body, sizeof(body));
 }
 
+/* A page of total bytes: the letter a, and then the end. */
+static void
+long_page(int fd, size_t total, const char *end)
+{
+	char piece[16384];
+	size_t left = total - strlen(end);
+	int n = snprintf(piece, sizeof(piece), OK "Content-Length: %zu\r\n\r\n", total);
+	bool sent = send_all(fd, piece, (size_t)n);
+
+	memset(piece, 'a', sizeof(piece));
+	for (; sent && left > 0; left -= left < sizeof(piece) ? left : sizeof(piece))
+		sent = send_all(fd, piece, left < sizeof(piece) ? left : sizeof(piece));
+	if (sent)
+		(void)say(fd, end);
+}
+
 static void
 do_big(struct request *r)
 {
-	static char body[8 << 20];
-
-	memset(body, 'a', sizeof(body));
-	memcpy(body + sizeof(body) - 6, "needle", 6);
-	page(r->fd, "200 OK", "", body, sizeof(body));
+	long_page(r->fd, 8 << 20, "needle");
 }
 
 static void
 do_too_big(struct request *r)
 {
-	static char body[(8 << 20) + 1];
-
-	memset(body, 'a', sizeof(body));
-	page(r->fd, "200 OK", "", body, sizeof(body));
+	long_page(r->fd, (8 << 20) + 1, "");
 }
 
 static void
 do_two_mib(struct request *r)
 {
-	static char body[2 << 20];
-
-	memset(body, 'a', sizeof(body));
-	memcpy(body + sizeof(body) - 6, "needle", 6);
-	page(r->fd, "200 OK", "", body, sizeof(body));
+	long_page(r->fd, 2 << 20, "needle");
 }
 
 /* Bytes that look like the start of the wanted text at every position. */
 static void
 do_almost(struct request *r)
 {
-	static char body[1 << 20];
-
-	memset(body, 'a', sizeof(body));
-	page(r->fd, "200 OK", "", body, sizeof(body));
+	long_page(r->fd, 1 << 20, "");
 }
 
 static void

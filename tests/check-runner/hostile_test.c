@@ -26,9 +26,7 @@
 #define GRACE_MS 500
 #define ORDINARY_KB (16 * 1024)
 #define HOSTILE_KB (32 * 1024)
-#define IDLE_LANES 3
-#define BUSY_LANES 2
-#define LANES (IDLE_LANES + BUSY_LANES)
+#define LANES 3
 
 extern char **environ;
 
@@ -120,7 +118,7 @@ static const struct row idle[] = {
 		0 },
 };
 
-/* These take a core each, so there is only one of them for each. */
+/* Each of these takes a core to itself, so they run one after another. */
 static const struct row busy[] = {
 	/* What is right is right, however it is sent. */
 	{ "/split-far My Amazing App", 0, "ok ", 0 },
@@ -319,9 +317,12 @@ many_texts(void)
 	return &row;
 }
 
-/* Start a process for the rows first, first + step, … Returns a pipe that brings their count. */
+/*
+ * Start a process for the busy rows, or for every so manieth idle one. Returns a pipe that brings
+ * their count.
+ */
 static int
-start_lane(const struct row *table, size_t nr, size_t first, size_t step)
+start_lane(size_t lane)
 {
 	int told[2];
 
@@ -330,10 +331,12 @@ start_lane(const struct row *table, size_t nr, size_t first, size_t step)
 	fflush(stdout);
 	pid_t pid = fork();
 	if (pid == 0) {
-		for (size_t i = first; i < nr; i += step)
-			check_row(&table[i]);
-		if (table == busy && first == 0)
+		for (size_t i = 0; lane == 0 && i < TEST_COUNT(busy); i++)
+			check_row(&busy[i]);
+		if (lane == 0)
 			check_row(many_texts());
+		for (size_t i = lane - 1; lane > 0 && i < TEST_COUNT(idle); i += LANES - 1)
+			check_row(&idle[i]);
 		fflush(stdout);
 		_exit(write(told[1], &test_count, sizeof(test_count)) < 0);
 	}
@@ -366,10 +369,8 @@ main(int argc, char **argv)
 	pid_t server = start_server(argv[2], forbidden);
 	program = argv[1];
 	measured = argc < 4;
-	for (size_t i = 0; i < IDLE_LANES; i++)
-		told[i] = start_lane(idle, TEST_COUNT(idle), i, IDLE_LANES);
-	for (size_t i = 0; i < BUSY_LANES; i++)
-		told[IDLE_LANES + i] = start_lane(busy, TEST_COUNT(busy), i, BUSY_LANES);
+	for (size_t i = 0; i < LANES; i++)
+		told[i] = start_lane(i);
 	for (size_t i = 0; i < LANES; i++)
 		end_lane(told[i]);
 	IS(accept(canary, NULL, NULL) < 0 && errno == EAGAIN);
