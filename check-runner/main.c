@@ -161,12 +161,15 @@ open_draft(const struct options *o)
 	umask(mask);
 	buf_init(&path, strlen(o->report) + 8);
 	(void)buf_addf(&path, "%s.XXXXXX", o->report);
+	draft.name = xcopy(o->report + folder_len, strlen(o->report + folder_len));
+	char *temporary = xcopy(path.bytes + folder_len, path.len - folder_len);
 	draft.folder = open(folder_len > 0 ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = draft.folder < 0 ? -1 : mkstemp(path.bytes);
 	if (fd < 0)
 		die(EXIT_MISUSE, "--report %s: %s", o->report, strerror(errno));
-	draft.name = xcopy(o->report + folder_len, strlen(o->report + folder_len));
-	draft.temporary = xcopy(path.bytes + folder_len, path.len - folder_len);
+	/* From here on, whatever ends the program removes the file. */
+	memcpy(temporary, path.bytes + folder_len, path.len - folder_len);
+	draft.temporary = temporary;
 	fchmod(fd, 0666 & ~mask);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	draft.file = fdopen(fd, "w");

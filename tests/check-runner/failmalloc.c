@@ -1,19 +1,21 @@
 /*
  * Preloaded: the allocation number FAIL_AT after main has begun fails, and with FAIL_ON set all
  * after it as well. Every malloc, calloc and realloc of the process counts, the libraries'
- * included. At the end the number of allocations is written to the file that FAIL_COUNT names.
+ * included. With FAIL_EACH instead, main runs once for every number that it reaches, each time
+ * in a child: stdout gets a line "NUMBER STATUS SAID", SAID being 1 if what the child printed has
+ * the text of FAIL_EACH in it, and below it, indented, what that was. Number 0 fails nothing.
  */
 #define _GNU_SOURCE 1
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 extern void *__libc_malloc(size_t n);
@@ -23,16 +25,17 @@ extern void *__libc_realloc(void *p, size_t n);
 static bool begun;
 static bool forever;
 static unsigned long fail_at;
-static unsigned long count;
-static int count_fd = -1;
+/* Of the process, which a parent may see. */
+static unsigned long own_count;
+static unsigned long *count = &own_count;
 
 static bool
 fails(void)
 {
 	if (!begun)
 		return false;
-	count++;
-	if (count == fail_at || (forever && fail_at > 0 && count > fail_at)) {
+	++*count;
+	if (*count == fail_at || (forever && fail_at > 0 && *count > fail_at)) {
 		errno = ENOMEM;
 		return true;
 	}
@@ -57,40 +60,65 @@ realloc(void *p, size_t n)
 	return fails() ? NULL : __libc_realloc(p, n);
 }
 
-static void
-write_count(void)
-{
-	char text[32];
-	int n = snprintf(text, sizeof(text), "%lu\n", count);
-
-	begun = false;
-	if (count_fd >= 0 && write(count_fd, text, (size_t)n) < 0)
-		abort();
-}
-
-/* The program ends without the handlers of its libraries. */
-void
-_exit(int status)
-{
-	write_count();
-	syscall(SYS_exit_group, status);
-	__builtin_unreachable();
-}
-
 static int (*real_main)(int, char **, char **);
+
+/* What a child printed, and whether it is what was to be printed. */
+static void
+show(unsigned long n, int status, int out, const char *text)
+{
+	static char said[65536];
+	char *said_end;
+	ssize_t len = pread(out, said, sizeof(said) - 1, 0);
+
+	said[len > 0 ? len : 0] = '\0';
+	printf("%lu %d %d\n", n, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+		strstr(said, text) != NULL);
+	for (char *line = strtok_r(said, "\n", &said_end); line;
+		line = strtok_r(NULL, "\n", &said_end))
+		printf("\t%s\n", line);
+	fflush(stdout);
+}
+
+/* A number that is not reached is the end. */
+static int
+run_each(int argc, char **argv, char **env, const char *text)
+{
+	unsigned long *shared = mmap(
+		NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status = 0;
+
+	if (shared == MAP_FAILED)
+		return 2;
+	for (unsigned long n = 0; n == 0 || *shared >= n - 1; n++) {
+		int out = memfd_create("out", MFD_CLOEXEC);
+		*shared = 0;
+		pid_t child = fork();
+		if (child == 0) {
+			fail_at = n;
+			count = shared;
+			dup2(out, STDOUT_FILENO);
+			dup2(out, STDERR_FILENO);
+			begun = true;
+			exit(real_main(argc, argv, env));
+		}
+		if (child < 0 || out < 0 || waitpid(child, &status, 0) < 0)
+			return 2;
+		show(n, status, out, text);
+		close(out);
+	}
+	return 0;
+}
 
 static int
 counted_main(int argc, char **argv, char **env)
 {
 	const char *at = getenv("FAIL_AT");
-	const char *path = getenv("FAIL_COUNT");
+	const char *each = getenv("FAIL_EACH");
 
-	fail_at = at ? strtoul(at, NULL, 10) : 0;
 	forever = getenv("FAIL_ON") != NULL;
-	/* Before the program contains itself. */
-	if (path)
-		count_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	atexit(write_count);
+	if (each)
+		return run_each(argc, argv, env, each);
+	fail_at = at ? strtoul(at, NULL, 10) : 0;
 	begun = true;
 	return real_main(argc, argv, env);
 }
