@@ -112,14 +112,14 @@ $(CR_OUT)/hostile $(CR_OUT)/hostile_test: $(CR_OUT)/%: $(CR_TESTS)/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CR_TEST_FLAGS) -O2 -o $@ $<
 
-$(CR_OUT)/failmalloc.so: $(CR_TESTS)/failmalloc.c
+$(CR_OUT)/failmalloc.so $(CR_OUT)/pretend.so: $(CR_OUT)/%.so: $(CR_TESTS)/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CR_TEST_FLAGS) -O2 -fPIC -shared -o $@ $< -ldl
 
 -include $(wildcard $(CR_ASAN)/*.d)
 
 CR_TEST_NEEDS := $(CR_OUT)/check-runner $(CR_OUT)/check-runner-libc $(CR_ASAN)/check-runner $(CR_OUT)/hostile \
-	$(CR_OUT)/hostile_test $(CR_OUT)/failmalloc.so $(CR_UNIT:%=$(CR_ASAN)/%)
+	$(CR_OUT)/hostile_test $(CR_OUT)/failmalloc.so $(CR_OUT)/pretend.so $(CR_UNIT:%=$(CR_ASAN)/%)
 
 test-check-runner: $(CR_TEST_NEEDS)
 	@$(CR_TESTS)/run $(CR_UNIT:%=$(CR_ASAN)/%)

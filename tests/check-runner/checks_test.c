@@ -223,6 +223,13 @@ static const struct row errors[] = {
 	{ "/a\n  > content-length: 3\n",
 		"1 GET /a\n2:5: Content-Length, Transfer-Encoding and "
 		"Connection are not yours to set\n" },
+	{ "/a\n  > Transfer-Encoding: chunked\n",
+		"1 GET /a\n2:5: Content-Length, Transfer-Encoding and "
+		"Connection are not yours to set\n" },
+	{ "/a\n  > connection:close\n",
+		"1 GET /a\n2:5: Content-Length, Transfer-Encoding and "
+		"Connection are not yours to set\n" },
+	{ "/a\n  > X: a\rb\n", "1 GET /a\n2:5: a header may not hold control characters\n" },
 	{ "/a\n  > Host: x\n",
 		"1 GET /a\n2:5: the host is part of the check: write //host/path\n" },
 	{ "/a\n  > X: {{ var \"NONE\" }}\n", "1 GET /a\n2:16: no value for {{ var \"NONE\" }}\n" },

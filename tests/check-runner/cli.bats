@@ -93,6 +93,17 @@ localhost:80
 LINES
 }
 
+@test "--help names every option, and the manual page too" {
+	run "$runner" --help
+	assert_status 0
+	local option
+	for option in host header tls tls-port var vars-from wait timeout attempts deadline pid format report lint color \
+		selftest version help; do
+		assert_has " --$option"
+		grep -q " -$option\\b" "${manual%/*}/check-runner.1"
+	done
+}
+
 @test "a control character in --header is refused" {
 	run "$runner" --header $'X: a\r\nY: b' "$target"
 	assert_status 2
@@ -221,9 +232,9 @@ FAIL /: connection refused"
 		(.duration_ms | type), (.checks | length), .checks[0].ok, .checks[1].ok,
 		.checks[1].warn, .checks[1].name, .checks[1].status, .checks[0].url, .checks[0].bytes,
 		.checks[0].reason, .checks[0].verdict, .checks[1].verdict, .checks[0].attempts,
-		(.checks[0].ms | keys)]' <<<"$output"
+		(.checks[0].ms | keys), keys_unsorted, (.checks[0] | keys_unsorted)]' <<<"$output"
 	assert_status 0
-	assert_output '[1,true,"pass",0,"number","number",2,true,false,true,"a b",404,"http://'"$target"'/page",54,null,"passed","status",1,["connect","first_byte","total"]]'
+	assert_output '[1,true,"pass",0,"number","number",2,true,false,true,"a b",404,"http://'"$target"'/page",54,null,"passed","status",1,["connect","first_byte","total"],["version","target","verdict","exit","ready_ms","duration_ms","checks"],["line","name","method","url","ok","warn","verdict","status","attempts","reason","bytes","redirects","ms"]]'
 }
 
 @test "json of a failure, of a closed port, of a gone process and of misuse" {
@@ -344,6 +355,57 @@ CHECKS:4:7: not a regex: missing closing parenthesis'
 	assert_status 0
 }
 
+@test "every method goes out as it is written" {
+	asks 'GET /echo\n  < X-Method: = GET\nHEAD /echo\n  < X-Method: = HEAD\nPOST /echo\n  < X-Method: = POST
+PUT /echo\n  < X-Method: = PUT\nPATCH /echo\n  < X-Method: = PATCH\nDELETE /echo\n  < X-Method: = DELETE
+OPTIONS /echo\n  < X-Method: = OPTIONS\n/echo\n  < X-Method: = GET\n' "$target"
+	assert_status 0
+	[[ $(grep -c '^ok' <<<"$output") -eq 8 ]]
+}
+
+@test "a body is sent, as JSON unless a header says what it is" {
+	asks 'POST /echo {"ping": true}\n  {"ping": true}\n  ~ (?m)^Content-Type: application/json\\r$
+PUT /echo [1]\n  > content-type: text/x-mine\n  [1]\n  ~ (?im)^content-type: text/x-mine\\r$\n  ! application/json
+POST /echo [1]\n  [1]\n  ~ (?m)^Content-Type: text/global\\r$\n  ! application/json\n  > Content-Type: text/global\n' "$target"
+	assert_status 0
+	asks 'POST /echo [1]\n  [1]\n  ~ (?m)^Content-Type: text/global\\r$\n  ! application/json\n' \
+		--header 'Content-Type: text/global' "$target"
+	assert_status 0
+}
+
+@test "every --host is ours in redirects, and every --header is sent" {
+	asks '/to?http://b.example/page Amazing\n/to?http://c.example/page moved\n/echo Host: a.example
+  ~ (?m)^X-A: 1\\r$\n  ~ (?m)^X-B: 2\\r$\n' \
+		--host a.example --host b.example --header 'X-A: 1' --header 'X-B: 2' "$target"
+	assert_status 0
+}
+
+@test "a check that has passed is not asked again" {
+	asks '/once?9 ready once\n/none\n' --deadline 0.4 "$target"
+	assert_status 1
+	assert_has 'ok   /once'
+	asks '= /count?9 1\n' "$target"
+	assert_status 0
+}
+
+@test "TIMEOUT bounds one request, and the file's wins over --timeout" {
+	asks 'TIMEOUT=50ms\n/hang x\n' --timeout 60 --deadline 0.4 "$target"
+	assert_status 4
+	local tries
+	tries=$("$runner" --timeout 60 --deadline 0.4 --format json "$target" CHECKS | jq '.checks[0].attempts')
+	((tries >= 3))
+	asks '/hang x\n' --timeout 60 --deadline 0.4 --format json "$target"
+	[[ $(jq '.checks[0].attempts' <<<"$output") == 1 ]]
+	asks '/hang x\n' --timeout 0.05 --deadline 0.4 --format json "$target"
+	(($(jq '.checks[0].attempts' <<<"$output") >= 3))
+}
+
+@test "nothing in the file is executed" {
+	asks '/page $(touch one)\n/page `touch two`\n/$(touch three)\nname="$(touch four)" /page\n' --deadline 0.2 "$target"
+	assert_status 1
+	[[ $(echo *) == CHECKS ]]
+}
+
 @test "the environment changes nothing" {
 	export http_proxy=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9 all_proxy=http://127.0.0.1:9
 	export ALL_PROXY=socks5://127.0.0.1:9 CURL_CA_BUNDLE=/x SSLKEYLOGFILE=keys HOME=$PWD
@@ -366,6 +428,10 @@ CHECKS:4:7: not a regex: missing closing parenthesis'
 	assert_has $'\033[32mok\033[0m   /page'
 	NO_COLOR=1 run script -qec "$runner $target CHECKS" /dev/null
 	[[ $output != *$'\033'* ]]
+	run script -qec "$runner --color never $target CHECKS" /dev/null
+	[[ $output != *$'\033'* ]]
+	asks '/page Amazing\nwarn /none\n' --color always --deadline 0.2 "$target"
+	assert_has $'\033[33mwarn\033[0m /none'
 }
 
 @test "on a terminal, one line shows what is waited for and is gone at the end" {
@@ -373,6 +439,9 @@ CHECKS:4:7: not a regex: missing closing parenthesis'
 	run script -qec "$runner --deadline 0.5 $target CHECKS" /dev/null
 	assert_has $'\r\033[K1 of 2 ok, 0 s left, waiting for /none: 404, not below 400: nothing here'
 	assert_has $'\r\033[K\033[32mok'
+	# It never takes a second line: 39 characters and what clears it.
+	run script -qec "stty cols 40; $runner --deadline 0.5 $target CHECKS" /dev/null
+	assert_has $'\r\033[K1 of 2 ok, 0 s left, waiting for /none:\r\033[K'
 }
 
 @test "IPv6" {
@@ -455,15 +524,55 @@ https://app.example/ https host app.example sni app.example proto []\n' \
 	done
 }
 
-@test "it is contained, and says so" {
+@test "it is contained, says so, and proves it" {
 	run "$runner" --version
 	assert_status 0
 	assert_has 'check-runner 1.'
-	assert_has 'containment: rlimits, no_new_privs'
+	assert_has 'containment: rlimits, no_new_privs, landlock (ABI '
+	assert_has ', seccomp'
 	run "$runner" --selftest
-	[[ $output != *'NOT DENIED'* || $output == *'cannot restrict ports'* ]]
-	assert_has 'denied      opening a file to read'
-	assert_has 'denied      starting a program'
+	local denied=8
+	if [[ $output == *'cannot restrict ports'* ]]; then
+		assert_status 1
+		denied=7
+	else
+		assert_status 0
+	fi
+	[[ $(grep -c '^denied ' <<<"$output") -eq denied ]]
+	assert_has 'denied      opening a file to read: '
+	assert_has 'denied      opening a file to write: '
+	assert_has 'denied      starting a program: '
+	assert_has 'denied      a new process: '
+	assert_has 'denied      memory to run code from: '
+}
+
+# LD_PRELOAD is for the program alone: what run starts beside it may not be what it pretends.
+pretending() {
+	PRETEND=$1 LD_PRELOAD=$pretend "$runner_libc" "${@:2}"
+}
+
+@test "on an older kernel it does without, and says so" {
+	run pretending old-kernel --version
+	assert_status 0
+	assert_has 'containment: rlimits, no_new_privs, no landlock (not in this kernel), no seccomp (not in this kernel)'
+	run pretending old-kernel --selftest
+	assert_status 1
+	[[ $(grep -c '^NOT DENIED  ' <<<"$output") -eq 8 && $(grep -c 'a new process' <<<"$output") -eq 1 ]]
+	[[ ! -e /tmp/check-runner-selftest ]]
+	run pretending old-kernel "$target" - <<<'/page Amazing'
+	assert_status 0
+	sleep 0.2 3>&- &
+	run pretending old-kernel --pid $! --deadline 20 "$closed" - <<<'/ x'
+	assert_status 3
+	assert_has "FAIL the process exited (pid $!) after 0."
+}
+
+@test "no clock on the wall moves a deadline" {
+	run pretending wild-clock --deadline 5 "$target" - <<<'/slow?150 slow'
+	assert_status 0
+	run pretending wild-clock --deadline 0.3 "$closed" - <<<'/ x'
+	assert_status 4
+	assert_has 'within 0.3'
 }
 
 @test "it works for a user without any rights" {

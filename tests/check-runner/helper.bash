@@ -6,6 +6,7 @@ setup_file() {
 	export runner=$PWD/build/check-runner/check-runner
 	export hostile=$PWD/build/check-runner/hostile
 	export failmalloc=$PWD/build/check-runner/failmalloc.so
+	export pretend=$PWD/build/check-runner/pretend.so
 	# A library can be put in front of this one.
 	export runner_libc=$PWD/build/check-runner/check-runner-libc
 	"$hostile" 9 >"$BATS_FILE_TMPDIR/port" 3>&- &

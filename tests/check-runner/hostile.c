@@ -149,27 +149,74 @@ crc32_of(const unsigned char *bytes, size_t n)
 	return ~crc;
 }
 
-/* A gzip file of one stored block. */
-static size_t
-gzip_stored(unsigned char *out, const char *text)
+static uint32_t
+adler32_of(const unsigned char *bytes, size_t n)
 {
-	static const unsigned char head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1 };
-	size_t len = strlen(text);
-	uint32_t crc = crc32_of((const unsigned char *)text, len);
-	size_t n = sizeof(head);
+	uint32_t sum = 1;
+	uint32_t sums = 0;
 
-	memcpy(out, head, n);
+	for (size_t i = 0; i < n; i++) {
+		sum = (sum + bytes[i]) % 65521;
+		sums = (sums + sum) % 65521;
+	}
+	return sums << 16 | sum;
+}
+
+/* A deflate block that stores, and is the last one. */
+static size_t
+stored(unsigned char *out, const char *text)
+{
+	size_t len = strlen(text);
+	size_t n = 0;
+
+	out[n++] = 1;
 	out[n++] = (unsigned char)len;
 	out[n++] = (unsigned char)(len >> 8);
 	out[n++] = (unsigned char)~len;
 	out[n++] = (unsigned char)(~len >> 8);
 	memcpy(out + n, text, len);
-	n += len;
+	return n + len;
+}
+
+/* A gzip file of one stored block. */
+static size_t
+gzip_stored(unsigned char *out, const char *text)
+{
+	static const unsigned char head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
+	size_t len = strlen(text);
+	uint32_t crc = crc32_of((const unsigned char *)text, len);
+	size_t n = sizeof(head);
+
+	memcpy(out, head, n);
+	n += stored(out + n, text);
 	for (int i = 0; i < 4; i++)
 		out[n++] = (unsigned char)(crc >> 8 * i);
 	for (int i = 0; i < 4; i++)
 		out[n++] = (unsigned char)((uint32_t)len >> 8 * i);
 	return n;
+}
+
+/* What the standard calls deflate has a head and a sum; what some servers send has neither. */
+static void
+do_deflate(struct request *r)
+{
+	static const char text[] = "a page that was packed";
+	unsigned char body[256] = { 0x78, 0x01 };
+	size_t n = 2 + stored(body + 2, text);
+	uint32_t sum = adler32_of((const unsigned char *)text, strlen(text));
+
+	for (int i = 3; i >= 0; i--)
+		body[n++] = (unsigned char)(sum >> 8 * i);
+	page(r->fd, "200 OK", "Content-Encoding: deflate\r\n", body, n);
+}
+
+static void
+do_deflate_raw(struct request *r)
+{
+	unsigned char body[256];
+	size_t n = stored(body, "a page that was packed");
+
+	page(r->fd, "200 OK", "Content-Encoding: deflate\r\n", body, n);
 }
 
 static void
@@ -523,8 +570,12 @@ do_count(struct request *r)
 static void
 do_echo(struct request *r)
 {
-	page(r->fd, "200 OK", "Content-Type: text/plain\r\nX-One: 1\r\nX-Two: a\r\nX-Two: b\r\n",
-		r->text, r->len);
+	char headers[256];
+
+	snprintf(headers, sizeof(headers),
+		"Content-Type: text/plain\r\nX-One: 1\r\nX-Two: a\r\nX-Two: b\r\nX-Method: %s\r\n",
+		r->method);
+	page(r->fd, "200 OK", headers, r->text, r->len);
 }
 
 static void
@@ -571,6 +622,20 @@ static void
 do_loop(struct request *r)
 {
 	redirect(r->fd, "302 Found", "/loop");
+}
+
+/* /hops?N: as many redirects, and then a page. */
+static void
+do_hops(struct request *r)
+{
+	char location[64];
+	long left = strtol(r->query, NULL, 10);
+
+	snprintf(location, sizeof(location), "/hops?%ld", left - 1);
+	if (left > 0)
+		redirect(r->fd, "302 Found", location);
+	else
+		text_page(r->fd, "arrived");
 }
 
 static void
@@ -627,6 +692,8 @@ static const struct {
 	{ "/", do_page },
 	{ "/page", do_page },
 	{ "/gzip", do_gzip },
+	{ "/deflate", do_deflate },
+	{ "/deflate-raw", do_deflate_raw },
 	{ "/gzip-broken", do_gzip_broken },
 	{ "/bomb", do_bomb },
 	{ "/bomb-nested", do_bomb_nested },
@@ -671,6 +738,7 @@ static const struct {
 	{ "/to", do_to },
 	{ "/to-307", do_to_307 },
 	{ "/secure", do_secure },
+	{ "/hops", do_hops },
 	{ "/loop", do_loop },
 	{ "/loop-big", do_loop_big },
 	{ "/bad-length", do_bad_length },

@@ -43,6 +43,8 @@ static const struct row idle[] = {
 	{ "/page My Amazing App", 0, "ok   /page \"My Amazing App\"  (", 0 },
 	{ "/split My Amazing App", 0, "ok ", 0 },
 	{ "/gzip that was packed", 0, "ok ", 0 },
+	{ "/deflate that was packed", 0, "ok ", 0 },
+	{ "/deflate-raw that was packed", 0, "ok ", 0 },
 	{ "/nul needle", 0, "ok ", 0 },
 	{ "~ /nul e\\x00a", 0, "ok ", 0 },
 	{ "/invalid needle", 0, "ok ", 0 },
@@ -78,6 +80,9 @@ static const struct row idle[] = {
 	{ "/cut-chunked needle", 1, "200, but the connection ended before its body did", 0 },
 	{ "/empty needle", 4, "FAIL /empty: the connection was closed without an answer", 0 },
 	/* Redirects stay with us. */
+	{ "/hops?10 arrived", 0, "ok ", 0 },
+	{ "/hops?11 arrived", 1, "more than 10 redirects, the last to http://app.example/hops?1",
+		0 },
 	{ "/loop x", 1, "more than 10 redirects, the last to http://app.example/loop", 0 },
 	{ "/to?/page My Amazing App", 0, "ok ", 0 },
 	{ "/to?page My Amazing App", 0, "ok ", 0 },
