@@ -250,6 +250,28 @@ long_bodies(void)
 	free(body);
 }
 
+/* Of a line that is longer, 200 characters are shown: where it begins, around a hit, at its end. */
+static void
+excerpts(void)
+{
+	static char line[201];
+	static char body[5001];
+	char want[400];
+
+	memset(line, 'x', sizeof(line) - 1);
+	memset(body, 'x', sizeof(body) - 1);
+	snprintf(want, sizeof(want), " 5000 bytes: %s…", line);
+	judge_long("/ absent", body, 5000, VERDICT_MISSING, want);
+	/* "Our " is the piece that is found, and stands in the middle. */
+	memcpy(body + 2500, "Our Team", 8);
+	snprintf(want, sizeof(want), " 5000 bytes: …%.98sOur Team%.94s…", line, line);
+	judge_long("/ Our Big Team", body, 5000, VERDICT_MISSING, want);
+	memset(body, 'x', sizeof(body) - 1);
+	memcpy(body + 4992, "Our Team", 8);
+	snprintf(want, sizeof(want), " 5000 bytes: …%.192sOur Team", line);
+	judge_long("/ Our Big Team", body, 5000, VERDICT_MISSING, want);
+}
+
 /* The transfer ends at the first hit, but only if nothing else needs the body. */
 static void
 enough(void)
@@ -336,6 +358,7 @@ main(void)
 	verdicts();
 	broken_answers();
 	long_bodies();
+	excerpts();
 	enough();
 	too_late();
 	no_time();
