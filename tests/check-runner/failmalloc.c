@@ -109,6 +109,13 @@ run_each(int argc, char **argv, char **env, const char *text)
 	return 0;
 }
 
+/* What writes the coverage down has its memory. */
+static void
+end(void)
+{
+	begun = false;
+}
+
 static int
 counted_main(int argc, char **argv, char **env)
 {
@@ -119,6 +126,7 @@ counted_main(int argc, char **argv, char **env)
 	if (each)
 		return run_each(argc, argv, env, each);
 	fail_at = at ? strtoul(at, NULL, 10) : 0;
+	atexit(end);
 	begun = true;
 	return real_main(argc, argv, env);
 }
