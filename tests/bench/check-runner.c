@@ -1,6 +1,7 @@
 /*
- * The tools of the bench. "serve" is a fast server on 127.0.0.1, "time" runs a command many times
- * and prints its medians, "latency" starts servers after random delays and measures how long
+ * The tools of the bench. "serve" is a fast server on 127.0.0.1, "race" runs commands many times
+ * in turn, so that a busy moment hits all of them, and prints their medians, "bare" is the least
+ * that a client can do, and "latency" starts servers after random delays and measures how long
  * after the first listen() a command passes.
  */
 #define _DEFAULT_SOURCE 1
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #define MAX_RUNS 1000
+#define MAX_COMMANDS 8
 
 extern char **environ;
 
@@ -129,39 +131,78 @@ median(double *values, size_t nr)
 	return values[nr / 2];
 }
 
-static double
-cpu_ms(void)
-{
-	struct rusage u;
+struct runner {
+	char **command;
+	double wall[MAX_RUNS];
+	double cpu[MAX_RUNS];
+	long kb;
+	bool failed;
+};
 
-	getrusage(RUSAGE_CHILDREN, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
-		(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
+static double
+ms_of(struct timeval t)
+{
+	return (double)t.tv_sec * 1e3 + (double)t.tv_usec / 1e3;
 }
 
-/* Prints "wall_ms cpu_ms peak_kb"; the command must succeed every time. */
-static int
-time_command(size_t runs, char **command)
+/* What a command waited for counts as its own. */
+static void
+run_once(struct runner *r, size_t i)
 {
-	static double wall[MAX_RUNS];
-	static double cpu[MAX_RUNS];
 	struct rusage u;
 	int status;
+	double before = now_ms();
 
-	for (size_t i = 0; i < runs; i++) {
-		double before = now_ms();
-		double cpu_before = cpu_ms();
-		waitpid(start(command), &status, 0);
-		wall[i] = now_ms() - before;
-		cpu[i] = cpu_ms() - cpu_before;
-		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-			fprintf(stderr, "%s: status %d\n", command[0], status);
-			return 1;
-		}
+	wait4(start(r->command), &status, 0, &u);
+	r->wall[i] = now_ms() - before;
+	r->cpu[i] = ms_of(u.ru_utime) + ms_of(u.ru_stime);
+	r->kb = u.ru_maxrss > r->kb ? u.ru_maxrss : r->kb;
+	r->failed |= !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+/* Commands are separated by "--". Prints "wall_ms cpu_ms peak_kb" for each, or "failed". */
+static int
+race(size_t runs, char **words)
+{
+	static struct runner runner[MAX_COMMANDS];
+	size_t nr = 0;
+
+	for (char **word = words; *word && nr < MAX_COMMANDS;) {
+		runner[nr++].command = word;
+		while (*word && strcmp(*word, "--") != 0)
+			word++;
+		if (*word)
+			*word++ = NULL;
 	}
-	getrusage(RUSAGE_CHILDREN, &u);
-	printf("%.2f %.2f %ld\n", median(wall, runs), median(cpu, runs), u.ru_maxrss);
+	for (size_t i = 0; i < runs; i++)
+		for (size_t k = 0; k < nr; k++)
+			if (!runner[k].failed)
+				run_once(&runner[k], i);
+	for (size_t k = 0; k < nr; k++)
+		if (runner[k].failed)
+			printf("failed\n");
+		else
+			printf("%.2f %.2f %ld\n", median(runner[k].wall, runs),
+				median(runner[k].cpu, runs), runner[k].kb);
 	return 0;
+}
+
+/* One question, one answer, and not a look at what it says. */
+static int
+bare(const char *target)
+{
+	static const char request[] = "GET /page-1 HTTP/1.1\r\nHost: bench\r\n\r\n";
+	char got[4096];
+	const char *colon = strchr(target, ':');
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = htons((unsigned short)strtoul(colon ? colon + 1 : "0", NULL, 10));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		write(fd, request, sizeof(request) - 1) < 0)
+		return 1;
+	return read(fd, got, sizeof(got)) > 0 ? 0 : 1;
 }
 
 /* Start a server in 0.1 to 0.9 s, and wait for the command. Returns ms after the listen. */
@@ -221,11 +262,13 @@ main(int argc, char **argv)
 		fflush(stdout);
 		serve(listener);
 	}
+	if (argc > 2 && strcmp(argv[1], "bare") == 0)
+		return bare(argv[2]);
 	size_t runs = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 0;
 	if (runs == 0 || runs > MAX_RUNS)
 		return 2;
-	if (argc > 3 && strcmp(argv[1], "time") == 0)
-		return time_command(runs, argv + 3);
+	if (argc > 3 && strcmp(argv[1], "race") == 0)
+		return race(runs, argv + 3);
 	if (argc > 4 && strcmp(argv[1], "latency") == 0)
 		return latency(runs, (unsigned short)strtoul(argv[3], NULL, 10), argv + 4);
 	return 2;
