@@ -118,10 +118,12 @@ $(CR_OUT)/failmalloc.so $(CR_OUT)/pretend.so: $(CR_OUT)/%.so: $(CR_TESTS)/%.c
 
 -include $(wildcard $(CR_ASAN)/*.d)
 
+CR_JOBS = $(shell nproc 2>/dev/null || echo 1)
 CR_TEST_NEEDS := $(CR_OUT)/check-runner $(CR_OUT)/check-runner-libc $(CR_ASAN)/check-runner $(CR_OUT)/hostile \
 	$(CR_OUT)/hostile_test $(CR_OUT)/failmalloc.so $(CR_OUT)/pretend.so $(CR_UNIT:%=$(CR_ASAN)/%)
 
-test-check-runner: $(CR_TEST_NEEDS)
+test-check-runner:
+	@$(MAKE) --no-print-directory --silent -j$(CR_JOBS) $(CR_TEST_NEEDS)
 	@$(CR_TESTS)/run $(CR_UNIT:%=$(CR_ASAN)/%)
 
 .PHONY: test-check-runner
@@ -135,9 +137,9 @@ CR_FORMATTED = $(wildcard $(CR_SRC)/*.[ch] $(CR_TESTS)/*.[ch] tests/fuzz/*.c tes
 check-check-runner:
 	clang-format --dry-run -Werror $(CR_FORMATTED)
 	$(CR_TESTS)/gates $(CR_MODULES) absent
-	@for cc in $(CR_COMPILERS); do for module in $(CR_MODULES); do \
-		$$cc $(CR_STD) $(CR_WARN) -Werror -O2 $(CR_LIB_CFLAGS) -c -o /dev/null \
-			$(CR_SRC)/$$module.c || exit 1; done; echo "$$cc: no warnings"; done
+	@for cc in $(CR_COMPILERS); do printf '%s\n' $(CR_MODULES:%=$(CR_SRC)/%.c) | \
+		xargs -P $(CR_JOBS) -n 1 $$cc $(CR_STD) $(CR_WARN) -Werror -O2 $(CR_LIB_CFLAGS) -c \
+			-o /dev/null || exit 1; echo "$$cc: no warnings"; done
 	@for page in docs/check-runner.1; do if command -v mandoc >/dev/null; then \
 		mandoc -Tlint -Wwarning $$page && echo "$$page: no warnings"; fi; done
 
