@@ -546,6 +546,23 @@ https://app.example/ https host app.example sni app.example proto []\n' \
 	assert_has 'denied      memory to run code from: '
 }
 
+@test "it is contained before anybody has answered" {
+	"$runner" --deadline 20 "$closed" <<<'/ x' >/dev/null 3>&- &
+	local pid=$! turn
+	for ((turn = 0; turn < 500; turn++)); do
+		! grep -qx $'Seccomp:\t2' "/proc/$pid/status" || break
+		sleep 0.01
+	done
+	run cat "/proc/$pid/status" "/proc/$pid/limits"
+	kill "$pid"
+	assert_has $'NoNewPrivs:\t1'
+	assert_has $'Seccomp:\t2'
+	local limit
+	for limit in 'core file size *0 *0' 'open files *64 *64' 'processes *0 *0' 'locked memory *0 *0' 'address space *536870912 '; do
+		grep -q "^Max $limit" <<<"$output"
+	done
+}
+
 # LD_PRELOAD is for the program alone: what run starts beside it may not be what it pretends.
 pretending() {
 	PRETEND=$1 LD_PRELOAD=$pretend "$runner_libc" "${@:2}"
