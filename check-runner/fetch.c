@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,6 +37,7 @@ struct transfer {
 	size_t header_bytes;
 	uint64_t skipped;
 	bool headers_done;
+	bool acknowledged; /* … and the server knows that they came */
 	bool coded; /* a Content-Encoding was there */
 	bool follows; /* this answer is a redirect that next_* say how to follow */
 	char *next_host;
@@ -58,6 +60,8 @@ struct fetch {
 	int64_t probe_until; /* 0: no probe is under way */
 	int probe_error;
 	int ready; /* connected, for the next request, or -1 */
+	size_t expected; /* requests that wait for a slot */
+	size_t kept; /* connections that wait for such a request */
 };
 
 /* Address and port are the ones that were asked for, and of no other family. */
@@ -270,12 +274,27 @@ may_decode(const char *line, size_t len, bool *seen)
 	return false;
 }
 
+/* What follows a redirect asks again at once; else somebody else must be there to ask. */
+static void
+keep_or_close(struct transfer *t)
+{
+	struct fetch *f = t->fetch;
+
+	if (t->follows)
+		return;
+	if (f->kept < f->expected)
+		f->kept++;
+	else
+		curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
 static void
 start_headers(struct transfer *t)
 {
 	buf_clear(&t->response->headers);
 	buf_clear(&t->response->location);
 	t->headers_done = false;
+	t->acknowledged = false;
 	t->coded = false;
 }
 
@@ -305,6 +324,8 @@ take_header(char *line, size_t size, size_t len, void *client)
 			r->status = (int)status;
 		forget_next(t);
 		t->follows = t->headers_done && is_followed(t, r->status);
+		if (t->headers_done)
+			keep_or_close(t);
 	} else {
 		if (!may_decode(line, len, &t->coded)) {
 			t->refused = FETCH_ENCODING;
@@ -552,6 +573,7 @@ fetch_ask(struct fetch *f, const struct fetch_request *request, struct fetch_res
 
 	if (!t)
 		return -1;
+	f->kept -= f->kept > 0;
 	response->url.max = MAX_URL;
 	response->headers.max = FETCH_MAX_HEADERS;
 	response->location.max = FETCH_MAX_HEADERS;
@@ -577,6 +599,12 @@ fetch_ask(struct fetch *f, const struct fetch_request *request, struct fetch_res
 		return -1;
 	}
 	return 0;
+}
+
+void
+fetch_expect(struct fetch *f, size_t requests)
+{
+	f->expected = requests;
 }
 
 static enum fetch_end
@@ -789,6 +817,35 @@ probe_error(const struct fetch *f)
 	return error == 0 && reached_itself(f->probe) ? ECONNREFUSED : error;
 }
 
+/*
+ * Many servers send the headers by themselves, and the body when they know that these came. Our
+ * kernel would keep that for 40 ms, in the hope that there is something to send with it.
+ */
+static void
+acknowledge(struct fetch *f)
+{
+	bool due = false;
+	fd_set reading;
+	fd_set others;
+	int last = -1;
+	int on = 1;
+
+	for (size_t i = 0; i < FETCH_SLOTS; i++) {
+		struct transfer *t = &f->slot[i];
+		due |= t->response && t->headers_done && !t->acknowledged;
+		t->acknowledged |= t->headers_done;
+	}
+	if (!due)
+		return;
+	FD_ZERO(&reading);
+	FD_ZERO(&others);
+	/* libcurl does not say whose they are; for the others it means nothing. */
+	(void)curl_multi_fdset(f->multi, &reading, &others, &others, &last);
+	for (int fd = 0; fd <= last; fd++)
+		if (FD_ISSET(fd, &reading))
+			(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 /* Sleep until something may have happened. Returns an event, or FETCH_TIME to look further. */
 static enum fetch_event
 sleep_until(struct fetch *f, int64_t until)
@@ -841,6 +898,7 @@ fetch_wait(struct fetch *f, int64_t until, struct fetch_response **done)
 			return FETCH_DONE;
 		if (clock_now() >= until)
 			return FETCH_TIME;
+		acknowledge(f);
 		enum fetch_event event = sleep_until(f, until);
 		if (event != FETCH_TIME)
 			return event;

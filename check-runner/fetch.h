@@ -99,6 +99,12 @@ void fetch_free(struct fetch *f);
 int fetch_ask(
 	struct fetch *f, const struct fetch_request *request, struct fetch_response *response);
 
+/*
+ * So many more requests wait for a slot. No more connections than these can use are kept: a
+ * server that serves one after the other would wait for one of us that has nothing to ask.
+ */
+void fetch_expect(struct fetch *f, size_t requests);
+
 /* Start to find out whether the port listens. The next request uses the connection. */
 void fetch_probe(struct fetch *f, int64_t until);
 

@@ -213,6 +213,14 @@ world_ask(void *context, const struct fetch_request *request, struct fetch_respo
 }
 
 static void
+world_expect(void *context, size_t requests)
+{
+	struct program *p = context;
+
+	fetch_expect(p->fetch, requests);
+}
+
+static void
 world_probe(void *context, int64_t until)
 {
 	struct program *p = context;
@@ -260,6 +268,7 @@ ask_all(struct program *p)
 		.context = p,
 		.now = world_now,
 		.ask = world_ask,
+		.expect = world_expect,
 		.probe = world_probe,
 		.wait = world_wait,
 		.alive = world_alive,

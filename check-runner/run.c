@@ -162,20 +162,24 @@ static int64_t
 ask_due(struct runner *r)
 {
 	int64_t next = UTIL_NEVER;
+	int64_t time = now(r);
+	size_t waiting = 0;
 
 	for (size_t i = 0; i < r->run->checks->nr && !r->broken; i++) {
 		struct task *t = &r->task[i];
 		if (!is_pending(r, i) || t->asking)
 			continue;
-		if (t->next > now(r)) {
+		if (t->next > time) {
 			next = earlier(next, t->next);
 			continue;
 		}
 		struct slot *s = free_slot(r);
-		if (!s)
-			return next;
-		ask(r, i, s);
+		if (s)
+			ask(r, i, s);
+		else
+			waiting++;
 	}
+	r->world->expect(r->world->context, waiting);
 	return next;
 }
 

@@ -22,6 +22,7 @@ struct run_world {
 	int64_t (*now)(void *context);
 	int (*ask)(void *context, const struct fetch_request *request,
 		struct fetch_response *response);
+	void (*expect)(void *context, size_t requests);
 	void (*probe)(void *context, int64_t until);
 	enum fetch_event (*wait)(void *context, int64_t until, struct fetch_response **done);
 	bool (*alive)(void *context);

@@ -388,6 +388,45 @@ POST /echo [1]\n  [1]\n  ~ (?m)^Content-Type: text/global\\r$\n  ! application/j
 	assert_status 0
 }
 
+@test "a server that serves one connection after the other is not held up" {
+	python3 -c 'import http.server
+class Page(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.server.connections.add(self.client_address)
+        body = b"%d connections" % len(self.server.connections)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words):
+        pass
+http.server.HTTPServer.request_queue_size = 16
+server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+server.connections = set()
+open("port", "w").write("%d\n" % server.server_port)
+server.serve_forever()' 3>&- &
+	local server=$! turn
+	for ((turn = 0; turn < 1000; turn++)); do
+		[[ ! -s port ]] || break
+		sleep 0.01
+	done
+	asks '/ connections\n/ connections\n/ connections\n' --deadline 10 "127.0.0.1:$(<port)"
+	local three=$status
+	# More than go at a time: those that wait for their turn use the connections that are there,
+	# and the body, which comes by itself, does not wait 40 ms for our word each time.
+	printf '~ /%d ^1?[0-9] connections\n' {1..30} >CHECKS
+	run "$runner" --deadline 10 "127.0.0.1:$(<port)" CHECKS
+	kill "$server"
+	wait "$server" || true
+	assert_status 0
+	[[ ! $output =~ [1-9]\.[0-9]*\ s, && ! $output =~ 0\.[7-9][0-9]*\ s, ]] || {
+		echo "$output"
+		return 1
+	}
+	status=$three assert_status 0
+}
+
 @test "TIMEOUT bounds one request, and the file's wins over --timeout" {
 	asks 'TIMEOUT=50ms\n/hang x\n' --timeout 60 --deadline 0.4 "$target"
 	assert_status 4

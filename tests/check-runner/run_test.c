@@ -41,6 +41,8 @@ struct fake {
 	bool broken;
 	bool dead_at_end;
 	unsigned progress;
+	size_t most_expected;
+	size_t expected;
 };
 
 static int64_t
@@ -86,6 +88,16 @@ fake_ask(void *context, const struct fetch_request *request, struct fetch_respon
 	f->asked[f->nr_asked] = f->now;
 	f->asked_path[f->nr_asked++] = request->check->path;
 	return 0;
+}
+
+static void
+fake_expect(void *context, size_t requests)
+{
+	struct fake *f = context;
+
+	f->expected = requests;
+	if (requests > f->most_expected)
+		f->most_expected = requests;
 }
 
 static void
@@ -209,6 +221,7 @@ set_scene(struct scene *s, const char *text, const struct answer *answer, size_t
 	s->world = (struct run_world){ .context = &s->fake,
 		.now = fake_now,
 		.ask = fake_ask,
+		.expect = fake_expect,
 		.probe = fake_probe,
 		.wait = fake_wait,
 		.alive = fake_alive,
@@ -496,6 +509,8 @@ at_most_eight_at_a_time_and_all_at_once(void)
 	INT(play(&s), EXIT_PASS);
 	INT(s.fake.most_in_flight, FETCH_SLOTS);
 	INT(s.fake.nr_asked, 100);
+	INT(s.fake.most_expected, 100 - FETCH_SLOTS);
+	INT(s.fake.expected, 0);
 	IS(s.run.duration < 200 * UTIL_MS);
 	end_scene(&s);
 }
