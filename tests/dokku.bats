@@ -696,21 +696,36 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 @test "lock: busy is told with who and since when, and nothing is done" {
 	transaction_world
 	hold web
-	printf '4711 12:34:56 git push 3f2c1ab\n' >"$DOKKU_LIB_ROOT/lock/web"
+	printf '%s 12:34:56 git push 3f2c1ab\n' "$worker" >"$DOKKU_LIB_ROOT/lock/web"
 	code "" 'lock_app web "a change" touch "$BATS_TEST_TMPDIR/changed"'
-	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process 4711): try again when it is done, or wait with DOKKU_LOCK_WAIT=SECONDS"
+	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process $worker): try again when it is done, or wait for it: git push -o wait, dokku --wait"
 	assert_absent "$BATS_TEST_TMPDIR/changed"
 	: >"$DOKKU_LIB_ROOT/lock/web"
 	code "" 'lock_app web "a change" touch "$BATS_TEST_TMPDIR/changed"'
-	assert_refused "web is busy: another operation has just begun: try again when it is done, or wait with DOKKU_LOCK_WAIT=SECONDS"
+	assert_refused "web is busy: another operation has just begun: try again when it is done, or wait for it: git push -o wait, dokku --wait"
+}
+
+@test "lock: who has just got it is told by name, not the one before" {
+	transaction_world
+	sleep 0 &
+	wait "$!"
+	printf '%s 12:34:56 ps:restart\n' "$!" >"$DOKKU_LIB_ROOT/lock/web"
+	hold web
+	{
+		sleep 0.3
+		printf '%s 12:34:57 git push 3f2c1ab\n' "$worker" >"$DOKKU_LIB_ROOT/lock/web"
+	} 3>&- &
+	code "" 'lock_app web "a change" true'
+	wait "$!"
+	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:57 (process $worker): try again when it is done, or wait for it: git push -o wait, dokku --wait"
 }
 
 @test "lock: a transaction that finds it busy leaves no record" {
 	transaction_world
 	hold web
-	printf '4711 12:34:56 git push 3f2c1ab\n' >"$DOKKU_LIB_ROOT/lock/web"
+	printf '%s 12:34:56 git push 3f2c1ab\n' "$worker" >"$DOKKU_LIB_ROOT/lock/web"
 	code "" 'transaction web "ps:restart" true'
-	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process 4711): wait until it is done, then try again"
+	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process $worker): try again when it is done, or wait for it: git push -o wait, dokku --wait"
 	assert_nothing_in "$DOKKU_LIB_ROOT/data/builds/web"
 	assert_steps ""
 }
@@ -731,19 +746,48 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	assert_success "done"
 }
 
-@test "lock: DOKKU_LOCK_WAIT waits for it" {
-	transaction_world
+# waits_for_it [NAME=VALUE…] - a change of web waits for the lock, says so, and is done then.
+waits_for_it() {
 	hold web
-	fifo waiting
-	(
-		printf 'waits\n' >"$BATS_TEST_TMPDIR/waiting"
-		DOKKU_LOCK_WAIT=10 strict "" 'lock_app web "a change" printf done' >"$BATS_TEST_TMPDIR/out" 2>&1
-	) 3>&- &
-	heard waiting
-	assert_absent "$BATS_TEST_TMPDIR/changed"
+	printf '%s 12:34:56 git push 3f2c1ab\n' "$worker" >"$DOKKU_LIB_ROOT/lock/web"
+	env "$@" bash -euo pipefail -c 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"
+		lock_app web "a change" printf done' >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	timeout 5 tail --follow --lines=+1 "$BATS_TEST_TMPDIR/err" | grep -q waiting
+	assert_file "$BATS_TEST_TMPDIR/out" ""
 	kill "$worker"
 	wait "$!"
 	assert_file "$BATS_TEST_TMPDIR/out" "done"
+	assert_file "$BATS_TEST_TMPDIR/err" \
+		"       web is busy: git push 3f2c1ab runs since 12:34:56 (process $worker): waiting, up to 10 s"
+}
+
+@test "lock: DOKKU_LOCK_WAIT waits for it" {
+	transaction_world
+	waits_for_it DOKKU_LOCK_WAIT=10
+}
+
+@test "lock: the setting waits for it, the app's before the global one; who asks has the last word" {
+	transaction_world
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/apps" "$PLUGIN_PATH/apps"
+	dokku apps:set web lock-wait 10
+	assert_success "-----> web: lock-wait is now 10"
+	dokku apps:set --global lock-wait 20
+	waits_for_it X=Y
+	dokku apps:set web lock-wait
+	code "" 'lock_wait web; printf " "; lock_wait blog; printf " "; DOKKU_LOCK_WAIT=0 lock_wait web'
+	assert_success "20 20 0"
+	dokku apps:set web lock-wait 1x
+	assert_refused 'apps:set: not a number of seconds, at most 86400: "1x"; nothing was changed'
+}
+
+@test "lock: --wait is an hour, --wait=SECONDS says how long" {
+	hook fake subcommands/x <<<'printf "%s" "$DOKKU_LOCK_WAIT"'
+	dokku --wait fake:x
+	assert_success 3600
+	dokku --wait=7 fake:x
+	assert_success 7
+	dokku --wait=x fake:x
+	assert_refused '--wait=SECONDS: not a number: "x"' 2
 }
 
 @test "lock: is free within a second of kill -9 of its holder, whose work ends too" {

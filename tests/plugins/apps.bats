@@ -181,7 +181,7 @@ blog"
 	dokku apps:set --global disable-autocreation true
 	assert_success ""
 	dokku apps:set web disable-autocreation true
-	assert_refused "usage: dokku apps:set --global disable-autocreation true|false" 2
+	assert_refused "usage: dokku apps:set APP|--global lock-wait [SECONDS], or --global disable-autocreation true|false" 2
 	dokku apps:set --global disable-autocreation maybe
 	assert_status 2
 }

@@ -313,7 +313,7 @@ B"
 	dokku config:set web A=1
 	printf '\n' >"$BATS_TEST_TMPDIR/on"
 	assert_status 1
-	assert_error " !     web: nothing was changed: another operation has just begun"
+	assert_error " !     web: nothing was changed: web is busy: another operation has just begun: try again when it is done, or wait for it: git push -o wait, dokku --wait"
 	assert_absent "$ENV"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	wait
