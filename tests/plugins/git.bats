@@ -365,6 +365,106 @@ refused() {
 	assert_equal 1 "$(current web)"
 }
 
+# slow_push COMMIT - a push of it has got the lock, and goes on once go has a line; in first.
+slow_push() {
+	fifo at
+	fifo go
+	hook fake pre-build <<<"printf 'x\\n' >'$BATS_TEST_TMPDIR/at'; read -r _ <'$BATS_TEST_TMPDIR/go'"
+	git -C "$SOURCE" push dokku@host:web "$1:main" >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
+	first=$!
+	heard at
+	rm "$PLUGIN_PATH/fake/pre-build"
+}
+
+# second_push [OPTION…] - another, once it waits; the first goes on then.
+second_push() {
+	{
+		until grep -qs waiting "$DOKKU_LIB_ROOT"/data/builds/web/*/log; do sleep 0.05; done
+		printf 'x\n' >"$BATS_TEST_TMPDIR/go"
+	} 3>&- &
+	push "$@" main
+	wait "$first"
+}
+
+@test "git push -o wait waits for another push, and goes live on top of it" {
+	an_app
+	commit
+	push main
+	commit
+	slow_push main
+	commit
+	second_push -o wait
+	went_live 3
+	assert_equal "$(git -C "$SOURCE" rev-parse main)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	grep -qE '^       web is busy: git push [0-9a-f]{7} runs since [0-9:]+ \(process [0-9]+\): waiting, up to 3600 s$' <<<"$remote"
+}
+
+@test "git push -o wait: what does not build on the push that it waited for is refused" {
+	an_app
+	commit
+	push main
+	commit
+	slow_push main
+	# Its branch is set some time after the lock is free.
+	printf '#!/bin/sh\n[ "$1" != prepared ] || sleep 1\n' >"$DOKKU_ROOT/web/hooks/reference-transaction"
+	chmod +x "$DOKKU_ROOT/web/hooks/reference-transaction"
+	git -C "$SOURCE" reset --quiet --hard main~1
+	git -C "$SOURCE" commit --quiet --allow-empty --message elsewhere
+	second_push --force -o wait
+	assert_status 1
+	assert_equal 2 "$(current web)"
+	grep -qE '^ !     web: main is at [0-9a-f]{7} by now: another push came first: git fetch, build on that, and push again$' <<<"$remote"
+	assert_equal 2 "$(cat "$DOKKU_LIB_ROOT/data/releases/web/last")"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "git push -o wait=SECONDS is refused after that; another option is told to mean nothing" {
+	an_app
+	commit
+	push -o ci.skip main
+	went_live 1
+	grep -qxF ' !     web: git push -o ci.skip means nothing here: there are wait and wait=SECONDS' <<<"$remote"
+	commit
+	slow_push main
+	commit
+	push -o wait=1 main
+	assert_status 1
+	grep -qE '^ !     web is busy: git push [0-9a-f]{7} runs since .*: try again when it is done' <<<"$remote"
+	push -o wait=x main
+	assert_status 1
+	grep -qxF ' !     git push -o wait=SECONDS: not a number: "x"' <<<"$remote"
+	printf 'x\n' >"$BATS_TEST_TMPDIR/go"
+	wait "$first"
+	assert_equal 2 "$(current web)"
+}
+
+@test "a push whose branch was set while it had the lock is live, and has the branch" {
+	an_app
+	commit
+	push main
+	commit
+	slow_push main
+	git -C "$SOURCE" commit --quiet --allow-empty --message elsewhere
+	git -C "$DOKKU_ROOT/web" fetch --quiet "$SOURCE" HEAD
+	git -C "$DOKKU_ROOT/web" update-ref refs/heads/main FETCH_HEAD
+	printf 'x\n' >"$BATS_TEST_TMPDIR/go"
+	wait "$first"
+	assert_equal 2 "$(current web)"
+	assert_equal "$(git -C "$SOURCE" rev-parse main~1)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+}
+
+@test "other branches and tags of the same push are set by git" {
+	an_app
+	commit
+	push main
+	git -C "$SOURCE" branch bräuche
+	git -C "$SOURCE" tag t1
+	commit
+	push -o wait main bräuche t1
+	went_live 2
+	assert_equal $'refs/heads/bräuche\nrefs/heads/main\nrefs/tags/t1' "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+}
+
 @test "git:initialize installs the hook, by rename, and again without harm" {
 	an_app
 	rm "$DOKKU_ROOT/web/hooks/pre-receive"
