@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Many operations at once, from several ssh clients: what comes out is what one after the other
 # would have given, whoever was told "live" was, and everybody else was told why not.
-# AT_ONCE (20) pushes to one app, APPS (10) apps, CHAIN (6) pushes that wait for each other.
+# AT_ONCE (20) pushes to one app, APPS (10) apps, CHAIN (4) pushes that wait for each other.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -153,7 +153,7 @@ begin_slow() {
 @test "pushes of one branch's commits, all at once, that wait: the newest serves in the end" {
 	local i parent=slow branches=()
 	begin_slow main
-	for ((i = 1; i <= ${CHAIN:-6}; i++)); do
+	for ((i = 1; i <= ${CHAIN:-4}; i++)); do
 		make_commit "chain$i" "$parent"
 		parent=chain$i
 		branches+=("chain$i")
@@ -209,6 +209,7 @@ begin_slow() {
 		*) dokku_run --wait config:set many "$1=1" ;;
 		esac >"$out/$1.said" 2>&1 || printf '%s\n' "$1" >>"$out/failed"
 	}
+	export WORLD_TIMEOUT=500
 	all_at_once change push scale A restart B domain C
 	[[ ! -e $out/failed ]] || {
 		cat "$out/failed" "$out"/*.said

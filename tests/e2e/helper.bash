@@ -7,7 +7,7 @@ top=$(cd "${BATS_TEST_DIRNAME:-.}/../.." && pwd)
 world=${DOKKU_TEST_WORLD:-e2e}
 
 # in_world COMMAND… - as root in the world; no command there may hang.
-in_world() { timeout 120 "$top/tests/world" run "$world" -- "$@" </dev/null; }
+in_world() { timeout "${WORLD_TIMEOUT:-120}" "$top/tests/world" run "$world" -- "$@" </dev/null; }
 
 # dokku_run ARG… - dokku in the world, as root there.
 dokku_run() { in_world dokku "$@"; }
