@@ -677,6 +677,25 @@ reconcile web 1" "$(grep ^reconcile "$STEPS")"
 	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
 }
 
+@test "deploy: a process that exits after its checks gets no traffic" {
+	transaction_world
+	hook fake check-deploy <<<'[[ $2 != idB ]] || { sleep 0 & wait; printf "%s\n" "$!" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.web.2"; }'
+	dokku deploy web 2
+	assert_status 1
+	assert_equal 1 "$(current web)"
+	grep -qxF ' !     web: the process of web.2 has exited since it was checked' <<<"$stderr"
+	! grep -q '^core-post-deploy' "$STEPS"
+}
+
+@test "deploy: a process that exits in the switch loses the traffic again" {
+	transaction_world
+	hook fake core-post-deploy <<<'[[ $4 != 2 ]] || { sleep 0 & wait; printf "%s\n" "$!" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.web.1"; }'
+	dokku deploy web 2
+	assert_status 1
+	assert_equal 1 "$(current web)"
+	assert_equal $'core-post-deploy web 80 10.86.0.2 2\ncore-post-deploy web   1' "$(grep '^core-post-deploy' "$STEPS")"
+}
+
 # --- locks ------------------------------------------------------------------------
 
 # hold NAME - somebody else holds the lock of NAME, in the name of an operation; sets holder
