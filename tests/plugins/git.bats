@@ -271,7 +271,7 @@ refused() {
 	dokku builder:set web selected dockerfile
 	assert_success "-----> web: selected is now dockerfile"
 	dokku builder:set web skip-cleanup true
-	assert_refused 'builder:set: no such setting: "skip-cleanup": there are selected, build-dir' 2
+	assert_refused 'builder:set: no such setting: "skip-cleanup": there are selected, build-dir, min-free' 2
 	dokku builder:set --global build-dir app
 	dokku builder:report web --builder-computed-build-dir
 	assert_success app
@@ -463,6 +463,48 @@ second_push() {
 	push -o wait main bräuche t1
 	went_live 2
 	assert_equal $'refs/heads/bräuche\nrefs/heads/main\nrefs/tags/t1' "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+}
+
+# disk LIB ROOT ENGINE [FILES] - megabytes that are free where they are; FILES that can be made.
+disk() {
+	fake df <<<"printf 'Avail Inodes IFree File\\n'; printf '%s 9999 ${4:-5000} %s\\n' $1 lib $2 root $3 engine"
+}
+
+@test "a push is refused where the disk is nearly full, before anything is uploaded" {
+	an_app
+	commit
+	disk 1000 1000 99
+	push main
+	assert_status 128
+	grep -qxF -- '-----> The disk is nearly full, 99 MB are free where engine is: removing what old releases have left' <<<"$stderr"
+	grep -qxF ' !     web: the disk is nearly full: 99 MB are free where engine is, and a push wants 100 MB: see docker system df, dokku releases:set keep, dokku apps:destroy; or want less: dokku builder:set web min-free MB' <<<"$stderr"
+	assert_absent "$DOKKU_ROOT/web/refs/heads/main"
+	disk 1000 99 1000
+	push main
+	grep -q ' 99 MB are free where root is' <<<"$stderr"
+	disk 1000 1000 1000 999
+	push main
+	grep -q ' 999 files can be made where lib is' <<<"$stderr"
+	disk 1000 1000 50
+	dokku builder:set web min-free 50
+	push main
+	went_live 1
+	dokku builder:set web min-free x
+	assert_refused 'not a number of megabytes: "x"; nothing was changed'
+}
+
+@test "a push that fails on a full disk says so" {
+	an_app
+	commit
+	disk 1000 1000 1000
+	hook fake pre-build <<<'cp "$BATS_TEST_TMPDIR/full" "$BIN/df"; exit 1'
+	cp "$BIN/df" "$BATS_TEST_TMPDIR/df"
+	disk 1000 4 1000
+	cp "$BIN/df" "$BATS_TEST_TMPDIR/full"
+	cp "$BATS_TEST_TMPDIR/df" "$BIN/df"
+	push main
+	assert_status 1
+	grep -qxF ' !     the disk is full, which may be why: 4 MB are free where root is' <<<"$remote"
 }
 
 @test "git:initialize installs the hook, by rename, and again without harm" {
