@@ -185,7 +185,7 @@ change() {
 old_or_new() {
 	local now
 	now=$(settings)
-	[[ $(sed 's/[0-9]\{9,\}//' <<<"$now" | wc -l) -gt 1 ]]
+	[[ -n $now ]]
 	diff <(printf '%s\n%s\n' "$1" "$2" | sort -u) <(sort -u <<<"$now") | grep '^>' && return 1
 	# Both or neither of a pair.
 	[[ $(grep -o 'LONG2\?=.[0-9]*' <<<"$now" | sed 's/.*=//' | sort -u | wc -l) -le 1 ]]
