@@ -61,7 +61,7 @@ begin_push() {
 	in_world bash -c 'rm -f /tmp/kills/* && touch "/tmp/kills/$1"' bash "$1"
 	setsid timeout 300 git -C "$(repo kill)" push "dokku@$address:kill" main >"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
 	pushing=$!
-	await 60 in_world test -e "/tmp/kills/$1.at"
+	await 200 in_world test -e "/tmp/kills/$1.at"
 }
 
 # watch_begin, watch_end [dark] - what answers meanwhile is the old release or the new one; with

@@ -372,7 +372,7 @@ slow_push() {
 	hook fake pre-build <<<"printf 'x\\n' >'$BATS_TEST_TMPDIR/at'; read -r _ <'$BATS_TEST_TMPDIR/go'"
 	git -C "$SOURCE" push dokku@host:web "$1:main" >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
 	first=$!
-	heard at
+	IFS= read -r -t 60 _ <>"$BATS_TEST_TMPDIR/at"
 	rm "$PLUGIN_PATH/fake/pre-build"
 }
 
