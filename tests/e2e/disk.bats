@@ -137,20 +137,29 @@ is_whole() {
 	was=$(released disk)
 	dokku_run builder:set disk min-free 0
 	for place in "${PLACES[@]}"; do
+		head --bytes 6000000 /dev/urandom >"$(repo disk)/public/large"
 		commit disk "full-${place% *}"
 		load_begin disk disk
-		fill "${place% *}" 0
+		fill "${place% *}" 2000
 		run push disk
 		[[ $status -ne 0 ]]
 		printf '%s\n' "${place% *}: $output"
-		[[ $output == *' full'* || $output == *'No space left on device'* || $output == *'no space left on device'* ]]
+		[[ $output == *'the disk is full, which may be why: '*" MB are free where ${place#* } is"* ||
+			$place == root* && $output == *'No space left on device'* ]]
 		load_end disk
 		is_whole "$was"
 	done
+	# None at all.
+	fill root 0
+	run push disk
+	[[ $status -ne 0 && $output == *'0 MB are free where /home/dokku is, and a push wants 1 MB'* ]]
+	free_all
 	dokku_run builder:set disk min-free
+	rm "$(repo disk)/public/large"
+	commit disk roomy
 	run push disk
 	[[ $status -eq 0 ]]
-	assert_serves disk full-docker
+	assert_serves disk roomy
 }
 
 @test "apps:destroy works on a full disk, and leaves no trace" {
