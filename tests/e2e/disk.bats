@@ -2,7 +2,7 @@
 # The disk is full: under the repositories, under our state, under the engine's images. Each of the three
 # is a small filesystem of its own here. What can be foreseen is refused before anything is
 # uploaded, the rest fails cleanly, no state file is half written, and the old release serves throughout.
-# SWEEP (12): with how many different rests of room each change is tried.
+# SWEEP (6): with how many different rests of room each change is tried.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -206,7 +206,7 @@ old_or_new() {
 	old=$(settings)
 	change 2
 	new=$(settings)
-	for ((i = 0; i < ${SWEEP:-12}; i++)); do
+	for ((i = 0; i < ${SWEEP:-6}; i++)); do
 		change 1
 		fill lib $((i * 4))
 		fill root $((i * 4))
