@@ -1,5 +1,4 @@
-# The wrong-app guard, in a world that has dokku in it: PARTS="make-world install" KEEP_WORLD=1
-# DOKKU_TEST_WORLD=wrong-app tests/run makes one.
+# The wrong-app guard, in a world of its own.
 
 ROUNDS = 200
 

@@ -25,6 +25,23 @@ e2e_setup() {
 	export WEB_BINARY=$top/build/tests/apps/web
 }
 
+# e2e_prepare - the world is there, with dokku in it and a key that may push. Sets made where it was
+# made. The log of an installation that fails is on stderr.
+e2e_prepare() {
+	made=""
+	make --silent --no-print-directory -C "$top" build/tests/apps/web build/tests/load/load
+	if ! in_world true 2>/dev/null; then
+		"$top/tests/world" up "$world" --from base </dev/null
+		# shellcheck disable=SC2034 # for who sources this
+		made=1
+	fi
+	if ! in_world test -e /usr/local/bin/dokku; then
+		timeout 500 "$top/tests/world" run "$world" -- sh -c 'git clone --quiet /src /root/dokku && make -C /root/dokku install' </dev/null || return
+	fi
+	e2e_setup
+	in_world bash -c "printf '%s\n' '$(<"$keys/key.pub")' >/tmp/e2e.pub && dokku ssh-keys:list | grep -q . || dokku ssh-keys:add e2e /tmp/e2e.pub"
+}
+
 # over_ssh COMMAND… - as its owner's key may: through the forced command.
 over_ssh() {
 	# shellcheck disable=SC2086 # words
