@@ -49,9 +49,15 @@ worker=3"
 	deployed
 	dokku ps:scale web web=2 cron=1
 	assert_refused "web has no process type cron: its Procfile names them (--skip-deploy sets it for the next push); nothing was changed"
-	dokku ps:scale web release=1
-	assert_status 1
 	assert_steps ""
+}
+
+@test "ps:scale: release is a task, not a process" {
+	dokku ps:scale web release=1
+	assert_refused "release is run once by each deploy, it is nothing to scale; nothing was changed"
+	dokku ps:scale --skip-deploy web web=2 release=1
+	assert_status 1
+	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/scale"
 }
 
 @test "ps:scale: of a deployed app it is a release of the same image" {
