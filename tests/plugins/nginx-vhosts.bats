@@ -363,3 +363,32 @@ set client-max-body-size 2m" "$(grep -v '^#' <<<"$output")"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/post-retire" shop
 	assert_file "$dir/errors" 2
 }
+
+@test "post-retire: of deploys that overlap each has what was answered while it was the newest" {
+	local log="$BATS_TEST_TMPDIR/access.log" dir="$DOKKU_LIB_ROOT/data/releases/shop" drains="$DOKKU_LIB_ROOT/data/draining/shop"
+	make_app shop
+	make_release shop 1
+	make_release shop 2
+	line() { printf '1.2.3.4 - - [1/Jan/2026] "GET / HTTP/1.1" %s 12 "-" "x"\n' "$1" >>"$log"; }
+	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/shop" "$drains"
+	printf '%s\n' "$log" >"$DOKKU_LIB_ROOT/config/nginx-vhosts/shop/access-log-path"
+	: >"$log"
+	: >"$drains/log"
+	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/pre-deploy" shop image
+	line 502
+	DOKKU_RELEASE=2 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/pre-deploy" shop image
+	line 503
+	line 503
+	make_current shop 2
+	# What v2 replaced still drains.
+	: >"$drains/0123"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/post-retire" shop
+	assert_success ""
+	assert_file "$dir/1/errors" 1
+	assert_absent "$dir/2/errors"
+	line 504
+	rm "$drains/0123"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/post-retire" shop
+	assert_file "$dir/1/errors" 1
+	assert_file "$dir/2/errors" 3
+}
