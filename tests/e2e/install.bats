@@ -32,11 +32,13 @@ setup_file() { e2e_setup; }
 	[[ $status -ne 0 && $output != *uid=* ]]
 }
 
-@test "sudo rules name exactly two programs, and take no arguments" {
+@test "sudo rules name exactly three programs, and take no arguments; the map is dokku's alone" {
 	run in_world sudo -u dokku sudo -n -l
-	[[ $(grep -c NOPASSWD <<<"$output") -eq 2 ]]
-	run in_world sudo -u dokku sudo -n /usr/local/lib/dokku/plugins/services/root/map --help
+	[[ $(grep -c NOPASSWD <<<"$output") -eq 3 ]]
+	run in_world sudo -u dokku sudo -n /usr/local/lib/dokku/plugins/services/root/table --help
 	[[ $status -eq 1 ]]
+	run in_world sudo -u nobody /usr/local/lib/dokku/plugins/services/root/map
+	[[ $status -ne 0 && $output == *'/root/map'* ]]
 	run in_world sudo -u dokku sudo -n /bin/true
 	[[ $status -eq 1 ]]
 }

@@ -598,15 +598,30 @@ services 1 : 10.86.128.3 . 5000" "$(told)"
 	assert_success ""
 }
 
+@test "services:heal: names no container that does not run, but what is on record while the engine is away" {
+	serving
+	kernel_has
+	hook fake scheduler-list <<<'[[ $2 != blog ]] || printf "id-blog 1 web 1 running 10.86.128.3 5000 12 /blog.web.1\n"; [[ $2 != web ]] || printf "id-web 1 web 1 exited 10.86.128.2 5000 0 /web.web.1\n"'
+	dokku services:heal
+	assert_error " !     blog: the address map did not say 10.86.0.3 80 10.86.128.3:5000: setting it again"
+	assert_equal "services 1 : 10.86.128.3 . 5000" "$(told)"
+	hook fake scheduler-list <<<'exit 1'
+	dokku services:heal
+	assert_equal "services 1 : 10.86.128.2 . 5000
+services 1 : 10.86.128.3 . 5000" "$(told)"
+}
+
 @test "services:heal: a map that somebody has emptied; an app that an operation holds is left to it" {
 	serving
 	kernel_has
-	flock "$DOKKU_LIB_ROOT/lock/web" sleep 3 &
+	fifo on
+	flock "$DOKKU_LIB_ROOT/lock/web" bash -c 'read -r _ <"$BATS_TEST_TMPDIR/on"' 3>&- &
 	local holder=$!
 	until ! flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; do :; done
 	dokku services:heal
 	assert_status 0
 	assert_equal "services 1 : 10.86.128.3 . 5000" "$(told)"
+	printf '\n' >"$BATS_TEST_TMPDIR/on"
 	wait "$holder"
 	dokku services:heal
 	assert_equal 2 "$(kernel | wc -l)"
