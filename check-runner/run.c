@@ -217,6 +217,24 @@ count_refusal(struct runner *r, enum fetch_end end)
 	}
 }
 
+/* What the deadline cut off says less than what came before it did. */
+static void
+judge_try(struct slot *s, struct result *result)
+{
+	struct result fresh = { .attempts = result->attempts };
+	bool told = result->verdict != VERDICT_UNASKED && result->verdict != VERDICT_REFUSED &&
+		result->verdict != VERDICT_UNREACHABLE;
+
+	judge_end(&s->judge, &fresh);
+	if (told && s->cut_short &&
+		(fresh.verdict == VERDICT_TIMEOUT || fresh.verdict == VERDICT_COSTLY)) {
+		result_release(&fresh);
+		return;
+	}
+	result_release(result);
+	*result = fresh;
+}
+
 static void
 take_answer(struct runner *r, struct slot *s)
 {
@@ -225,11 +243,7 @@ take_answer(struct runner *r, struct slot *s)
 	bool reached = s->response.end != FETCH_REFUSED && s->response.end != FETCH_UNREACHABLE;
 	bool answer = response_is_answer(&s->response);
 
-	/* What the deadline cut off says less than what came before it did. */
-	bool told = result->verdict != VERDICT_UNASKED && result->verdict != VERDICT_REFUSED &&
-		result->verdict != VERDICT_UNREACHABLE;
-	if (!told || !s->cut_short || s->response.end != FETCH_TIMEOUT)
-		judge_end(&s->judge, result);
+	judge_try(s, result);
 	s->busy = false;
 	t->asking = false;
 	int64_t time = now(r);

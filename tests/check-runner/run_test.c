@@ -333,6 +333,10 @@ deadline_waits_for_real_answers(void)
 	static const struct answer never[] = {
 		{ "/", 0, FETCH_ANSWERED, 503, "warming", 8 * UTIL_SECOND },
 	};
+	static const struct answer late[] = {
+		{ "/", 0, FETCH_ANSWERED, 503, "warming", 0 },
+		{ "/", UTIL_SECOND / 2, FETCH_ANSWERED, 200, "ready", 0 },
+	};
 	struct scene s;
 
 	set_scene(&s, "/ ready\n", slow, 2);
@@ -350,6 +354,13 @@ deadline_waits_for_real_answers(void)
 	INT(s.run.duration / UTIL_SECOND, 20);
 	/* What the deadline cut off does not hide the real answer before it. */
 	TEXT(buf_text(&s.run.result[0].reason), "503, not below 400: warming");
+	end_scene(&s);
+	/* No more does a regex that has no time left; in this world it never has any. */
+	set_scene(&s, "~ / ^ready$\n", late, 2);
+	s.options.deadline = UTIL_SECOND;
+	INT(play(&s), EXIT_FAIL);
+	TEXT(buf_text(&s.run.result[0].reason), "503, not below 400: warming");
+	IS(s.run.result[0].attempts > 2);
 	end_scene(&s);
 }
 
