@@ -507,6 +507,17 @@ disk() {
 	grep -qxF ' !     the disk is full, which may be why: 4 MB are free where root is' <<<"$remote"
 }
 
+@test "a push whose files cannot be taken says so, where the disk is full" {
+	an_app
+	ln -s elsewhere "$SOURCE/CHECKS"
+	commit
+	disk 4 1000 1000
+	dokku builder:set web min-free 1
+	push main
+	assert_status 1
+	assert_equal $' !     CHECKS in the repo is not a regular file: make it one and push again\n !     the disk is full, which may be why: 4 MB are free where lib is' "$remote"
+}
+
 @test "git:initialize installs the hook, by rename, and again without harm" {
 	an_app
 	rm "$DOKKU_ROOT/web/hooks/pre-receive"
