@@ -135,8 +135,10 @@ is_whole() {
 @test "full in the midst of a push: it fails and says so, the old release serves" {
 	local place was
 	was=$(released disk)
+	export PUSH_TIMEOUT=400
 	dokku_run builder:set disk min-free 0
 	for place in "${PLACES[@]}"; do
+		git -C "$(repo disk)" config core.bigFileThreshold 100k
 		head --bytes 6000000 /dev/urandom >"$(repo disk)/public/large"
 		commit disk "full-${place% *}"
 		load_begin disk disk

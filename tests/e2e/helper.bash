@@ -59,7 +59,7 @@ commit() {
 
 # push APP [REF] - what the user sees on stdout, git's status.
 push() {
-	timeout 120 git -C "$(repo "$1")" push "dokku@$address:$1" "${2:-main}" 2>&1 | sed -e 's/^remote: //' -e 's/ *$//'
+	timeout "${PUSH_TIMEOUT:-120}" git -C "$(repo "$1")" push "dokku@$address:$1" "${2:-main}" 2>&1 | sed -e 's/^remote: //' -e 's/ *$//'
 	return "${PIPESTATUS[0]}"
 }
 

@@ -518,6 +518,17 @@ disk() {
 	assert_equal $' !     CHECKS in the repo is not a regular file: make it one and push again\n !     the disk is full, which may be why: 4 MB are free where lib is' "$remote"
 }
 
+@test "a push whose files cannot be written leaves nothing" {
+	an_app
+	head --bytes 1000000 /dev/zero >"$SOURCE/large"
+	commit
+	ulimit -f 200
+	got git -C "$SOURCE" push --quiet dokku@host:web main
+	assert_status 1
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	[[ $stderr != *unbound* ]]
+}
+
 @test "git:initialize installs the hook, by rename, and again without harm" {
 	an_app
 	rm "$DOKKU_ROOT/web/hooks/pre-receive"
