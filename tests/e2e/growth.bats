@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # Good and failing deploys, many of them: what they leave on the disk is that of the kept releases, and no more.
-# GROWTH (5): how many of each; 50 for the long form.
+# GROWTH (3): how many of each; 50 for the long form.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
 
-readonly N=${GROWTH:-5} KEEP=2
+readonly N=${GROWTH:-3} KEEP=2
 
 setup_file() {
 	e2e_setup
