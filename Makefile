@@ -1,4 +1,4 @@
-# make; sudo make install, demo, test, prove, torture; make check, bench, fuzz, coverage.
+# make; sudo make install, demo, test, prove, survive, torture, wrong-app; make check, bench, fuzz, coverage.
 
 PREFIX = /usr/local
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
