@@ -40,13 +40,15 @@ new_release() {
 }
 
 # await_checks - until a new container of the push under way is being checked.
-await_checks() { await 20 in_world pgrep --full 'check-runner.* --pid '; }
+await_checks() {
+	in_world bash -c 'for ((i = 0; i < 600; i++)); do pgrep --full "check-runne[r].* --pid " && exit; sleep 0.1; done; exit 1'
+}
 
-# begin_push RELEASE [MS] - a push in the background, in a session of its own, that takes MS to
-# be ready: caught while its containers are checked.
+# begin_push RELEASE - a push in the background, in a session of its own, of what takes its time to be
+# ready: caught while its containers are checked.
 begin_push() {
-	new_release "$1" --env "BOOT_DELAY_MS=${2:-4000}"
-	setsid timeout 120 git -C "$(repo crash)" push "dokku@$address:crash" main >"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
+	new_release "$1" --env "BOOT_DELAY_MS=5000"
+	setsid timeout 300 git -C "$(repo crash)" push "dokku@$address:crash" main >"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
 	pushing=$!
 	await_checks
 }
@@ -124,14 +126,14 @@ settled() {
 }
 
 @test "the ssh client is killed: the deploy goes on and ends" {
-	begin_push v6 2000
+	begin_push v6
 	kill -KILL -- "-$pushing"
 	await 20 assert_serves crash v6
 	settled v6
 }
 
 @test "a client that never reads holds up nothing" {
-	begin_push v7 1000
+	begin_push v7
 	kill -STOP -- "-$pushing"
 	await 20 assert_serves crash v7
 	kill -KILL -- "-$pushing"
@@ -182,7 +184,7 @@ settled() {
 }
 
 @test "nginx's master dies: its workers go on, and so does the deploy" {
-	begin_push v13 1000
+	begin_push v13
 	in_world bash -c 'kill -KILL "$(</run/nginx.pid)"'
 	wait "$pushing"
 	load_end crash
