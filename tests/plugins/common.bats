@@ -453,6 +453,18 @@ engine_server() {
 	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
 }
 
+@test "remove_container, remove_image: what is gone, or going, is no failure; all else is" {
+	fake_engine <<<'case $2 in */a[?]*) exit 0 ;; */b[?]*) printf "{\"message\":\"No such container: b\"}"; exit 22 ;;
+		*/c[?]*) printf "{\"message\":\"removal of container c is already in progress\"}"; exit 22 ;;
+		/images/d) printf "{\"message\":\"No such image: d\"}"; exit 22 ;;
+		*) printf "{\"message\":\"conflict: it is in use\"}"; exit 22 ;; esac'
+	code "" 'remove_container a; remove_container b; remove_container c; remove_image d'
+	assert_success ""
+	code "" 'remove_image e'
+	assert_status 1
+	assert_error "conflict: it is in use"
+}
+
 @test "engine: a large body goes whole, an engine that hangs does not hang us" {
 	engine_server
 	head -c 300000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/large"
