@@ -8,8 +8,8 @@ check: check-check-runner
 test:
 	@tests/run
 
-# Kills of everything, full disks, and what many deploys leave: too long for each run of the tests.
+# Many at once, kills of everything, full disks, and what many deploys leave: too long for each run of the tests.
 survive:
-	@PARTS="make-second-world kills disk growth" tests/run
+	@PARTS="make-second-world concurrency kills disk growth" tests/run
 
 .PHONY: check test survive
