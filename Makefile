@@ -22,7 +22,7 @@ install:
 	@if [ -z "$(DESTDIR)" ]; then $(MAKE) --no-print-directory --silent install-host; fi
 
 # A new tree takes the place of the old one by rename: what runs meanwhile goes on
-# reading the old files.
+# reading the old files. The map has its right to change the kernel's by then: there is a switch at any time.
 install-files:
 	rm -rf $(LIB).new $(LIB).old
 	install -d $(LIB).new $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
