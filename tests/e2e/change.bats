@@ -193,6 +193,6 @@ second line' ]]
 	touch "$BATS_FILE_TMPDIR/live.stop" "$BATS_FILE_TMPDIR/other.stop"
 	wait
 	in_world nft flush ruleset
-	await 5 bash -c "curl --silent --fail --max-time 1 --header 'Host: live.localhost' http://$address/ --output /dev/null"
+	within 5 bash -c "curl --silent --fail --max-time 1 --header 'Host: live.localhost' http://$address/ --output /dev/null"
 	assert_clean live
 }

@@ -114,9 +114,12 @@ load_end() {
 }
 
 # await SECONDS COMMAND… - until it succeeds. It is given three times that: the tests run side by side,
-# also on machines on which starting a program takes ten milliseconds.
-await() {
-	local deadline=$((EPOCHSECONDS + 3 * $1))
+# also on machines on which starting a program takes ten milliseconds. What is promised is within.
+await() { within $((3 * $1)) "${@:2}"; }
+
+# within SECONDS COMMAND… - until it succeeds, and not a second more.
+within() {
+	local deadline=$((EPOCHSECONDS + $1))
 	shift
 	until "$@"; do
 		((EPOCHSECONDS < deadline)) || {

@@ -639,10 +639,10 @@ services 1 : 10.86.128.3 . 5000" "$(told)"
 	serving
 	export MAP_REFUSES=1
 	fake_engine <<<'exit 1'
-	fake sleep <<<'[[ $(grep -c ^sleep "$CALLS") -lt 6 ]] || rm -r "$DOKKU_LIB_ROOT/lock"'
+	fake sleep <<<'[[ $(grep -c ^sleep "$CALLS") -lt 11 ]] || rm -r "$DOKKU_LIB_ROOT/lock"'
 	dokku services:heal --watch
 	assert_equal "" "$(healed)"
-	assert_equal 6 "$(grep -c '^sleep 2' "$CALLS")"
+	assert_equal 11 "$(grep -c '^sleep 1' "$CALLS")"
 	assert_equal 1 "$(grep -c '^engine' "$CALLS")"
 }
 
