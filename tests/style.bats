@@ -94,6 +94,11 @@ function_lengths() {
 	grep -nE '\bls [^|]*\|[^|]|\bcat [^|<>]+ \|[^|]' "${files[@]}" | grep -vE 'cat - |cat /dev/null' | none
 }
 
+@test "nothing stops reading a pipe early: under pipefail, SIGPIPE would fail its writer" {
+	mapfile -t files < <(shell_files)
+	grep -nE '\| *(head|grep -[a-zA-Z]*q)' "${files[@]}" | grep -vE '^[^:]*:[0-9]+:[[:space:]]*#' | none
+}
+
 @test "local never hides the status of a substitution" {
 	mapfile -t files < <(shell_files)
 	grep -nE '^\s*(local|readonly|export)( -[a-zA-Z]+)? [^#]*=("?)\$\([^(]' "${files[@]}" | none
