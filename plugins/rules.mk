@@ -15,11 +15,12 @@ $(PLUGIN_OUT)/helper: plugins/common/programs/helper.c plugins/rules.mk
 
 # Linked as check-runner is, for the same reason, and tried: a socket that is not there is said to be so.
 PLUGIN_ENGINE = $(PLUGIN_CC) $(CR_LIB_CFLAGS) $(filter-out -pie,$(CR_HARD_LDFLAGS)) $(LDFLAGS) -o $@ $<
-PLUGIN_ENGINE_ALONE = $(CR_OUT)/absent.o $(CR_OUT)/util.o $(call cr_archive,curl) $(call cr_archive,z) $(LDLIBS)
+PLUGIN_JANSSON = $(or $(wildcard $(shell $(CC) -print-file-name=libjansson.a)),-ljansson)
+PLUGIN_ENGINE_ALONE = $(PLUGIN_JANSSON) $(CR_OUT)/absent.o $(CR_OUT)/util.o $(call cr_archive,curl) $(call cr_archive,z) $(LDLIBS)
 
 $(PLUGIN_OUT)/engine: plugins/common/programs/engine.c $(CR_OUT)/check-runner plugins/rules.mk
 	@mkdir -p $(@D)
-	@for how in '-static-pie $(PLUGIN_ENGINE_ALONE)' '-pie $(PLUGIN_ENGINE_ALONE)' '-pie -lcurl $(LDLIBS)'; do \
+	@for how in '-static-pie $(PLUGIN_ENGINE_ALONE)' '-pie $(PLUGIN_ENGINE_ALONE)' '-pie -ljansson -lcurl $(LDLIBS)'; do \
 		if $(PLUGIN_ENGINE) $$how 2>$@.log; then \
 			DOCKER_SOCKET=/nowhere $@ GET / 2>>$@.log; [ $$? -ne 1 ] || exit 0; \
 		fi; \

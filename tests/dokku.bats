@@ -793,7 +793,7 @@ waits_for_it() {
 	dokku apps:set --global lock-wait 20
 	waits_for_it X=Y
 	dokku apps:set web lock-wait
-	code "" 'lock_wait web; printf " "; lock_wait blog; printf " "; DOKKU_LOCK_WAIT=0 lock_wait web'
+	code "" 'value_of lock_wait web; printf " "; value_of lock_wait blog; printf " "; DOKKU_LOCK_WAIT=0 value_of lock_wait web'
 	assert_success "20 20 0"
 	dokku apps:set web lock-wait 1x
 	assert_refused 'apps:set: not a number of seconds, at most 86400: "1x"; nothing was changed'

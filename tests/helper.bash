@@ -70,14 +70,18 @@ fake() {
 	done
 }
 
-# fake_engine - our program for the Engine API; stdin is what it does, its first word the method, the
-# others the paths, body whether there is one. Noted in $CALLS as "engine METHOD PATH…".
+# fake_engine - our program for the Engine API; stdin is what it does for a path, its first word the
+# method, the second the path, body whether there is one: JSON, or {"message": …} and exit 22. Noted in
+# $CALLS as "engine METHOD PATH…", members and messages picked out as the program does.
 fake_engine() {
-	local body
-	body=$(cat)
-	printf '#!/usr/bin/env bash\nbody=""\nwhile [[ $1 == -* ]]; do [[ $1 != -d ]] || body=1; [[ $1 != -t ]] || shift; shift; done\nprintf "engine %%s\\n" "$*" >>"$CALLS"\n%s\n' \
-		"$body" >"$DOKKU_PROGRAMS/engine"
-	chmod +x "$DOKKU_PROGRAMS/engine"
+	local file=$DOKKU_PROGRAMS/engine
+	mkdir -p "${file%/*}"
+	rm -f "$file"
+	{
+		cat "$REPO/tests/fake-engine"
+		printf 'answer() {\n:\n%s\n}\nmain "$@"\n' "$(cat)"
+	} >"$file"
+	chmod +x "$file"
 }
 
 # fake_write - stdin is what happens before our helper writes a file, FILE being its $2; exit there means

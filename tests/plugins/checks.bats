@@ -33,13 +33,13 @@ runner() {
 check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000 10.86.128.2 1; }
 
 @test "the list in the app's folder goes before the one in the repo; neither is nothing" {
-	code checks 'checks_file web 1'
+	code checks 'value_of checks_file web 1'
 	assert_success ""
 	printf '/ repo\n' >"$LIST"
-	code checks 'checks_file web 1; printf " "; checks_source web "$(checks_file web 1)"'
+	code checks 'checks_file file web 1; printf "%s " "$file"; checks_source web "$file"'
 	assert_success "$LIST CHECKS"
 	printf '/ server\n' >"$DOKKU_ROOT/web/CHECKS"
-	code checks 'checks_file web 1; printf " "; checks_source web "$(checks_file web 1)"'
+	code checks 'checks_file file web 1; printf "%s " "$file"; checks_source web "$file"'
 	assert_success "$DOKKU_ROOT/web/CHECKS $DOKKU_ROOT/web/CHECKS"
 }
 
@@ -83,7 +83,7 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 
 @test "checks:disable, :skip and :enable, for all and for some" {
 	off() {
-		code checks 'for p in web worker; do printf "%s|" "$(checks_off web "$p")"; done'
+		code checks 'for p in web worker; do printf "%s|" "$(value_of checks_off web "$p")"; done'
 		assert_success "$1"
 	}
 	off "||"
@@ -119,7 +119,7 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 
 @test "checks_own_lines: checks of hosts that are not the app's are left out, with what belongs to them" {
 	printf '%s\n' 'WAIT=1' '# note' '/ a' '//web.example.com/ b' '//other.com/ c' '  ! d' 'https://other.com/x e' 'http://WEB.example.com:80/ f' '  = g' >"$LIST"
-	code checks 'checks_own_lines web "$1"' "$LIST"
+	code checks 'mapfile -t domains < <(first_answer app-domains web); checks_own_lines "$1"' "$LIST"
 	assert_success 'WAIT=1
 # note
 / a

@@ -20,7 +20,7 @@ setup() { world; }
 
 @test "escape: control and bidi characters are made visible, all others stay" {
 	escapes() {
-		code "" 'escape "$1"' "$1"
+		code "" 'escape "$1"; printf %s "$escaped"' "$1"
 		assert_success "$2"
 	}
 	escapes "plain text 100%" "plain text 100%"
@@ -178,6 +178,15 @@ web"
 	assert_equal file "$(ls -A "$WORLD/dir")"
 }
 
+@test "write_atomically: sync is its third word, and nothing else is" {
+	code "" 'write_atomically "$1" 644 sync <<<x' "$WORLD/dir-less"
+	assert_success ""
+	assert_file "$WORLD/dir-less" x
+	code "" 'write_atomically "$1" 644 later <<<y' "$WORLD/dir-less"
+	assert_status 1
+	assert_file "$WORLD/dir-less" x
+}
+
 @test "write_atomically: a link is replaced, not followed" {
 	mkdir "$WORLD/dir"
 	printf 'theirs\n' >"$WORLD/target"
@@ -192,7 +201,7 @@ web"
 	printf 'one\ntwo\n' >"$WORLD/file"
 	printf 'half' >"$WORLD/half"
 	: >"$WORLD/empty"
-	code "" 'for f; do read_line "$f" default; printf "|"; done' "$WORLD/file" "$WORLD/half" "$WORLD/empty" "$WORLD/none"
+	code "" 'for f; do read_line line "$f" default; printf "%s|" "$line"; done' "$WORLD/file" "$WORLD/half" "$WORLD/empty" "$WORLD/none"
 	assert_success "one|half|default|default|"
 }
 
@@ -238,7 +247,7 @@ web"
 }
 
 @test "properties: the app's value, else the global one, else the default" {
-	code "" 'e() { property_effective ps web key default; printf "|"; }
+	code "" 'e() { read_effective it ps web key default; printf "%s|" "$it"; }
 		e; property_set ps --global key global; e; property_set ps web key own; e; property_set ps web key; e'
 	assert_success "default|global|own|global|"
 }
@@ -405,7 +414,7 @@ y>"
 engine_server() {
 	export DOCKER_SOCKET=$BATS_TEST_TMPDIR/engine.sock DOKKU_PROGRAMS=$REPO/build/bin
 	python3 - "$DOCKER_SOCKET" 3>&- <<-'SERVER' &
-		import json, socketserver, sys
+		import json, socketserver, sys, urllib.parse
 		from http.server import BaseHTTPRequestHandler
 		class Handler(BaseHTTPRequestHandler):
 		    protocol_version = "HTTP/1.1"
@@ -413,10 +422,12 @@ engine_server() {
 		        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
 		        status = int(self.path.split("/")[1])
 		        text = json.dumps({"message": self.command + " " + self.path, "type": self.headers.get("Content-Type"), "body": body})
+		        if "json?" in self.path:
+		            text = urllib.parse.unquote(self.path.split("?")[1])
 		        self.send_response(status)
 		        if status in (204, 304):
 		            text = ""
-		        self.send_header("Content-Length", str(len(text) + (5 if "short" in self.path else 0)))
+		        self.send_header("Content-Length", str(len(text.encode()) + (5 if "short" in self.path else 0)))
 		        self.end_headers()
 		        self.wfile.write(text.encode())
 		        self.close_connection = "short" in self.path
@@ -433,7 +444,7 @@ engine_server() {
 
 @test "engine: the answer of 2xx and 304; the engine's own message of others" {
 	engine_server
-	code "" 'engine POST /201/create - <<<"{}"'
+	code "" 'engine -d POST /201/create <<<"{}"'
 	assert_success '{"message": "POST /201/create", "type": "application/json", "body": "{}\n"}'
 	code "" 'engine POST /304/start; engine DELETE /204/x'
 	assert_success ""
@@ -468,7 +479,7 @@ engine_server() {
 @test "engine: a large body goes whole, an engine that hangs does not hang us" {
 	engine_server
 	head -c 300000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/large"
-	code "" 'engine POST /200/x - <"$1" | jq ".body | length"' "$BATS_TEST_TMPDIR/large"
+	code "" 'engine -d POST /200/x <"$1" | jq ".body | length"' "$BATS_TEST_TMPDIR/large"
 	assert_success 300000
 	kill -STOP "$server"
 	DOKKU_DOCKER_TIMEOUT=1 code "" 'engine GET /200/x'
@@ -486,5 +497,57 @@ engine_server() {
 	got "$DOKKU_PROGRAMS/engine" GET /404/a /200/b
 	kill "$server"
 	assert_status 22
-	assert_equal '"GET /404/a"' "$(jq .message <<<"$output")"
+	assert_output ""
+	assert_error "GET /404/a"
+}
+
+# members POINTERS JSON - what the program picks out of an answer.
+members() {
+	got "$DOKKU_PROGRAMS/engine" -w "$1" GET "/200/json?$(jq --null-input --raw-output --arg text "$2" '$text | @uri')"
+}
+
+@test "engine -w: members by their pointers, a line for each element; nothing breaks a line into other words" {
+	engine_server
+	members '/a /b/c /d~1e.f~0 /none /n /t' '{"a": "x", "b": {"c": -3}, "d/e.f~": "y", "n": null, "t": true}'
+	assert_success "x -3 y - - true"
+	members '/a' '[{"a": "x"}, {"a": ""}, {"b": 1}, 7]'
+	assert_success "x
+-
+-
+-"
+	members '/a' '[]'
+	assert_success ""
+	members '/a /b' '{"a": "x y\nz\u0001\u007f", "b": ["p", "q r", 1]}'
+	assert_success "x?y?z?? p,q?r,1"
+	members '/a' '{"a": "é\u0000x"}'
+	assert_success "é"
+	members '/a' '{"a": '
+	assert_status 1
+	assert_error "the Docker engine does not answer (its answer is no JSON): is dockerd running?"
+	got "$DOKKU_PROGRAMS/engine" -w a GET /200/x
+	assert_status 2
+	got "$DOKKU_PROGRAMS/engine" -w /message GET /409/x /200/y
+	kill "$server"
+	assert_status 22
+	assert_output ""
+	assert_error "GET /409/x"
+}
+
+@test "engine -e: asks about each; one that is gone meanwhile is passed over, all else is told" {
+	engine_server
+	each() {
+		got "$DOKKU_PROGRAMS/engine" -w '/message /body' -e /Id GET "/200/json?$(jq --null-input --raw-output --arg text "$1" '$text | @uri')" '/{}/json2'
+	}
+	each '[{"Id": "200"}, {"Id": "404"}, {"Id": "201"}]'
+	assert_success "GET?/200/json2 -
+GET?/201/json2 -"
+	each '[]'
+	assert_success ""
+	each '[{"Id": "200"}, {"Id": "500"}, {"Id": "201"}]'
+	assert_status 22
+	assert_error "GET /500/json2"
+	each '[{"id": "200"}]'
+	kill "$server"
+	assert_status 1
+	assert_error "the Docker engine does not answer (a member is missing in its answer): is dockerd running?"
 }

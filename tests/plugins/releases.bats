@@ -25,7 +25,7 @@ three() {
 }
 
 @test "release_new: numbers that are used once, also after one was dropped" {
-	code "" 'release_new web "a push"; printf " "; rm -r "$DOKKU_LIB_ROOT/data/releases/web/1"; release_new web "another"'
+	code "" 'value_of release_new web "a push"; printf " "; rm -r "$DOKKU_LIB_ROOT/data/releases/web/1"; value_of release_new web "another"'
 	assert_success "1 2"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/description" another
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=1
@@ -36,7 +36,7 @@ three() {
 	three
 	printf '/ ok\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/CHECKS"
 	dokku --quiet config:set --no-restart web V=now
-	code "" 'release_new web x'
+	code "" 'value_of release_new web x'
 	assert_success 4
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/4/CHECKS" "/ ok"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/4/ENV" "export V='now'"
@@ -217,7 +217,7 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	make_app app
 	mkdir -p "$DOKKU_LIB_ROOT/data/releases/app"
 	printf 'a[$(touch "$BATS_TEST_TMPDIR/ran")]\n' >"$DOKKU_LIB_ROOT/data/releases/app/last"
-	code "" 'release_new app "a push"'
+	code "" 'value_of release_new app "a push"'
 	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the last release, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": write it there"
 	assert_absent "$BATS_TEST_TMPDIR/ran"
 }

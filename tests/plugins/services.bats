@@ -55,7 +55,7 @@ kernel_has() {
 # --- addresses --------------------------------------------------------------------
 
 @test "address_add: also over a byte's end" {
-	code services 'for n; do address_add 10.86.0.0 "$n"; printf "\n"; done' 0 2 255 256 65535
+	code services 'for n; do address_add address 10.86.0.0 "$n"; printf "%s\n" "$address"; done' 0 2 255 256 65535
 	assert_success "10.86.0.0
 10.86.0.2
 10.86.0.255

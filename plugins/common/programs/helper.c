@@ -3,7 +3,8 @@
  * libraries, because a deploy starts it some fifty times.
  *
  *   helper tied COMMAND [ARG…]      become COMMAND, that dies by SIGKILL when our parent does
- *   helper write FILE [MODE]        stdin becomes FILE (644) by rename, when it is on the disk
+ *   helper write FILE [MODE [sync]] stdin becomes FILE (644) by rename, when it is on the disk; with
+ *                                   "sync" this ends when the rename is there too
  *   helper hold [-s] [-w SECONDS] FILE [[-s] [-w SECONDS] FILE…] -- COMMAND [ARG…]
  *                                   COMMAND while we hold these locks (flock(2), in turn), each
  *                                   waited for up to SECONDS (for ever); -s: shared
@@ -38,7 +39,7 @@ fail(const char *what)
 static _Noreturn void
 misuse(void)
 {
-	fputs(" !     helper: tied COMMAND… | write FILE [MODE] | hold FILE… -- COMMAND…\n",
+	fputs(" !     helper: tied COMMAND… | write FILE [MODE [sync]] | hold FILE… -- COMMAND…\n",
 		stderr);
 	exit(1);
 }
@@ -98,9 +99,23 @@ copy_stdin(int to, const char *file)
 	}
 }
 
+/* The folder of path, which is cut off there, to the disk. The file is what it should be: a disk that
+ * cannot sync a folder is no reason to say otherwise. */
+static void
+sync_folder(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash)
+		slash[slash == path] = '\0';
+	int fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd != -1)
+		fsync(fd);
+}
+
 /* FILE.tmp.PID.XXXXXX: sweep_temp in common/functions takes away what a killed one has left. */
 static int
-write_file(const char *file, const char *mode_text)
+write_file(const char *file, const char *mode_text, int durable)
 {
 	char *end;
 	unsigned long mode = strtoul(mode_text, &end, 8);
@@ -120,6 +135,8 @@ write_file(const char *file, const char *mode_text)
 	if (fchmod(fd, (mode_t)mode) == -1 || fsync(fd) == -1 || close(fd) == -1 ||
 		rename(name, file) == -1)
 		give_up(file);
+	if (durable)
+		sync_folder(name);
 	return 0;
 }
 
@@ -238,8 +255,11 @@ main(int argc, char **argv)
 		die_with(getppid());
 		become(argv + 2);
 	}
-	if ((argc == 3 || argc == 4) && strcmp(argv[1], "write") == 0)
-		return write_file(argv[2], argc == 4 ? argv[3] : "644");
+	if (argc >= 3 && argc <= 5 && strcmp(argv[1], "write") == 0) {
+		if (argc == 5 && strcmp(argv[4], "sync") != 0)
+			misuse();
+		return write_file(argv[2], argc > 3 ? argv[3] : "644", argc == 5);
+	}
 	if (argc >= 5 && strcmp(argv[1], "hold") == 0)
 		return hold(argv + 2);
 	misuse();
