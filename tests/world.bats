@@ -39,6 +39,11 @@ world_links() {
 	local link alias
 	for link in /sys/class/net/*; do
 		alias=$(<"$link/ifalias")
+		# Another world's is without its alias for a moment when it is made, and may be gone then.
+		if [[ -z $alias && $link == */dkt* ]]; then
+			sleep 0.5
+			alias=$(cat "$link/ifalias" 2>/dev/null) || continue
+		fi
 		[[ $alias == "dokku-test "* && $alias != "dokku-test bats-$$-"* ]] || printf '%s\n' "${link##*/}"
 	done
 }
