@@ -114,6 +114,14 @@ function_lengths() {
 	done | none
 }
 
+@test "what sudo or make starts needs nothing of dokku's environment" {
+	local file
+	for file in plugins/common/uninstall plugins/nginx-vhosts/root/apply; do
+		run timeout 10 env -i PATH="$PATH" "$file" </dev/null
+		[[ $status -eq 1 && $output == " !     "* ]] || printf '%s: %s\n' "$file" "$output"
+	done | none
+}
+
 @test "no plugin is known to dokku by name" {
 	local name
 	for name in plugins/*/; do
