@@ -11,24 +11,39 @@ REPO=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 # world - own DOKKU_ROOT and DOKKU_LIB_ROOT, in a folder with a space in its name, and a
 # copy of the code whose paths in /etc and /run lie in $TEST_HOST.
 world() {
-	export WORLD="$BATS_TEST_TMPDIR/a world" TEST_HOST=$BATS_TEST_TMPDIR/host BIN=$BATS_TEST_TMPDIR/bin
-	export CALLS=$BATS_TEST_TMPDIR/calls STEPS=$BATS_TEST_TMPDIR/steps
+	local template=$BATS_RUN_TMPDIR/template stage
 	unset SSH_ORIGINAL_COMMAND NAME DOKKU_TRACE DOKKU_QUIET_OUTPUT DOKKU_FORCE DOKKU_LOCKED DOKKU_LOCK_WAIT
 	unset DOKKU_RELEASE DOKKU_CREATED DOKKU_BUILD_ID DOKKU_DOCKER_TIMEOUT GIT_DIR PORT
-	export DOKKU_TESTING=1 DOKKU_FORGET_WAIT=0 DOKKU_ROOT="$WORLD/root" DOKKU_LIB_ROOT="$WORLD/lib" HOME="$WORLD/home" LC_ALL=C.UTF-8
+	export DOKKU_TESTING=1 DOKKU_FORGET_WAIT=0 LC_ALL=C.UTF-8
+	# Once for the whole run: a test of a hundred milliseconds has no time for twenty programs.
+	if [[ ! -d $template ]]; then
+		stage=$(mktemp -d "$BATS_RUN_TMPDIR/stage.XXXXXX")
+		world_paths "$stage"
+		fill_world
+		mv -T "$stage" "$template" 2>/dev/null || rm -rf "$stage"
+	fi
+	world_paths "$BATS_TEST_TMPDIR"
+	cp -r "$template/." "$BATS_TEST_TMPDIR"
+	code_under_test
+	PATH=$BIN:$PATH
+}
+
+# world_paths DIR - where everything of the world in DIR is.
+world_paths() {
+	export WORLD="$1/a world" TEST_HOST=$1/host BIN=$1/bin CALLS=$1/calls STEPS=$1/steps DOKKU_PROGRAMS=$1/programs
+	export DOKKU_ROOT="$WORLD/root" DOKKU_LIB_ROOT="$WORLD/lib" HOME="$WORLD/home"
+}
+
+fill_world() {
 	mkdir -p "$DOKKU_ROOT" "$DOKKU_LIB_ROOT"/{config,lock,tmp,plugins/available,plugins/enabled} \
-		"$DOKKU_LIB_ROOT"/data/{services,scheduler-docker-local,releases,builds} "$HOME" "$BIN" \
+		"$DOKKU_LIB_ROOT"/data/{services,scheduler-docker-local,releases,builds} "$HOME" "$BIN" "$DOKKU_PROGRAMS" \
 		"$TEST_HOST"/{etc/dokku,etc/nginx/dokku,run,proc/net}
 	printf '10.86.0.0/16\n' >"$TEST_HOST/etc/dokku/network"
 	printf '[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = master\n[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
 	: >"$CALLS"
 	: >"$STEPS"
-	code_under_test
-	PATH=$BIN:$PATH
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
-	export DOKKU_PROGRAMS=$BATS_TEST_TMPDIR/programs
-	mkdir "$DOKKU_PROGRAMS"
 	ln -s "$REPO/build/bin/helper" "$DOKKU_PROGRAMS/helper"
 	fake_engine <<<''
 	fake sudo <<<'[[ $1 != -n ]] || shift; exec "$@"'
@@ -50,7 +65,7 @@ copy_code() {
 	local stage
 	stage=$(mktemp -d "$BATS_RUN_TMPDIR/stage.XXXXXX")
 	cp -r "${MUTANT:-$REPO}"/{dokku,plugins} "$stage/"
-	find "$stage" -type f -exec sed -i -e 's,/etc/\(dokku\|nginx\),${TEST_HOST}&,g' \
+	find "$stage" -type f -exec sed -i -e '1s,^#!/usr/bin/env bash$,#!/bin/bash,' -e 's,/etc/\(dokku\|nginx\),${TEST_HOST}&,g' \
 		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/net/if_inet6,${TEST_HOST}&,g' {} +
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.0.0.1/80,"$TEST_HOST/answer",' \
 		"$stage"/plugins/*/root/*
@@ -62,25 +77,21 @@ copy_code() {
 # in $CALLS, a line each, its words quoted where they need it.
 fake() {
 	local name body
-	body=$(cat)
+	IFS= read -r -d '' body || true
 	for name in "$@"; do
-		printf '#!/usr/bin/env bash\n{ printf %%s %s; [[ $# -eq 0 ]] || printf " %%q" "$@"; printf "\\n"; } >>"$CALLS"\n%s\n' \
+		printf '#!/bin/bash\n{ printf %%s %s; [[ $# -eq 0 ]] || printf " %%q" "$@"; printf "\\n"; } >>"$CALLS"\n%s\n' \
 			"$name" "$body" >"$BIN/$name"
-		chmod +x "$BIN/$name"
 	done
+	chmod +x "${@/#/$BIN/}"
 }
 
 # fake_engine - our program for the Engine API; stdin is what it does for a path, its first word the
 # method, the second the path, body whether there is one: JSON, or {"message": …} and exit 22. Noted in
 # $CALLS as "engine METHOD PATH…", members and messages picked out as the program does.
 fake_engine() {
-	local file=$DOKKU_PROGRAMS/engine
-	mkdir -p "${file%/*}"
-	rm -f "$file"
-	{
-		cat "$REPO/tests/fake-engine"
-		printf 'answer() {\n:\n%s\n}\nmain "$@"\n' "$(cat)"
-	} >"$file"
+	local file=$DOKKU_PROGRAMS/engine body
+	IFS= read -r -d '' body || true
+	printf '%s\nanswer() {\n:\n%s\n}\nmain "$@"\n' "$(<"$REPO/tests/fake-engine")" "$body" >"$file"
 	chmod +x "$file"
 }
 
@@ -88,7 +99,7 @@ fake_engine() {
 # that it does not.
 fake_write() {
 	rm -f "$DOKKU_PROGRAMS/helper"
-	printf '#!/usr/bin/env bash\nif [[ $1 == write ]]; then\n:\n%s\nfi\nexec "%s/build/bin/helper" "$@"\n' "$(cat)" "$REPO" >"$DOKKU_PROGRAMS/helper"
+	printf '#!/bin/bash\nif [[ $1 == write ]]; then\n:\n%s\nfi\nexec "%s/build/bin/helper" "$@"\n' "$(cat)" "$REPO" >"$DOKKU_PROGRAMS/helper"
 	chmod +x "$DOKKU_PROGRAMS/helper"
 }
 
@@ -108,7 +119,7 @@ hook() {
 	local file="$PLUGIN_PATH/$1/$2"
 	mkdir -p "${file%/*}"
 	{
-		printf '#!/usr/bin/env bash\nset -euo pipefail\nprintf "%%s\\n" "%s${*:+ $*}" >>"$STEPS"\n' "$2"
+		printf '#!/bin/bash\nset -euo pipefail\nprintf "%%s\\n" "%s${*:+ $*}" >>"$STEPS"\n' "$2"
 		cat
 	} >"$file"
 	chmod +x "$file"
