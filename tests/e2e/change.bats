@@ -114,6 +114,36 @@ second line' ]]
 	nothing_lost reload
 }
 
+# certificate NAME - of its own making, in the world: /tmp/NAME.crt and .key.
+certificate() {
+	in_world openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/O=$1/CN=live.localhost" \
+		-addext subjectAltName=DNS:live.localhost -keyout "/tmp/$1.key" -out "/tmp/$1.crt"
+}
+
+shows_certificate() {
+	[[ $(openssl s_client -connect "$address:443" -servername live.localhost </dev/null 2>/dev/null | openssl x509 -noout -subject) == *"O = $1,"* ]]
+}
+
+@test "certs:add, certs:update and certs:remove: nothing that was sent on a fresh connection is lost" {
+	certificate first
+	certificate second
+	dokku_run certs:add live /tmp/first.crt /tmp/first.key
+	await 5 shows_certificate first
+	load_begin tls live --mode get=4 --mode close=4 \
+		--url https://live.localhost/ --connect "$address:443" --name tls --expect-app live --mode get=4 --mode post=4 --mode close=4
+	dokku_run certs:update live /tmp/second.crt /tmp/second.key
+	await 5 shows_certificate second
+	sleep 1
+	load_end tls || only_resets tls
+	[[ $(jq '[.targets[].modes[] | select(.mode == "close") | .requests] | min' "$BATS_FILE_TMPDIR/tls.json") -gt 20 ]]
+	# A key of another certificate is refused, and changes nothing.
+	run dokku_run certs:update live /tmp/first.crt /tmp/second.key
+	[[ $status -eq 1 ]]
+	shows_certificate second
+	dokku_run certs:remove live
+	nothing_lost reload
+}
+
 @test "an app that passes by itself but not through nginx is refused" {
 	printf '/ My Amazing App\nPOST 200 /sum 2\n  {%s}\n' "$(head -c 2000 /dev/zero | tr '\0' x)" >"$(repo live)/CHECKS"
 	dokku_run nginx:set live client-max-body-size 1k

@@ -227,6 +227,7 @@ begin_slow() {
 
 @test "many apps at once, made by their first push: each serves its own" {
 	local i pids=() failed=0
+	export PUSH_TIMEOUT=590
 	for ((i = 1; i <= ${APPS:-10}; i++)); do
 		commit "many$i" "of$i"
 	done

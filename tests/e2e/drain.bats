@@ -82,6 +82,27 @@ count_of() { jq "[.targets[].modes[] | select(.mode == \"$2\") | .connections.$3
 	done
 }
 
+@test "HTTP/2 clients see no deploy: each of their streams is answered 200" {
+	local clients
+	dokku_run certs:generate drain1
+	await 10 curl --silent --insecure --fail --max-time 5 --resolve "drain1.localhost:443:$address" https://drain1.localhost/ --output /dev/null
+	# Fewer than the thousand requests after which nginx itself ends a connection.
+	h2load --connect-to "$address:443" --clients 6 --max-concurrent-streams 4 --rps 20 --duration 30 https://drain1.localhost/ \
+		>"$BATS_TEST_TMPDIR/h2" 2>&1 3>&- &
+	clients=$!
+	sleep 1
+	dokku_run ps:restart drain1
+	commit_and_push drain1 v2
+	dokku_run releases:rollback drain1
+	kill -0 "$clients"
+	wait "$clients"
+	cat "$BATS_TEST_TMPDIR/h2"
+	awk '/^requests:/ { asked = $8; lost = $10 + $12 + $14 } /^status codes:/ { good = $3 }
+		END { exit !(asked > 1000 && lost == 0 && good == asked) }' "$BATS_TEST_TMPDIR/h2"
+	grep -q '^Application protocol: h2$' "$BATS_TEST_TMPDIR/h2"
+	dokku_run certs:remove drain1
+}
+
 @test "a container that crashes is started again by its restart policy, and answers as its app" {
 	fetch drain2 '/exit?code=3' || true
 	await 15 assert_serves drain2 v1
