@@ -321,11 +321,11 @@ set client-max-body-size 2m" "$(grep -v '^#' <<<"$output")"
 	make_current web 1
 	hook fake app-domains <<<'printf "web.example.com\n"'
 	hook fake service-address <<<'printf "10.86.0.2 80\n"'
-	got "$PLUGIN_PATH/nginx-vhosts/core-post-deploy" web 80 10.86.0.2 1
+	got "$PLUGIN_PATH/nginx-vhosts/proxy-build-config" web 1
 	assert_success ""
 	[[ -s $TREE/web.conf ]]
 	: >"$CALLS"
-	got "$PLUGIN_PATH/nginx-vhosts/core-post-deploy" web 80 10.86.0.2 1
+	got "$PLUGIN_PATH/nginx-vhosts/proxy-build-config" web 1
 	assert_success ""
 	assert_calls ""
 	dokku nginx:set web client-max-body-size 3m
