@@ -384,3 +384,14 @@ line'"
 	assert_equal 1 "$(current web)"
 	assert_file "$ENV" "export A='new'"
 }
+
+@test "config_note: a full disk is told, in our words" {
+	code config 'config_note /dev/full set A=1'
+	assert_refused "/dev cannot be written to; nothing was changed"
+}
+
+@test "temp: a folder that takes no file is told, in our words" {
+	rm -r "$DOKKU_LIB_ROOT/tmp"
+	code "" 'temp config'
+	assert_refused "nothing can be made in $DOKKU_LIB_ROOT/tmp"
+}
