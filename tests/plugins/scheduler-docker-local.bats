@@ -403,22 +403,22 @@ web 2 idB 10.86.128.51 5000"
 
 # --- draining -----------------------------------------------------------------------------
 
-# connections STATE… - /proc/PID/net/tcp of a made process, on port 5000 (1388).
-connections() {
-	local state
-	mkdir -p "$TEST_HOST/proc/77/net"
-	printf '  sl  local_address rem_address   st tx_queue\n' >"$TEST_HOST/proc/77/net/tcp"
-	for state in "$@"; do
-		printf '   0: 0280560A:1388 0100560A:D431 %s 00000000:00000000\n' "$state" >>"$TEST_HOST/proc/77/net/tcp"
-	done
-	printf '   1: 0280560A:1389 0100560A:D431 01 00000000:00000000\n' >>"$TEST_HOST/proc/77/net/tcp"
-	printf '   2: 0280560A:D431 0100560A:1388 01 00000000:00000000\n' >>"$TEST_HOST/proc/77/net/tcp"
+# connections_text STATE… - what /proc/PID/net/tcp shows of connections of port 5000 (1388), and of others.
+connections_text() {
+	printf '  sl  local_address rem_address   st tx_queue\n'
+	[[ $# -eq 0 ]] || printf '   0: 0280560A:1388 0100560A:D431 %s 00000000:00000000\n' "$@"
+	printf '   1: 0280560A:1389 0100560A:D431 01 00000000:00000000\n'
+	printf '   2: 0280560A:D431 0100560A:1388 01 00000000:00000000\n'
 }
 
-# counted PID PORT - open_connections, reading the made /proc.
-counted() {
-	code "" 'source <(sed "s,/proc/,$TEST_HOST/proc/,g" "$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/functions"); open_connections "$@"' "$@"
+# connections STATE… - those of a made process.
+connections() {
+	mkdir -p "$TEST_HOST/proc/77/net"
+	connections_text "$@" >"$TEST_HOST/proc/77/net/tcp"
 }
+
+# counted PID PORT [DEADLINE] - of the made /proc.
+counted() { got "$DOKKU_PROGRAMS/helper" connections "$TEST_HOST/proc/$1" "${@:2}"; }
 
 @test "open_connections: of the port, in the states in which there is something left to do" {
 	connections
@@ -457,10 +457,54 @@ drain_with() {
 	code scheduler-docker-local "open_connections() { $2; }; stop_and_remove() { printf 'stop %s\n' \"\$2\"; }; drain web idA web 5000 \$\$"
 }
 
-@test "drain: two empty samples, then it is stopped, and said to be drained" {
-	drain_with "$((EPOCHSECONDS + 60))" 'printf x >>"$STEPS"; case $(wc -c <"$STEPS") in 1 | 2 | 4) printf 1 ;; *) printf 0 ;; esac'
+# sampled STATE… - one look at the connections shows these: who looks waits for it.
+sampled() {
+	connections_text "$@" >"$TEST_HOST/sample"
+	timeout 5 dd status=none conv=notrunc if="$TEST_HOST/sample" of="$TEST_HOST/proc/77/net/tcp"
+	# Until it has been read to its end.
+	sleep 0.05
+}
+
+@test "open_connections: until two samples in a row are empty" {
+	local waiter
+	mkdir -p "$TEST_HOST/proc/77/net"
+	mkfifo "$TEST_HOST/proc/77/net/tcp"
+	counted 77 5000 $((EPOCHSECONDS + 60)) 3>&- &
+	waiter=$!
+	sampled 01
+	sampled
+	sampled 08
+	sampled
+	kill -0 "$waiter"
+	sampled
+	timeout 5 tail --pid="$waiter" --sleep-interval=0.01 --follow /dev/null
+	assert_equal 0 "$(<"$BATS_TEST_TMPDIR/stdout")"
+}
+
+@test "open_connections: until its deadline, or the end of the process" {
+	connections 01 08
+	counted 77 5000 $((EPOCHSECONDS - 1))
+	assert_success 2
+	rm -r "$TEST_HOST/proc/77"
+	counted 77 5000 $((EPOCHSECONDS + 60))
+	assert_success 0
+}
+
+@test "open_connections: what is no port or no time is refused" {
+	local arg
+	for arg in -1 65536 x ""; do
+		counted 77 "$arg"
+		assert_status 1
+		assert_output ""
+	done
+	counted 77 5000 soon
+	assert_status 1
+}
+
+@test "drain: it is stopped when nothing is left to do, and said to be drained" {
+	drain_with "$((EPOCHSECONDS + 60))" 'printf "%s\n" "$#" >>"$STEPS"; printf 0'
 	assert_success "stop idA"
-	assert_equal 6 "$(wc -c <"$STEPS")"
+	assert_equal 3 "$(<"$STEPS")"
 	assert_absent "$DOKKU_LIB_ROOT/data/draining/web/idA"
 	[[ $(<"$DOKKU_LIB_ROOT/data/draining/web/log") == *" idA drained all" ]]
 }

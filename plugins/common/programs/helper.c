@@ -8,6 +8,11 @@
  *   helper hold [-s] [-w SECONDS] FILE [[-s] [-w SECONDS] FILE…] -- COMMAND [ARG…]
  *                                   COMMAND while we hold these locks (flock(2), in turn), each
  *                                   waited for up to SECONDS (for ever); -s: shared
+ *   helper connections PROCESS PORT [DEADLINE]
+ *                                   how many connections of the container in which PROCESS, a
+ *                                   folder of /proc, runs have something left to do on PORT; with
+ *                                   DEADLINE, in seconds since the epoch, only when two samples
+ *                                   in a row were 0 or it has passed
  *
  * Exit status: that of COMMAND; 128 and its number for a signal; 73 where a lock was not to be
  * had; else 1 and a line on stderr. hold gives COMMAND no descriptor and dies before it: a lock
@@ -25,6 +30,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LOCK_BUSY = 73 };
@@ -39,7 +45,8 @@ fail(const char *what)
 static _Noreturn void
 misuse(void)
 {
-	fputs(" !     helper: tied COMMAND… | write FILE [MODE [sync]] | hold FILE… -- COMMAND…\n",
+	fputs(" !     helper: tied COMMAND… | write FILE [MODE [sync]] | hold FILE… -- COMMAND… |"
+	      " connections PROCESS PORT [DEADLINE]\n",
 		stderr);
 	exit(1);
 }
@@ -248,6 +255,82 @@ hold(char **arg)
 	return run_tied(arg + 1);
 }
 
+/* --- connections ---------------------------------------------------------------------------- */
+
+/* The states of include/net/tcp_states.h in which the app's side has something left to send or to
+ * hear: ESTABLISHED, SYN_RECV, FIN_WAIT1, CLOSE_WAIT, LAST_ACK and CLOSING. */
+static int
+has_more_to_do(unsigned state)
+{
+	return state == 1 || state == 3 || state == 4 || state == 8 || state == 9 || state == 11;
+}
+
+/* Adds to count what file, of process's network, says of port; 0 where it cannot be read. */
+static int
+count_in(const char *process, const char *file, unsigned long port, long *count)
+{
+	char path[4096], line[512];
+	unsigned here, state;
+	int heading;
+
+	snprintf(path, sizeof(path), "%s/net/%s", process, file);
+	FILE *list = fopen(path, "re");
+	if (!list)
+		return 0;
+	heading = fgets(line, sizeof(line), list) != NULL;
+	while (fgets(line, sizeof(line), list)) {
+		if (sscanf(line, "%*s %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &here, &state) == 2 &&
+			here == port && has_more_to_do(state))
+			++*count;
+	}
+	fclose(list);
+	return heading;
+}
+
+/* In the container's own network namespace, which is where they are, whatever nginx or conntrack believe.
+ * What cannot be read counts as one, as long as the process lives: it is not drained. */
+static long
+count_connections(const char *process, unsigned long port)
+{
+	struct stat status;
+	long count = 0;
+	int known = count_in(process, "tcp", port, &count);
+
+	if (count_in(process, "tcp6", port, &count) || known)
+		return count;
+	return stat(process, &status) == 0;
+}
+
+static unsigned long
+parse_number(const char *text, unsigned long highest)
+{
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+
+	if (end == text || *end != '\0' || *text == '-' || number > highest)
+		misuse();
+	return number;
+}
+
+/* Nothing new comes meanwhile: nothing leads to this container any more. */
+static int
+connections(const char *process, const char *port_text, const char *deadline_text)
+{
+	unsigned long port = parse_number(port_text, 65535);
+	time_t deadline = deadline_text ? (time_t)parse_number(deadline_text, 999999999999) : 0;
+	struct timespec pause = { .tv_nsec = 100000000 };
+	long count = count_connections(process, port), before = -1;
+
+	while (deadline_text && (count > 0 || before != 0) &&
+		(count == 0 || time(NULL) < deadline)) {
+		nanosleep(&pause, NULL);
+		before = count;
+		count = count_connections(process, port);
+	}
+	printf("%ld\n", count);
+	return fflush(stdout) == EOF;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -262,5 +345,9 @@ main(int argc, char **argv)
 	}
 	if (argc >= 5 && strcmp(argv[1], "hold") == 0)
 		return hold(argv + 2);
+	if ((argc == 4 || argc == 5) && strcmp(argv[1], "connections") == 0) {
+		die_with(getppid());
+		return connections(argv[2], argv[3], argv[4]);
+	}
 	misuse();
 }
