@@ -248,7 +248,7 @@ with_failing() {
 	change 1
 	for call in rename,renameat,renameat2 fsync,fdatasync,syncfs; do
 		for no in --no-restart ""; do
-			run with_failing "$call" dokku config:set $no disk LONG=2
+			run with_failing "$call" dokku config:set ${no:+"$no"} disk LONG=2
 			printf '%s\n' "$output"
 			in_world grep -q 'ENOSPC.*INJECTED' /tmp/strace.log
 			[[ $status -ne 0 ]]

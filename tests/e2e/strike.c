@@ -7,7 +7,7 @@
  *   strike [...] -p PID -b TEXT
  *
  * LOG gets a line per exec, "N PID ARGV", and "struck ..." when it strikes: at the Nth exec, or
- * the first whose ARGV contains TEXT (or begins with it: ^TEXT), or MS milliseconds later. With -p and -b it follows a
+ * the first whose ARGV contains TEXT (or begins with it: ^TEXT; "*" in TEXT: anything), or MS milliseconds later. With -p and -b it follows a
  * process that runs, counts from the first exec whose ARGV contains TEXT, and lets everything
  * else alone. MODE:
  *
@@ -212,13 +212,25 @@ on_alarm(int sig)
 	alarm_rang = 1;
 }
 
-/* Whether argv contains text, or begins with it where text begins with "^". */
+/* Whether argv contains the parts of text that "*" divides, in that order, the first of them at its
+ * beginning where text begins with "^". */
 static bool
 matches(const char *argv, const char *text)
 {
-	if (text[0] == '^')
-		return strncmp(argv, text + 1, strlen(text + 1)) == 0;
-	return strstr(argv, text) != NULL;
+	bool anchored = text[0] == '^';
+	char part[ARGV_SIZE];
+	size_t length;
+
+	for (text += anchored; *text != '\0'; text += length + (text[length] == '*')) {
+		length = strcspn(text, "*");
+		snprintf(part, sizeof(part), "%.*s", (int)length, text);
+		argv = anchored && strncmp(argv, part, length) != 0 ? NULL : strstr(argv, part);
+		if (argv == NULL)
+			return false;
+		argv += length;
+		anchored = false;
+	}
+	return true;
 }
 
 static void

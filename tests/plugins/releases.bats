@@ -134,6 +134,22 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	assert_calls ""
 }
 
+@test "post-retire: one who waits for a busy app is enough, and prunes for the others" {
+	three
+	dokku releases:set web keep 1
+	exec 7>>"$DOKKU_LIB_ROOT/lock/web"
+	flock 7
+	"$PLUGIN_PATH/releases/post-retire" web 7>&- 3>&- &
+	until [[ -e $DOKKU_LIB_ROOT/lock/.prune.web ]] && ! flock --nonblock "$DOKKU_LIB_ROOT/lock/.prune.web" true; do sleep 0.01; done
+	got timeout 8 "$PLUGIN_PATH/releases/post-retire" web 7>&- 8>&-
+	assert_success ""
+	[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 ]]
+	exec 7>&-
+	wait "$!"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/1"
+	flock --nonblock "$DOKKU_LIB_ROOT/lock/.prune.web" true
+}
+
 @test "builds: list, output, info, failed, of an app that has some and one that has none" {
 	local dir="$DOKKU_LIB_ROOT/data/builds/web" id
 	for id in 20260101-000000-1 20260102-000000-2; do

@@ -22,7 +22,7 @@ start_kernel() {
 	export KERNEL=$!
 	fake sudo <<<'[[ $1 != -n ]] || shift; exec nsenter --target "$KERNEL" --net -- "$@"'
 	if [[ ! -e $program ]]; then
-		printf '%s\n' '#!/usr/bin/env bash' '[[ -z ${MAP_REFUSES-} ]] || { echo " !     address map: the kernel refused" >&2; exit 1; }' \
+		printf '%s\n' '#!/bin/bash' 'eval "${ON_MAP-}"' '[[ -z ${MAP_REFUSES-} ]] || { echo " !     address map: the kernel refused" >&2; exit 1; }' \
 			'echo map >>"$CALLS"' "exec nsenter --target \"\$KERNEL\" --net --mount -- '$REPO/build/bin/san/map' \"\$@\"" >"$program.$$"
 		chmod +x "$program.$$"
 		mv "$program.$$" "$program"
@@ -635,15 +635,33 @@ services 1 : 10.86.128.3 . 5000" "$(told)"
 	assert_equal "" "$(healed)"
 }
 
+# watch_rounds N [CODE] - the watch, until it has looked at the map N times; CODE, in Bash, runs before each look, n
+# being its number.
+watch_rounds() {
+	export DOKKU_WATCH_PAUSE=0.01 ON_MAP='echo look >>"$TEST_HOST/looks"; n=$(wc -l <"$TEST_HOST/looks"); '"${2-}"'
+		[[ $n -lt '"$1"' ]] || rm -rf "$DOKKU_LIB_ROOT/lock"'
+	dokku services:heal --watch
+	assert_equal "$1" "$(wc -l <"$TEST_HOST/looks")"
+}
+
 @test "services:heal --watch: nor is an engine that does not answer; it goes on watching" {
 	serving
 	export MAP_REFUSES=1
 	fake_engine <<<'exit 1'
-	fake sleep <<<'[[ $(grep -c ^sleep "$CALLS") -lt 11 ]] || rm -r "$DOKKU_LIB_ROOT/lock"'
-	dokku services:heal --watch
+	watch_rounds 11
 	assert_equal "" "$(healed)"
-	assert_equal 11 "$(grep -c '^sleep 1' "$CALLS")"
 	assert_equal 1 "$(grep -c '^engine' "$CALLS")"
+}
+
+@test "services:heal --watch: compares where the map or a release is not as it was, and sets what is lost" {
+	serving
+	fake awk <<<'[[ "$*" != *present* ]] || wc -l <"$TEST_HOST/looks" >>"$TEST_HOST/compared"; exec /usr/bin/awk "$@"'
+	watch_rounds 9 '[[ $n -ne 3 ]] || nsenter --target "$KERNEL" --net -- /usr/sbin/nft delete element ip dokku services "{ 10.86.0.2 . 80 }"
+		[[ $n -ne 7 ]] || touch "$DOKKU_LIB_ROOT/data/releases/blog"'
+	assert_error_like "*web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: setting it again*"
+	[[ $(kernel) == *'services 10.86.0.2 . 80 : '* ]]
+	# At the first look; the third, and the next after it (two calls set the map meanwhile); the seventh; and when the locks have gone.
+	assert_equal "1 3 6 7 9" "$(paste -sd " " "$TEST_HOST/compared")"
 }
 
 @test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {

@@ -260,9 +260,30 @@ hold(char **arg)
 /* The states of include/net/tcp_states.h in which the app's side has something left to send or to
  * hear: ESTABLISHED, SYN_RECV, FIN_WAIT1, CLOSE_WAIT, LAST_ACK and CLOSING. */
 static int
-has_more_to_do(unsigned state)
+has_more_to_do(unsigned long state)
 {
 	return state == 1 || state == 3 || state == 4 || state == 8 || state == 9 || state == 11;
+}
+
+/* "  0: LOCAL:PORT REMOTE:PORT STATE …", all of it hexadecimal: whether here and state could be read. */
+static int
+read_connection(const char *line, unsigned long *here, unsigned long *state)
+{
+	char *end = NULL;
+
+	for (int colons = 0; colons < 3; colons++) {
+		line = strchr(line, ':');
+		if (!line)
+			return 0;
+		line++;
+		if (colons == 1)
+			*here = strtoul(line, &end, 16);
+	}
+	strtoul(line, &end, 16);
+	if (*end != ' ')
+		return 0;
+	*state = strtoul(end, &end, 16);
+	return *end == ' ';
 }
 
 /* Adds to count what file, of process's network, says of port; 0 where it cannot be read. */
@@ -270,7 +291,7 @@ static int
 count_in(const char *process, const char *file, unsigned long port, long *count)
 {
 	char path[4096], line[512];
-	unsigned here, state;
+	unsigned long here = 0, state = 0;
 	int heading;
 
 	snprintf(path, sizeof(path), "%s/net/%s", process, file);
@@ -279,8 +300,7 @@ count_in(const char *process, const char *file, unsigned long port, long *count)
 		return 0;
 	heading = fgets(line, sizeof(line), list) != NULL;
 	while (fgets(line, sizeof(line), list)) {
-		if (sscanf(line, "%*s %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &here, &state) == 2 &&
-			here == port && has_more_to_do(state))
+		if (read_connection(line, &here, &state) && here == port && has_more_to_do(state))
 			++*count;
 	}
 	fclose(list);
