@@ -134,10 +134,13 @@ used() { in_world du --summarize --bytes --total "$@" | tail -n 1 | cut -f 1; }
 	in_world bash -c 'for ((i = 0; i < 30; i++)); do
 			cp -a "$(ls -d /var/lib/dokku/data/builds/grow/*/ | tail -n 1)" "/var/lib/dokku/data/builds/grow/20200101-0000$((i + 10))-1"
 		done
+		last=$(ls -d /var/lib/dokku/data/builds/grow/*/ | tail -n 1)
+		head --bytes 3M /dev/zero >>"${last}log"
 		seq -f "2020-01-01T00:00:00 %g drained all" 5000 >>/var/lib/dokku/data/draining/grow/log'
 	dokku_run ps:restart grow
 	assert_clean grow
 	few_builds() { [[ $(in_world bash -c 'ls /var/lib/dokku/data/builds/grow | wc -l') -le 20 ]]; }
 	await 30 few_builds
+	[[ $(in_world find /var/lib/dokku/data/builds/grow -name log -size +2M) == "" ]]
 	[[ $(in_world bash -c 'wc -l </var/lib/dokku/data/draining/grow/log') -le 1000 ]]
 }

@@ -124,6 +124,27 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	assert_equal "21 20260101-000010 20260101-000012" "$(ls "$DOKKU_LIB_ROOT/data/builds/web" | wc -l) $(ls "$DOKKU_LIB_ROOT/data/builds/web" | head -n 2 | paste -sd ' ')"
 }
 
+@test "post-retire: of what a build has printed its last MB stays, of one under way all" {
+	local dir="$DOKKU_LIB_ROOT/data/builds/web" id
+	three
+	for id in 1 2 3; do
+		mkdir -p "$dir/$id"
+		{
+			printf 'begin\n'
+			head --bytes=3M /dev/zero | tr '\0' '\n'
+			printf 'the end\n'
+		} >"$dir/$id/log"
+	done
+	printf '1\n' | tee "$dir/1/status" >"$dir/2/status"
+	printf 'short\n' >"$dir/1/log"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_status 0
+	assert_file "$dir/1/log" short
+	[[ $(head -n 1 "$dir/2/log") == '(only the last MB '* && $(tail -n 1 "$dir/2/log") == 'the end' ]]
+	[[ $(stat --format %s "$dir/2/log") -lt 1100000 ]]
+	[[ $(stat --format %s "$dir/3/log") -gt 3000000 ]]
+}
+
 @test "post-retire: a busy app is left alone" {
 	three
 	exec 7>>"$DOKKU_LIB_ROOT/lock/web"
