@@ -14,7 +14,7 @@ world() {
 	local template=$BATS_RUN_TMPDIR/template stage
 	unset SSH_ORIGINAL_COMMAND NAME DOKKU_TRACE DOKKU_QUIET_OUTPUT DOKKU_FORCE DOKKU_LOCKED DOKKU_LOCK_WAIT
 	unset DOKKU_RELEASE DOKKU_CREATED DOKKU_BUILD_ID DOKKU_DOCKER_TIMEOUT GIT_DIR PORT
-	export DOKKU_TESTING=1 DOKKU_FORGET_WAIT=0 LC_ALL=C.UTF-8
+	export DOKKU_TESTING=1 DOKKU_FORGET_WAIT=0 DOKKU_POLL=0.02 LC_ALL=C.UTF-8
 	# Once for the whole run: a test of a hundred milliseconds has no time for twenty programs.
 	if [[ ! -d $template ]]; then
 		stage=$(mktemp -d "$BATS_RUN_TMPDIR/stage.XXXXXX")

@@ -638,7 +638,7 @@ services 1 : 10.86.128.3 . 5000" "$(told)"
 # watch_rounds N [CODE] - the watch, until it has looked at the map N times; CODE, in Bash, runs before each look, n
 # being its number.
 watch_rounds() {
-	export DOKKU_WATCH_PAUSE=0.01 ON_MAP='echo look >>"$TEST_HOST/looks"; n=$(wc -l <"$TEST_HOST/looks"); '"${2-}"'
+	export ON_MAP='echo look >>"$TEST_HOST/looks"; n=$(wc -l <"$TEST_HOST/looks"); '"${2-}"'
 		[[ $n -lt '"$1"' ]] || rm -rf "$DOKKU_LIB_ROOT/lock"'
 	dokku services:heal --watch
 	assert_equal "$1" "$(wc -l <"$TEST_HOST/looks")"
