@@ -525,6 +525,26 @@ sampled() {
 	assert_success ""
 }
 
+@test "scheduler-retire: the record of a container that is gone goes, but not while it is drained" {
+	local dir="$DOKKU_LIB_ROOT/data/draining/web"
+	make_app web
+	make_release web 1
+	make_current web 1
+	mkdir -p "$dir"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1' >"$LISTED"
+	printf '%s 1\n' 9999999999 | tee "$dir/idGone" "$dir/idA" >"$dir/idHeld"
+	printf 'idOld drained all\n' >"$dir/log"
+	exec 7>>"$dir/idHeld"
+	flock 7
+	got "$HOOKS/scheduler-retire" docker-local web 1 7>&-
+	assert_status 0
+	assert_absent "$dir/idGone"
+	[[ -e $dir/idA && -e $dir/idHeld && -s $dir/log ]]
+	exec 7>&-
+	got "$HOOKS/scheduler-retire" docker-local web 1
+	assert_absent "$dir/idHeld"
+}
+
 @test "stop_and_remove: SIGTERM, its time, removal, within a deadline" {
 	code scheduler-docker-local 'property_set ps web stop-timeout-seconds 7; stop_and_remove web idA; stop_and_remove web idB 3'
 	assert_success ""
