@@ -34,7 +34,7 @@ install-files:
 	install -m 755 build/bin/map $(LIB).new/plugins/services/root/map
 	rm -rf $(LIB).new/plugins/*/*.c $(LIB).new/plugins/*/programs $(LIB).new/plugins/rules.mk
 	echo '$(VERSION)' >$(LIB).new/VERSION
-	grep -rlZ '^#!/usr/bin/env bash$$' $(LIB).new | xargs -0 sed -i '1s,^#!.*,#!/bin/bash,'
+	grep -rlZ '^#!/usr/bin/env bash$$' $(LIB).new | xargs -0 sed -i '1s,^#!/usr/bin/env bash$$,#!/bin/bash,'
 	chown -R root:root $(LIB).new
 	chmod -R go-w,a+rX $(LIB).new
 	map=$(LIB).new/plugins/services/root/map; if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \

@@ -87,7 +87,7 @@ count_of() { jq "[.targets[].modes[] | select(.mode == \"$2\") | .connections.$3
 	dokku_run certs:generate drain1
 	await 10 curl --silent --insecure --fail --max-time 5 --resolve "drain1.localhost:443:$address" https://drain1.localhost/ --output /dev/null
 	# Fewer than the thousand requests after which nginx itself ends a connection.
-	h2load --connect-to "$address:443" --clients 6 --max-concurrent-streams 4 --rps 20 --duration 30 https://drain1.localhost/ \
+	h2load --connect-to "$address:443" --clients 6 --max-concurrent-streams 4 --rps 20 --duration 45 https://drain1.localhost/ \
 		>"$BATS_TEST_TMPDIR/h2" 2>&1 3>&- &
 	clients=$!
 	sleep 1

@@ -59,6 +59,9 @@ setup_file() { e2e_setup; }
 	run in_world bash -c 'cd /tmp/dest && find . -name dokku -o -name check-runner | sort'
 	[[ $output == *./usr/bin/dokku* && $output == *./usr/lib/dokku/check-runner* ]]
 	[[ $(in_world bash -c 'ls /tmp/dest') == usr ]]
+	# What is installed names its interpreter.
+	run in_world grep -rl '^#!/usr/bin/env bash' /tmp/dest/usr/lib/dokku
+	[[ $status -eq 1 && -z $output ]]
 }
 
 @test "sudo make demo shows a push that works and one that is refused, twice" {

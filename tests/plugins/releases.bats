@@ -155,20 +155,37 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	assert_calls ""
 }
 
-@test "post-retire: one who waits for a busy app is enough, and prunes for the others" {
+@test "post-retire: who has the lock prunes at once, as a push that wants room does" {
 	three
 	dokku releases:set web keep 1
+	got "$PLUGIN_PATH/releases/post-retire" web locked 8>&-
+	assert_status 0
+	assert_error ""
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/1"
+}
+
+@test "post-retire: of those who wait for a busy app one prunes, for the others" {
+	local first second
+	three
+	dokku releases:set web keep 1
+	: >"$CALLS"
 	exec 7>>"$DOKKU_LIB_ROOT/lock/web"
 	flock 7
 	"$PLUGIN_PATH/releases/post-retire" web 7>&- 3>&- &
+	first=$!
 	until [[ -e $DOKKU_LIB_ROOT/lock/.prune.web ]] && ! flock --nonblock "$DOKKU_LIB_ROOT/lock/.prune.web" true; do sleep 0.01; done
-	got timeout 8 "$PLUGIN_PATH/releases/post-retire" web 7>&- 8>&-
-	assert_success ""
+	"$PLUGIN_PATH/releases/post-retire" web 7>&- 3>&- &
+	second=$!
+	until pgrep --parent "$second" --exact flock; do sleep 0.01; done
 	[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 ]]
 	exec 7>&-
-	wait "$!"
+	wait "$first"
+	wait "$second"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/1"
-	flock --nonblock "$DOKKU_LIB_ROOT/lock/.prune.web" true
+	assert_equal 1 "$(grep -c '^engine GET /images/json' "$CALLS")"
+	# Who comes later has something of its own.
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_equal 2 "$(grep -c '^engine GET /images/json' "$CALLS")"
 }
 
 @test "builds: list, output, info, failed, of an app that has some and one that has none" {

@@ -653,6 +653,15 @@ watch_rounds() {
 	assert_equal 1 "$(grep -c '^engine' "$CALLS")"
 }
 
+@test "services:heal --watch: ends when make install has asked it to, and not for what was asked of the one before" {
+	serving
+	touch --date='1 minute ago' "$DOKKU_LIB_ROOT/lock/.heal-again"
+	export ON_MAP='echo look >>"$TEST_HOST/looks"; [[ $(wc -l <"$TEST_HOST/looks") -lt 3 ]] || touch --date="1 minute" "$DOKKU_LIB_ROOT/lock/.heal-again"'
+	got timeout 20 "$DOKKU" services:heal --watch
+	assert_success ""
+	assert_equal 3 "$(wc -l <"$TEST_HOST/looks")"
+}
+
 @test "services:heal --watch: compares where the map or a release is not as it was, and sets what is lost" {
 	serving
 	fake awk <<<'[[ "$*" != *present* ]] || wc -l <"$TEST_HOST/looks" >>"$TEST_HOST/compared"; exec /usr/bin/awk "$@"'
