@@ -138,6 +138,17 @@ post-delete web"
 blog"
 }
 
+@test "apps:destroy: an app that is called as a plugin is takes no settings of others with it" {
+	make_app web ps
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/"{web,ps}
+	printf 'web=2\n' | tee "$DOKKU_LIB_ROOT/config/ps/web/scale" >"$DOKKU_LIB_ROOT/config/ps/ps/scale"
+	printf "export A='1'\n" >"$DOKKU_LIB_ROOT/config/ps/ENV"
+	dokku apps:destroy --force ps
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "web=2"
+	assert_absent "$DOKKU_LIB_ROOT/config/ps/ENV" "$DOKKU_LIB_ROOT/config/ps/ps"
+}
+
 @test "apps:destroy: asks for the name, and does nothing without it" {
 	make_app web
 	got bash -c '"$DOKKU" apps:destroy web <<<yes'

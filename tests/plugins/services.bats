@@ -70,8 +70,17 @@ kernel_has() {
 	assert_file "$dir/web/web.1" 10.86.0.2
 	assert_file "$dir/web/web.2" 10.86.0.3
 	assert_file "$dir/blog/web.1" 10.86.0.4
-	assert_file "$dir/by-address/10.86.0.4" "blog web.1"
-	assert_equal 3 "$(ls "$dir/by-address" | wc -l)"
+	assert_file "$dir/.by-address/10.86.0.4" "blog web.1"
+	assert_equal 3 "$(ls "$dir/.by-address" | wc -l)"
+}
+
+@test "services_claim: an app may be called as our own files were" {
+	code services 'services_claim next web.1; services_claim by-address web.1; services_claim web web.1'
+	assert_success ""
+	got "$PLUGIN_PATH/services/post-delete" by-address
+	assert_success ""
+	assert_equal "10.86.0.2 10.86.0.4" "$(ls "$DOKKU_LIB_ROOT/data/services/.by-address" | sort | paste -sd ' ')"
+	assert_file "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.2" "next web.1"
 }
 
 @test "services_claim: passes over what is taken, runs round, and never leaves the lower half" {
@@ -80,18 +89,18 @@ kernel_has() {
 	assert_status 1
 	assert_error " !     no service address is free in the lower half of 10.86.0.0/28: destroy an app that is not needed"
 	assert_equal "10.86.0.2 10.86.0.3 10.86.0.4 10.86.0.5 10.86.0.6 10.86.0.7" \
-		"$(ls "$DOKKU_LIB_ROOT/data/services/by-address" | sort | paste -sd ' ')"
+		"$(ls "$DOKKU_LIB_ROOT/data/services/.by-address" | sort | paste -sd ' ')"
 	assert_absent "$DOKKU_LIB_ROOT/data/services/web/web.7"
-	rm "$DOKKU_LIB_ROOT/data/services/by-address/10.86.0.4"
+	rm "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.4"
 	code services 'services_claim blog web.1'
 	assert_success ""
 	assert_file "$DOKKU_LIB_ROOT/data/services/blog/web.1" 10.86.0.4
 }
 
 @test "services_claim: a counter that is no number is named, not reckoned with" {
-	printf 'a[$(touch "$BATS_TEST_TMPDIR/ran")]\n' >"$DOKKU_LIB_ROOT/data/services/next"
+	printf 'a[$(touch "$BATS_TEST_TMPDIR/ran")]\n' >"$DOKKU_LIB_ROOT/data/services/.next"
 	code services 'services_claim web web.1'
-	assert_refused "$DOKKU_LIB_ROOT/data/services/next should hold a number, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": remove it"
+	assert_refused "$DOKKU_LIB_ROOT/data/services/.next should hold a number, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": remove it"
 	assert_absent "$BATS_TEST_TMPDIR/ran" "$DOKKU_LIB_ROOT/data/services/web/web.1"
 }
 
@@ -289,11 +298,11 @@ told() { kernel | sed 's/ .* : / : /' | sort | uniq -c | awk '{ n = $1; map = $2
 	code services 'services_claim web2 web.1; services_claim w.b web.1'
 	got "$PLUGIN_PATH/services/post-delete" w.b
 	assert_success ""
-	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address" | wc -l)"
+	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/data/services/.by-address" | wc -l)"
 	got "$PLUGIN_PATH/services/post-delete" web
 	assert_success ""
-	assert_equal web2 "$(ls -I by-address -I next "$DOKKU_LIB_ROOT/data/services")"
-	assert_equal 10.86.0.3 "$(ls "$DOKKU_LIB_ROOT/data/services/by-address")"
+	assert_equal web2 "$(ls "$DOKKU_LIB_ROOT/data/services")"
+	assert_equal 10.86.0.3 "$(ls "$DOKKU_LIB_ROOT/data/services/.by-address")"
 }
 
 @test "reconcile: what runs now counts, not what was recorded; an engine that fails is an error" {
@@ -555,12 +564,12 @@ create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(gre
 serving() {
 	local app i=2
 	make_app web blog
-	mkdir -p "$DOKKU_LIB_ROOT/data/services/by-address"
+	mkdir -p "$DOKKU_LIB_ROOT/data/services/.by-address"
 	for app in web blog; do
 		make_release "$app" 1
 		make_current "$app" 1
 		mkdir -p "$DOKKU_LIB_ROOT/data/services/$app"
-		printf '%s web.1\n' "$app" >"$DOKKU_LIB_ROOT/data/services/by-address/10.86.0.$i"
+		printf '%s web.1\n' "$app" >"$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.$i"
 		printf '10.86.0.%s\n' "$i" >"$DOKKU_LIB_ROOT/data/services/$app/web.1"
 		printf 'web 1 id-%s 10.86.128.%s 5000\n' "$app" "$i" >"$DOKKU_LIB_ROOT/data/releases/$app/1/containers"
 		i=$((i + 1))
@@ -664,13 +673,19 @@ watch_rounds() {
 
 @test "services:heal --watch: compares where the map or a release is not as it was, and sets what is lost" {
 	serving
-	fake awk <<<'[[ "$*" != *present* ]] || wc -l <"$TEST_HOST/looks" >>"$TEST_HOST/compared"; exec /usr/bin/awk "$@"'
+	fake awk <<-'BODY'
+		[[ "$*" == *present* ]] || exec /usr/bin/awk "$@"
+		wanted=$(<"${@: -1}")
+		printf '%s:%s\n' "$(wc -l <"$TEST_HOST/looks")" "$(cut -d ' ' -f 1 <<<"$wanted" | sort -u | paste -sd ,)" >>"$TEST_HOST/compared"
+		exec /usr/bin/awk "${@:1:$#-1}" <(printf '%s\n' "$wanted")
+	BODY
 	watch_rounds 9 '[[ $n -ne 3 ]] || nsenter --target "$KERNEL" --net -- /usr/sbin/nft delete element ip dokku services "{ 10.86.0.2 . 80 }"
 		[[ $n -ne 7 ]] || touch "$DOKKU_LIB_ROOT/data/releases/blog"'
 	assert_error_like "*web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: setting it again*"
 	[[ $(kernel) == *'services 10.86.0.2 . 80 : '* ]]
-	# At the first look; the third, and the next after it (two calls set the map meanwhile); the seventh; and when the locks have gone.
-	assert_equal "1 3 6 7 9" "$(paste -sd " " "$TEST_HOST/compared")"
+	# All at the first look; what was lost at the third, and all at the next after it (two calls set the map meanwhile); the release
+	# that was touched after the seventh had begun, twice; all again when the locks have gone.
+	assert_equal "1:blog,web 3:web 6:blog,web 7:blog 8:blog 9:blog,web" "$(paste -sd " " "$TEST_HOST/compared")"
 }
 
 @test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {
