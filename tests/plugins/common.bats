@@ -519,6 +519,8 @@ members() {
 	assert_success ""
 	members '/a /b' '{"a": "x y\nz\u0001\u007f", "b": ["p", "q r", 1]}'
 	assert_success "x?y?z?? p,q?r,1"
+	members '/a /b' '{"a": {"p 1/tcp": {}, "q": 2}, "b": {}}'
+	assert_success "p?1/tcp,q -"
 	members '/a' '{"a": "é\u0000x"}'
 	assert_success "é"
 	members '/a' '{"a": '

@@ -543,15 +543,35 @@ disk() {
 }
 
 @test "release_port: PORT of the config, else the lowest that the image exposes, else 5000" {
-	an_app
-	fake docker <<<'printf "8080/tcp\n53/udp\n3000/tcp\n"'
-	code git 'release_port web image'
-	assert_success 3000
-	dokku --quiet config:set web PORT=1234
-	code git 'release_port web image'
+	printf 'A=1\0' >"$WORLD/env"
+	code git 'for exposed in "8080/tcp,53/udp,3000/tcp,10000/tcp" "-" "53/udp"; do release_port port "$WORLD" "$exposed"; printf "%s\n" "$port"; done'
+	assert_success "3000
+5000
+5000"
+	printf 'XPORT=9\0PORT=1234\0PORT_=8\0' >"$WORLD/env"
+	code git 'release_port port "$WORLD" 8080/tcp; printf "%s\n" "$port"'
 	assert_success 1234
-	dokku --quiet config:set web 'PORT=a[$(id)]'
-	fake docker </dev/null
-	code git 'release_port web image'
-	assert_success 5000
+	printf 'PORT=a[$(id)]\0' >"$WORLD/env"
+	code git 'release_port port "$WORLD" 8080/tcp; printf "%s\n" "$port"'
+	assert_success 8080
+}
+
+@test "the port of a push: what its image exposes, unless the config of the app or of all sets it; no image is no release" {
+	an_app
+	commit
+	fake_engine <<<'[[ $2 != /images/dokku/web:v*/json ]] || printf "%s" "{ \"Config\": { \"ExposedPorts\": { \"9000/tcp\": {}, \"53/udp\": {} } } }"'
+	push main
+	went_live 1
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/port" 9000
+	dokku --quiet config:set --global PORT=7000
+	commit
+	push main
+	went_live 2
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/port" 7000
+	fake_engine <<<'[[ $2 != /images/dokku/web:v*/json ]] || exit 22'
+	commit
+	push main
+	assert_status 1
+	[[ $remote == *" !     web: the builder dockerfile left no image: is its plugin enabled? dokku plugin:list shows"* ]]
+	assert_equal 2 "$(current web)"
 }

@@ -155,6 +155,8 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
 		assert_success "$2"
 	}
 	makes "" null
+	makes "  " null
+	makes $'run\ta  b' '["run\ta","b"]'
 	makes "run" '["run"]'
 	makes "  run   --port  5000 " '["run","--port","5000"]'
 	makes '/bin/a b,c:d' '["/bin/a","b,c:d"]'

@@ -12,8 +12,8 @@
  * that is gone meanwhile (404) is passed over. -d: the JSON on stdin is the request's body.
  *
  * A POINTER is a JSON pointer (RFC 6901). A member that is absent, null or empty is "-", of an
- * array the elements have a comma between them, and what would break a line into other words is
- * "?". jq takes as long to start as ten of these calls.
+ * array the elements have a comma between them, of an object the keys; what would break a line into
+ * other words is "?". jq takes as long to start as ten of these calls.
  *
  * The socket is $DOCKER_SOCKET or /var/run/docker.sock. -t: how long an answer may take (60; 0: for
  * ever). Exit status: 0; 22, and what the engine said on stderr, for a status of 400 or more, at
@@ -148,6 +148,18 @@ print_word(const char *text)
 }
 
 static void
+print_keys(json_t *object)
+{
+	const char *comma = "";
+
+	for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+		fputs(comma, stdout);
+		print_word(json_object_iter_key(at));
+		comma = ",";
+	}
+}
+
+static void
 print_value(json_t *value)
 {
 	size_t i, count = json_array_size(value);
@@ -158,6 +170,8 @@ print_value(json_t *value)
 		printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	else if (json_is_boolean(value))
 		fputs(json_is_true(value) ? "true" : "false", stdout);
+	else if (json_object_size(value) > 0)
+		print_keys(value);
 	else if (count == 0)
 		putchar('-');
 	for (i = 0; i < count; i++) {

@@ -332,18 +332,34 @@ parse_number(const char *text, unsigned long highest)
 	return number;
 }
 
+/* Between two looks. For each the kernel walks over all its connections, those of other containers
+ * too, so what takes long is looked at less often: after a minute once a second; what seems to be
+ * at its end, or near its deadline, left seconds from now, ten times. */
+static void
+rest(unsigned long looks, long count, time_t left)
+{
+	unsigned long tenths = looks / 10 + 1;
+
+	if (count == 0 || left <= 1)
+		tenths = 1;
+	else if (tenths > 10)
+		tenths = 10;
+	for (; tenths > 0; tenths--)
+		nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+}
+
 /* Nothing new comes meanwhile: nothing leads to this container any more. */
 static int
 connections(const char *process, const char *port_text, const char *deadline_text)
 {
 	unsigned long port = parse_number(port_text, 65535);
 	time_t deadline = deadline_text ? (time_t)parse_number(deadline_text, 999999999999) : 0;
-	struct timespec pause = { .tv_nsec = 100000000 };
 	long count = count_connections(process, port), before = -1;
 
-	while (deadline_text && (count > 0 || before != 0) &&
-		(count == 0 || time(NULL) < deadline)) {
-		nanosleep(&pause, NULL);
+	for (unsigned long looks = 0; deadline_text && (count > 0 || before != 0) &&
+		(count == 0 || time(NULL) < deadline);
+		looks++) {
+		rest(looks, count, deadline - time(NULL));
 		before = count;
 		count = count_connections(process, port);
 	}
