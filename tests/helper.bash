@@ -6,6 +6,10 @@ bats_require_minimum_version 1.5.0
 
 REPO=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 
+# What make install would write into the scripts.
+INTERPRETER=/bin/bash-static
+[[ -x $INTERPRETER ]] || INTERPRETER=/bin/bash
+
 # --- the world ---------------------------------------------------------------
 
 # world - own DOKKU_ROOT and DOKKU_LIB_ROOT, in a folder with a space in its name, and a
@@ -65,7 +69,7 @@ copy_code() {
 	local stage
 	stage=$(mktemp -d "$BATS_RUN_TMPDIR/stage.XXXXXX")
 	cp -r "${MUTANT:-$REPO}"/{dokku,plugins} "$stage/"
-	find "$stage" -type f -exec sed -i -e '1s,^#!/usr/bin/env bash$,#!/bin/bash,' -e 's,/etc/\(dokku\|nginx\),${TEST_HOST}&,g' \
+	find "$stage" -type f -exec sed -i -e "1s,^#!/usr/bin/env bash\$,#!$INTERPRETER," -e 's,/etc/\(dokku\|nginx\),${TEST_HOST}&,g' \
 		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/net/if_inet6,${TEST_HOST}&,g' {} +
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.0.0.1/80,"$TEST_HOST/answer",' \
 		"$stage"/plugins/*/root/*
@@ -79,8 +83,8 @@ fake() {
 	local name body
 	IFS= read -r -d '' body || true
 	for name in "$@"; do
-		printf '#!/bin/bash\n{ printf %%s %s; [[ $# -eq 0 ]] || printf " %%q" "$@"; printf "\\n"; } >>"$CALLS"\n%s\n' \
-			"$name" "$body" >"$BIN/$name"
+		printf '#!%s\n{ printf %%s %s; [[ $# -eq 0 ]] || printf " %%q" "$@"; printf "\\n"; } >>"$CALLS"\n%s\n' \
+			"$INTERPRETER" "$name" "$body" >"$BIN/$name"
 	done
 	chmod +x "${@/#/$BIN/}"
 }
@@ -91,7 +95,7 @@ fake() {
 fake_engine() {
 	local file=$DOKKU_PROGRAMS/engine body
 	IFS= read -r -d '' body || true
-	printf '%s\nanswer() {\n:\n%s\n}\nmain "$@"\n' "$(<"$REPO/tests/fake-engine")" "$body" >"$file"
+	printf '#!%s\n%s\nanswer() {\n:\n%s\n}\nmain "$@"\n' "$INTERPRETER" "$(<"$REPO/tests/fake-engine")" "$body" >"$file"
 	chmod +x "$file"
 }
 
@@ -99,7 +103,8 @@ fake_engine() {
 # that it does not.
 fake_write() {
 	rm -f "$DOKKU_PROGRAMS/helper"
-	printf '#!/bin/bash\nif [[ $1 == write ]]; then\n:\n%s\nfi\nexec "%s/build/bin/helper" "$@"\n' "$(cat)" "$REPO" >"$DOKKU_PROGRAMS/helper"
+	printf '#!%s\nif [[ $1 == write ]]; then\n:\n%s\nfi\nexec "%s/build/bin/helper" "$@"\n' "$INTERPRETER" "$(cat)" "$REPO" \
+		>"$DOKKU_PROGRAMS/helper"
 	chmod +x "$DOKKU_PROGRAMS/helper"
 }
 
@@ -119,7 +124,7 @@ hook() {
 	local file="$PLUGIN_PATH/$1/$2"
 	mkdir -p "${file%/*}"
 	{
-		printf '#!/bin/bash\nset -euo pipefail\nprintf "%%s\\n" "%s${*:+ $*}" >>"$STEPS"\n' "$2"
+		printf '#!%s\nset -euo pipefail\nprintf "%%s\\n" "%s${*:+ $*}" >>"$STEPS"\n' "$INTERPRETER" "$2"
 		cat
 	} >"$file"
 	chmod +x "$file"

@@ -59,9 +59,10 @@ setup_file() { e2e_setup; }
 	run in_world bash -c 'cd /tmp/dest && find . -name dokku -o -name check-runner | sort'
 	[[ $output == *./usr/bin/dokku* && $output == *./usr/lib/dokku/check-runner* ]]
 	[[ $(in_world bash -c 'ls /tmp/dest') == usr ]]
-	# What is installed names its interpreter.
-	run in_world grep -rl '^#!/usr/bin/env bash' /tmp/dest/usr/lib/dokku
+	# What is installed names its interpreter, the quicker one.
+	run in_world grep -rlE '^#!(/usr/bin/env bash|/bin/bash( -p)?)$' /tmp/dest/usr/lib/dokku
 	[[ $status -eq 1 && -z $output ]]
+	[[ $(in_world head -n 1 /tmp/dest/usr/lib/dokku/plugins/services/root/table) == '#!/bin/bash-static -p' ]]
 }
 
 @test "sudo make demo shows a push that works and one that is refused, twice" {
