@@ -10,6 +10,6 @@ test:
 
 # Many at once, kills of everything, full disks, and what many deploys leave: too long for each run of the tests.
 survive:
-	@PARTS="world-with-dokku concurrency kills disk growth" tests/run
+	@PARTS="make-second-world concurrency kills disk growth" tests/run
 
 .PHONY: check test survive

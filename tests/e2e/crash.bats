@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Deaths in the midst of a deploy, over ssh and under load: of all of it, of its client, and of
-# everything that it needs. tests/torture does that at single commands.
+# everything that it needs. tests/torture does the same at each single command.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -92,10 +92,37 @@ settled() {
 	load_end crash
 }
 
+@test "killed in the build, then pushed again" {
+	push_struck v1 kill 'docker build' -d 100
+	assert_serves crash "$was"
+	push crash
+	settled v1
+}
+
+@test "killed when a container was created, then ps:restore" {
+	push_struck v2 kill /start
+	assert_serves crash "$was"
+	dokku_run ps:restore crash
+	settled "$was"
+}
+
+@test "killed in the checks, then reconcile" {
+	push_struck v3 kill ' --pid '
+	assert_serves crash "$was"
+	dokku_run reconcile crash
+	settled "$was"
+}
+
 @test "killed between switch and commit, then nothing but the watch" {
 	push_struck v4 kill verify-deploy
 	await 75 has_no_leftovers crash
 	settled "$was"
+}
+
+@test "killed right after the commit, then reconcile" {
+	push_struck v5 after 'helper write /var/lib/dokku/data/releases/crash/current'
+	dokku_run reconcile crash
+	settled v5
 }
 
 @test "the ssh client is killed: the deploy goes on and ends" {
