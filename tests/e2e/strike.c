@@ -3,7 +3,7 @@
  * of processes: so that a deploy can be made to die, or one of its commands to fail, at each
  * of its steps, without a line in what is tested that knows of it. Linux on x86-64.
  *
- *   strike [-l LOG] [-n N | -m TEXT] [-a MODE] [-d MS] [-v TEXT] [-t SECONDS] -- COMMAND...
+ *   strike [-l LOG] [-n N | -m TEXT] [-a MODE] [-d MS] [-v TEXT] [-t SECONDS] [-f PID -c TEXT] -- COMMAND...
  *   strike [...] -p PID -b TEXT
  *
  * LOG gets a line per exec, "N PID ARGV", and "struck ..." when it strikes: at the Nth exec, or
@@ -14,6 +14,9 @@
  *   kill    SIGKILL for all of the tree      after   the command does its work, then kill
  *   fail    the command does nothing, exit 1  lost    it does its work, then exit 1
  *   hang    it stops for good                 victim  SIGKILL for the process with -v in its ARGV
+ *
+ * A command with -c in its ARGV, a client that keeps the deadline itself, goes on when it should hang: what it asks,
+ * process PID, is stopped (SIGSTOP) instead.
  *
  * After SECONDS (600) the tree is killed. Exit status: that of COMMAND, 128 + N for a signal;
  * 124 when time was up; 111 if it could not begin.
@@ -54,7 +57,8 @@ static size_t count;
 static FILE *logfile;
 static unsigned long execs;
 static unsigned long strike_at;
-static const char *strike_text, *begin_text, *victim_text, *mode = "none";
+static const char *strike_text, *begin_text, *victim_text, *client_text, *mode = "none";
+static pid_t asked;
 static long delay_ms;
 static pid_t main_pid;
 static bool struck, killing, time_is_up;
@@ -191,6 +195,8 @@ strike(struct process *p)
 		kill_all();
 	else if (strcmp(mode, "victim") == 0)
 		kill_victim();
+	else if (p != NULL && strcmp(mode, "hang") == 0 && asked != 0 && strstr(p->argv, client_text) != NULL)
+		kill(asked, SIGSTOP);
 	else if (p != NULL && strcmp(mode, "hang") == 0)
 		p->held = true;
 	else if (p != NULL && strcmp(mode, "none") != 0)
@@ -445,7 +451,7 @@ main(int argc, char **argv)
 	int c;
 
 	logfile = stderr;
-	while ((c = getopt(argc, argv, "+l:n:m:a:d:v:t:p:b:")) != -1) {
+	while ((c = getopt(argc, argv, "+l:n:m:a:d:v:t:p:b:f:c:")) != -1) {
 		switch (c) {
 		case 'l':
 			logfile = fopen(optarg, "we");
@@ -460,9 +466,13 @@ main(int argc, char **argv)
 		case 't': seconds = strtol(optarg, NULL, 10); break;
 		case 'p': pid = (pid_t)strtol(optarg, NULL, 10); break;
 		case 'b': begin_text = optarg; break;
+		case 'f': asked = (pid_t)strtol(optarg, NULL, 10); break;
+		case 'c': client_text = optarg; break;
 		default: return 111;
 		}
 	}
+	if ((asked != 0) != (client_text != NULL))
+		return 111;
 	action.sa_handler = on_alarm;
 	sigaction(SIGALRM, &action, NULL);
 	set_alarm(50);

@@ -284,6 +284,11 @@ engine DELETE /containers/idU?force=true&v=true"
 	printf 'web 1 id 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/blog/4/containers"
 	code scheduler-docker-local 'scheduler_next_address; printf " "; scheduler_next_address'
 	assert_success "10.86.128.4 10.86.128.5"
+	# Put on record since the last look: seen at the next one.
+	printf 'web 1 id 10.86.129.2 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	printf '255\n' >"$DOKKU_LIB_ROOT/data/scheduler-docker-local/next-address"
+	code scheduler-docker-local 'scheduler_next_address; printf " "; scheduler_next_address'
+	assert_success "10.86.129.1 10.86.129.3"
 	printf '10.86.128.0/29\n' >"$TEST_HOST/etc/dokku/network"
 	printf '%s\n' 'web 1 id 10.86.128.6 1' 'web 1 id 10.86.128.7 1' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
 	code scheduler-docker-local 'scheduler_next_address'
