@@ -41,6 +41,8 @@ refused() {
 	[[ $output =~ build\ [0-9.]+\ m?s,\ start\ [0-9.]+\ m?s,\ checks\ [0-9.]+\ m?s,\ verify\ [0-9.]+\ m?s,\ switch\ [0-9.]+\ m?s ]]
 	assert_serves fresh v1
 	assert_clean fresh
+	# What scripts that know Dokku start by hand.
+	await 10 in_world docker image inspect --format '{{.Id}}' dokku/fresh:latest
 }
 
 @test "a good push under keep-alive load loses nothing and closes no connection" {
