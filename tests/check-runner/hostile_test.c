@@ -275,8 +275,8 @@ check_row(const struct row *row)
 		printf("\tkilled by signal %d\n", WTERMSIG(o.status));
 	ROW_INT(WEXITSTATUS(o.status), row->exit, name);
 	ROW_HAS(o.out, row->says, name);
-	/* Start-up of an instrumented program is no part of the deadline. */
-	if (!test_say(o.ms <= DEADLINE_MS + GRACE_MS + (measured ? 0 : 500), __FILE__, __LINE__,
+	/* The deadline is held by the program as it is installed; an instrumented one starts slowly, and runs beside other tests. */
+	if (!test_say(o.ms <= DEADLINE_MS + GRACE_MS + (measured ? 0 : 5000), __FILE__, __LINE__,
 		    name))
 		printf("\ttook %ld ms\n", o.ms);
 	if (measured && !test_say(o.kb <= kb, __FILE__, __LINE__, name))
