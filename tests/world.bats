@@ -51,12 +51,11 @@ world_links() {
 # world_processes - those of our own worlds; but not the dead ones, which wait for the host's init.
 world_processes() {
 	local file line
-	for file in /proc/[0-9]*/cgroup; do
-		if grep -qE "/dokku-tests/($A|$B)(/|\$| )" "$file" 2>/dev/null &&
-			line=$(tr '\0' ' ' <"${file%/*}/cmdline" 2>/dev/null) && [[ -n $line ]]; then
+	while IFS= read -r file; do
+		if line=$(tr '\0' ' ' <"${file%/*}/cmdline" 2>/dev/null) && [[ -n $line ]]; then
 			printf '%s\n' "$line"
 		fi
-	done
+	done < <(grep -lE "/dokku-tests/($A|$B)(/|\$| )" /proc/[0-9]*/cgroup 2>/dev/null)
 	pgrep -af "unshare .* boot ($A|$B)" || true
 }
 
