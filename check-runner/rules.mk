@@ -122,10 +122,9 @@ CR_JOBS = $(shell nproc 2>/dev/null || echo 1)
 CR_TEST_NEEDS := $(CR_OUT)/check-runner $(CR_OUT)/check-runner-libc $(CR_ASAN)/check-runner $(CR_OUT)/hostile \
 	$(CR_OUT)/hostile_test $(CR_OUT)/failmalloc.so $(CR_OUT)/pretend.so $(CR_UNIT:%=$(CR_ASAN)/%)
 
-CR_WHICH = all
 test-check-runner:
 	@$(MAKE) --no-print-directory --silent -j$(CR_JOBS) $(CR_TEST_NEEDS)
-	@$(CR_TESTS)/run $(CR_WHICH) $(CR_UNIT:%=$(CR_ASAN)/%)
+	@$(CR_TESTS)/run $(CR_UNIT:%=$(CR_ASAN)/%)
 
 .PHONY: test-check-runner
 

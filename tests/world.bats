@@ -404,7 +404,6 @@ docker_session() {
 	cat <&5
 }
 
-# bats test_tags=engine
 @test "an engine inside: overlay2, an image from scratch, a service address; down while it serves" {
 	touch "$BATS_TEST_TMPDIR/stamp"
 	world up "$A"

@@ -24,7 +24,6 @@
 
 #define DEADLINE_MS 400
 #define GRACE_MS 500
-#define SANITIZER_EXIT 99 /* ASAN_OPTIONS of tests/check-runner/run */
 #define ORDINARY_KB (16 * 1024)
 #define HOSTILE_KB (32 * 1024)
 #define LANES 3
@@ -263,28 +262,6 @@ run(const char *checks, struct outcome *o)
 	o->kb = usage.ru_maxrss;
 }
 
-static int
-as_wanted(const struct row *row, const struct outcome *o)
-{
-	return WIFEXITED(o->status) && WEXITSTATUS(o->status) == row->exit &&
-		strstr(o->out, row->says) != NULL;
-}
-
-/*
- * The program as it is installed has one try. An instrumented one starts slowly, and runs beside
- * other tests: for what a late start changes it has three, for a finding of the sanitizers one.
- */
-static void
-run_row(const struct row *row, struct outcome *o)
-{
-	for (int try = 0; try < (measured ? 1 : 3); try++) {
-		run(row->checks, o);
-		if (!WIFEXITED(o->status) || WEXITSTATUS(o->status) == SANITIZER_EXIT ||
-			as_wanted(row, o))
-			return;
-	}
-}
-
 static void
 check_row(const struct row *row)
 {
@@ -293,13 +270,13 @@ check_row(const struct row *row)
 	long kb = row->kb ? row->kb : ORDINARY_KB;
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(row->checks, "\n"), row->checks);
-	run_row(row, &o);
+	run(row->checks, &o);
 	if (!test_say(WIFEXITED(o.status), __FILE__, __LINE__, name))
 		printf("\tkilled by signal %d\n", WTERMSIG(o.status));
 	ROW_INT(WEXITSTATUS(o.status), row->exit, name);
 	ROW_HAS(o.out, row->says, name);
 	/* Start-up of an instrumented program is no part of the deadline. */
-	if (!test_say(o.ms <= DEADLINE_MS + GRACE_MS + (measured ? 0 : 5000), __FILE__, __LINE__,
+	if (!test_say(o.ms <= DEADLINE_MS + GRACE_MS + (measured ? 0 : 500), __FILE__, __LINE__,
 		    name))
 		printf("\ttook %ld ms\n", o.ms);
 	if (measured && !test_say(o.kb <= kb, __FILE__, __LINE__, name))
