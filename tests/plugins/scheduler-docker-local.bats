@@ -576,8 +576,11 @@ engine DELETE /containers/idC?force=true&v=true" "$(grep DELETE "$CALLS" | sort)
 	assert_success ""
 	assert_equal "engine POST /containers/idA/stop?t=30
 engine POST /containers/idB/stop?t=30" "$(grep /stop "$CALLS" | sort)"
+	printf '1764000000.0\n' >"$DOKKU_LIB_ROOT/lock/.prune.web"
 	got "$HOOKS/scheduler-destroy" docker-local web
 	assert_success ""
+	# So that the next app of this name has its first image tagged "latest".
+	[[ -e $DOKKU_LIB_ROOT/lock/.prune.web && ! -s $DOKKU_LIB_ROOT/lock/.prune.web ]]
 	assert_equal "engine DELETE /containers/idA?force=true&v=true
 engine DELETE /containers/idB?force=true&v=true
 engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
