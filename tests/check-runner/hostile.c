@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -830,7 +831,9 @@ main(int argc, char **argv)
 		pid_t child = fork();
 		if (child == 0) {
 			close(listener);
-			/* However long it would go on, the test is over by then. */
+			/* It holds the output of whoever reads ours open: no longer than we live,
+			 * and however long it would go on, the test is over by then. */
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			alarm(60);
 			serve(fd);
 			_exit(0);
