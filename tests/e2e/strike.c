@@ -45,6 +45,7 @@ enum { KNOWN = 1, STOPPED = 2 };
 
 struct process {
 	pid_t pid;
+	pid_t maker;  /* who is to tell of it */
 	int seen;     /* KNOWN: its parent told of it; STOPPED: its first stop came */
 	bool counted; /* part of the tree that is struck */
 	bool watched; /* its system calls are looked at: it is the one to fail */
@@ -107,6 +108,28 @@ forget(pid_t pid)
 
 	if (p != NULL)
 		*p = processes[--count];
+}
+
+/* Of a new process its parent, of a new thread its process; 0 if that cannot be told. */
+static pid_t
+maker_of(pid_t pid)
+{
+	char path[64], line[256];
+	int group = 0, parent = 0;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = fopen(path, "re");
+	if (status == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), status) != NULL) {
+		if (strncmp(line, "Tgid:", 5) == 0)
+			group = atoi(line + 5);
+		else if (strncmp(line, "PPid:", 5) == 0)
+			parent = atoi(line + 5);
+	}
+	fclose(status);
+	return (pid_t)(group != (int)pid ? group : parent);
 }
 
 static size_t
@@ -179,6 +202,42 @@ resume(struct process *p, int sig)
 	if (ptrace(p->watched ? PTRACE_SYSCALL : PTRACE_CONT, p->pid, NULL, (void *)(intptr_t)sig) < 0 &&
 	    errno != ESRCH)
 		die("cannot resume a process");
+}
+
+/* p has stopped for the first time, and who was to tell of it was killed before. */
+static void
+adopt(struct process *p)
+{
+	p->seen |= KNOWN;
+	if (killing && p->counted)
+		kill(p->pid, SIGKILL);
+	resume(p, 0);
+}
+
+static void
+adopt_those_of(pid_t maker)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!(processes[i].seen & KNOWN) && processes[i].maker == maker)
+			adopt(&processes[i]);
+	}
+}
+
+/* What was not told of, and is not going to be if its maker is gone: it belongs to the tree unless that
+ * is one of several that a daemon has. */
+static void
+on_stranger(pid_t pid)
+{
+	struct process *p = add(pid), *maker;
+
+	p->seen |= STOPPED;
+	p->maker = maker_of(pid);
+	maker = find(p->maker);
+	p->counted = maker != NULL ? maker->counted : main_pid != 0;
+	if (maker == NULL)
+		adopt(p);
 }
 
 static void
@@ -316,8 +375,7 @@ on_event(pid_t pid, int event, int sig)
 	unsigned long former = 0;
 
 	if (p == NULL || !(p->seen & KNOWN)) {
-		p = add(pid);
-		p->seen |= STOPPED;
+		on_stranger(pid);
 		return;
 	}
 	p->seen |= STOPPED;
@@ -400,6 +458,7 @@ watch(time_t deadline)
 		if (pid == main_pid)
 			result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		forget(pid);
+		adopt_those_of(pid);
 	}
 }
 

@@ -395,3 +395,18 @@ line'"
 	code "" 'temp config'
 	assert_refused "nothing can be made in $DOKKU_LIB_ROOT/tmp"
 }
+
+@test "what cannot be sorted, quoted or written is no empty config" {
+	local program
+	dokku --quiet config:set web A=1
+	cp "$ENV" "$WORLD/before"
+	for program in sort tr sed; do
+		fake "$program" <<<'exit 1'
+		dokku config:set web B=2
+		assert_status 1
+		dokku config:export web
+		[[ $status -ne 0 || $output == *A=* ]]
+		rm "$BIN/$program"
+		cmp "$ENV" "$WORLD/before"
+	done
+}

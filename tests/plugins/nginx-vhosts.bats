@@ -268,6 +268,18 @@ remove"
 
 # --- the side of dokku ---------------------------------------------------------------
 
+@test "nginx_describe: a hook that fails is no app without domains, or without addresses" {
+	make_release web 1
+	hook fake app-domains <<<'printf "web.example.com\n"'
+	hook fake service-address <<<'exit 3'
+	code nginx-vhosts 'nginx_describe web 1'
+	assert_status 3
+	hook fake service-address <<<'printf "10.86.0.1 80\n"'
+	hook fake app-domains <<<'exit 4'
+	code nginx-vhosts 'nginx_describe web 1'
+	assert_status 4
+}
+
 @test "nginx_describe: domains in lower case, an upstream for each web container, settings" {
 	make_release web 1 web=2 worker=3
 	hook fake app-domains <<<'printf "A.Example.com\nb.com\n"'

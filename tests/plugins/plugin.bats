@@ -115,6 +115,11 @@ COPY . ."
 	assert_status 1
 	assert_output "       no such instruction"
 	assert_error " !     web: its Dockerfile does not build: see the last step above, mend it, and push again"
+	hook fake docker-args-build <<<'exit 1'
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
+	assert_status 1
+	assert_error " !     web: a docker-args-build hook failed: nothing was built"
+	rm "$PLUGIN_PATH/fake/docker-args-build"
 	got "$PLUGIN_PATH/builder-dockerfile/builder-build" herokuish web "$WORLD/tree" dokku/web:v1
 	assert_success ""
 }

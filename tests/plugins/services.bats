@@ -588,7 +588,8 @@ runs() {
 	printf '%s\n' "$@" | jq --raw-input --slurp --compact-output 'split("\n") | map(select(. != "") | split(" ")
 		| { Id: .[0], State: "running", Labels: { "com.dokku.app-name": .[1] } })' >"$BATS_TEST_TMPDIR/runs"
 	fake_engine <<<'[[ $2 != *type%3Ddeploy* ]] || { cat "$BATS_TEST_TMPDIR/runs"; exit; }
-		[[ $2 != *type%3Dtask* ]] || printf "[]"'
+		[[ $2 != /images/* || ! -e $BATS_TEST_TMPDIR/images ]] || { cat "$BATS_TEST_TMPDIR/images"; exit; }
+		[[ $2 != *type%3Dtask* && $2 != /images/* ]] || printf "[]"'
 }
 
 # healed - the apps that were reconciled since.
@@ -686,6 +687,24 @@ watch_rounds() {
 	# All at the first look; what was lost at the third, and all at the next after it (two calls set the map meanwhile); the release
 	# that was touched after the seventh had begun, twice; all again when the locks have gone.
 	assert_equal "1:blog,web 3:web 6:blog,web 7:blog 8:blog 9:blog,web" "$(paste -sd " " "$TEST_HOST/compared")"
+}
+
+@test "services:heal: an image of no release makes its app's images be looked through, when nothing drains" {
+	serving
+	printf '1764000000.0\n' | tee "$DOKKU_LIB_ROOT/lock/.prune.web" >"$DOKKU_LIB_ROOT/lock/.prune.blog"
+	printf '%s\n' '[{"RepoTags":["dokku/web:v1","dokku/web:latest"]},{"RepoTags":["dokku/blog:v1","dokku/blog:v7"]},{"RepoTags":null},
+		{"RepoTags":["dokku/ghost:v1","somebody/web:v9","dokku/web:vx","dokku/we/b:v3"]}]' >"$BATS_TEST_TMPDIR/images"
+	mkdir -p "$DOKKU_LIB_ROOT/data/draining/blog"
+	: >"$DOKKU_LIB_ROOT/data/draining/blog/0123456789abcdef"
+	dokku services:heal
+	assert_success ""
+	rm "$DOKKU_LIB_ROOT/data/draining/blog/0123456789abcdef"
+	: >"$DOKKU_LIB_ROOT/data/draining/blog/log"
+	dokku services:heal
+	assert_status 0
+	assert_error " !     blog: the image dokku/blog:v7 belongs to no release: reconciling"
+	assert_equal "blog 1" "$(healed)"
+	[[ ! -s $DOKKU_LIB_ROOT/lock/.prune.blog && -s $DOKKU_LIB_ROOT/lock/.prune.web ]]
 }
 
 @test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {
