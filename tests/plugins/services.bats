@@ -689,22 +689,28 @@ watch_rounds() {
 	assert_equal "1:blog,web 3:web 6:blog,web 7:blog 8:blog 9:blog,web" "$(paste -sd " " "$TEST_HOST/compared")"
 }
 
-@test "services:heal: an image of no release makes its app's images be looked through, when nothing drains" {
+@test "services:heal: images of no release, or without a name, are pruned, when nothing drains and nobody is at it" {
 	serving
-	printf '1764000000.0\n' | tee "$DOKKU_LIB_ROOT/lock/.prune.web" >"$DOKKU_LIB_ROOT/lock/.prune.blog"
-	printf '%s\n' '[{"RepoTags":["dokku/web:v1","dokku/web:latest"]},{"RepoTags":["dokku/blog:v1","dokku/blog:v7"]},{"RepoTags":null},
-		{"RepoTags":["dokku/ghost:v1","somebody/web:v9","dokku/web:vx","dokku/we/b:v3"]}]' >"$BATS_TEST_TMPDIR/images"
-	mkdir -p "$DOKKU_LIB_ROOT/data/draining/blog"
+	make_app more
+	mkdir -p "$DOKKU_LIB_ROOT/data/releases/more" "$DOKKU_LIB_ROOT/data/draining/blog"
+	jq --null-input --compact-output '[
+		["web", ["dokku/web:v1", "dokku/web:latest"]], ["old", ["dokku/web:v1"]], ["blog", ["dokku/blog:v1", "dokku/blog:v7"]],
+		["ghost", ["dokku/ghost:v1", "somebody/web:v9", "dokku/web:vx", "dokku/we/b:v3"]], ["ghost", null], ["more", ["<none>:<none>"]]
+		] | map({ Labels: { "com.dokku.app-name": .[0] }, RepoTags: .[1] })' >"$BATS_TEST_TMPDIR/images"
 	: >"$DOKKU_LIB_ROOT/data/draining/blog/0123456789abcdef"
+	hook fake post-retire </dev/null
 	dokku services:heal
 	assert_success ""
+	assert_equal "post-retire more" "$(grep post-retire "$STEPS")"
 	rm "$DOKKU_LIB_ROOT/data/draining/blog/0123456789abcdef"
 	: >"$DOKKU_LIB_ROOT/data/draining/blog/log"
+	: >"$STEPS"
+	exec 9>"$DOKKU_LIB_ROOT/lock/more"
+	flock 9
 	dokku services:heal
-	assert_status 0
-	assert_error " !     blog: the image dokku/blog:v7 belongs to no release: reconciling"
-	assert_equal "blog 1" "$(healed)"
-	[[ ! -s $DOKKU_LIB_ROOT/lock/.prune.blog && -s $DOKKU_LIB_ROOT/lock/.prune.web ]]
+	assert_success ""
+	assert_equal "post-retire blog" "$(grep post-retire "$STEPS")"
+	assert_equal "" "$(healed)"
 }
 
 @test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {
