@@ -584,6 +584,8 @@ engine POST /containers/idB/stop?t=30" "$(grep /stop "$CALLS" | sort)"
 	assert_equal "engine DELETE /containers/idA?force=true&v=true
 engine DELETE /containers/idB?force=true&v=true
 engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
+	assert_equal "engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D" \
+		"$(tail -n 1 "$CALLS")"
 }
 
 @test "spec.jq: options that docker-args-deploy gives; one that is not known is refused" {
