@@ -18,3 +18,10 @@ setup() {
 		grep -q '^struck ' "$BATS_TEST_TMPDIR/log"
 	done
 }
+
+@test "a command that does not end in time is 124; one that has ended is not, whatever it leaves running" {
+	run "$strike" -l "$BATS_TEST_TMPDIR/log" -t 1 -- sleep 20
+	[[ $status -eq 124 ]]
+	run "$strike" -l "$BATS_TEST_TMPDIR/log" -t 1 -- bash -c 'setsid sleep 20 & exit 7'
+	[[ $status -eq 7 ]]
+}
