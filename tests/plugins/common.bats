@@ -161,12 +161,15 @@ web"
 	mkdir "$WORLD/dir"
 	printf 'old\n' >"$WORLD/dir/file"
 	strict "" 'write_atomically "$1" <"$2"' "$WORLD/dir/file" "$BATS_TEST_TMPDIR/text" 3>&- &
-	local writer=$!
+	local writer=$! status=0
 	exec 7>"$BATS_TEST_TMPDIR/text"
 	printf 'new, half of' >&7
+	# Its own half-written file says that it has begun; what only started it is not the writer.
+	until compgen -G "$WORLD/dir/file.tmp.*" >/dev/null; do sleep 0.01; done
 	assert_file "$WORLD/dir/file" old
-	kill -9 "$writer"
-	wait "$writer" 2>/dev/null || true
+	pkill -KILL --full "helper write $WORLD/dir/file"
+	wait "$writer" 2>/dev/null || status=$?
+	[[ $status -ne 0 ]]
 	exec 7>&-
 	assert_file "$WORLD/dir/file" old
 }
