@@ -19,9 +19,11 @@ setup() {
 	done
 }
 
-@test "a command that does not end in time is 124; one that has ended is not, whatever it leaves running" {
+@test "what does not end in time is 124, be it the command or what it has left running" {
 	run "$strike" -l "$BATS_TEST_TMPDIR/log" -t 1 -- sleep 20
 	[[ $status -eq 124 ]]
 	run "$strike" -l "$BATS_TEST_TMPDIR/log" -t 1 -- bash -c 'setsid sleep 20 & exit 7'
+	[[ $status -eq 124 ]]
+	run "$strike" -l "$BATS_TEST_TMPDIR/log" -t 10 -- bash -c 'setsid sleep 0.1 & exit 7'
 	[[ $status -eq 7 ]]
 }

@@ -18,8 +18,8 @@
  * A command with -c in its ARGV, a client that keeps the deadline itself, goes on when it should hang: what it asks,
  * process PID, is stopped (SIGSTOP) instead.
  *
- * After SECONDS (600) the tree is killed, what COMMAND has left behind in it as well. Exit status: that of COMMAND, 128 + N
- * for a signal; 124 when it had not ended by then; 111 if it could not begin.
+ * After SECONDS (600) the tree is killed. Exit status: that of COMMAND, 128 + N for a signal;
+ * 124 when time was up, also for what COMMAND has left behind; 111 if it could not begin.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -439,7 +439,6 @@ static int
 watch(time_t deadline)
 {
 	int status, result = 0;
-	bool late = false;
 	pid_t pid;
 
 	for (;;) {
@@ -451,15 +450,13 @@ watch(time_t deadline)
 		if (pid < 0 && errno == EINTR)
 			continue;
 		if (pid < 0)
-			return late ? 124 : result;
+			return time_is_up ? 124 : result;
 		if (WIFSTOPPED(status)) {
 			on_stop(pid, status);
 			continue;
 		}
-		if (pid == main_pid) {
+		if (pid == main_pid)
 			result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-			late = time_is_up;
-		}
 		forget(pid);
 		adopt_those_of(pid);
 	}

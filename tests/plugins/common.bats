@@ -165,7 +165,7 @@ web"
 	exec 7>"$BATS_TEST_TMPDIR/text"
 	printf 'new, half of' >&7
 	# Its own half-written file says that it has begun; what only started it is not the writer.
-	until compgen -G "$WORLD/dir/file.tmp.*" >/dev/null; do sleep 0.01; done
+	timeout 10 bash -c 'until compgen -G "$1.tmp.*"; do sleep 0.01; done' bash "$WORLD/dir/file"
 	assert_file "$WORLD/dir/file" old
 	pkill -KILL --full "helper write $WORLD/dir/file"
 	wait "$writer" 2>/dev/null || status=$?
