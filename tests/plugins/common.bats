@@ -475,8 +475,26 @@ engine_server() {
 	code "" 'remove_container a; remove_container b; remove_container c; remove_image d'
 	assert_success ""
 	code "" 'remove_image e'
-	assert_status 1
+	assert_status 22
 	assert_error "conflict: it is in use"
+}
+
+@test "engine_answered: a refusal is an answer, silence is none" {
+	fake_engine <<<'case $2 in /ok) ;; /no) printf "{\"message\":\"no\"}"; exit 22 ;; *) exit 1 ;; esac'
+	code "" 'for path in /ok /no /silent; do engine_answered engine GET "$path" && printf "%s " "$path"; done; true'
+	assert_success "/ok /no "
+	code "" 'engine_answered remove_image silent || printf "%s" "$?"'
+	assert_success 1
+}
+
+@test "stop_container: its seconds more than what the engine has otherwise" {
+	printf '#!/bin/sh\nprintf "%%s\\n" "$*" >>"$CALLS"\n' >"$DOKKU_PROGRAMS/engine"
+	chmod +x "$DOKKU_PROGRAMS/engine"
+	code "" 'stop_container idA 7; DOKKU_DOCKER_TIMEOUT=3; stop_container idA 7; stop_container idA 0'
+	assert_success ""
+	assert_calls "-t 37 POST /containers/idA/stop?t=7
+-t 10 POST /containers/idA/stop?t=7
+-t 3 POST /containers/idA/stop?t=0"
 }
 
 @test "engine: a large body goes whole, an engine that hangs does not hang us" {

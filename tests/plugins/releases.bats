@@ -124,6 +124,31 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	assert_equal "21 20260101-000010 20260101-000012" "$(ls "$DOKKU_LIB_ROOT/data/builds/web" | wc -l) $(ls "$DOKKU_LIB_ROOT/data/builds/web" | head -n 2 | paste -sd ' ')"
 }
 
+@test "post-retire: an engine that does not answer is asked no more; what is on the disk is pruned all the same" {
+	local silent i
+	three
+	dokku releases:set web keep 1
+	for silent in "GET /images/json" "DELETE /images/dokku/web:v9" "DELETE /images/dokku/web:v2" "POST /images/dokku/web:v3/tag" "POST /images/prune"; do
+		for ((i = 10; i < 32; i++)); do
+			mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i"
+		done
+		make_release web 1
+		make_release web 2
+		fake_engine <<<"[[ \"\$1 \$2\" != \"$silent\"* ]] || exit 1
+			[[ \"\$1 \$2\" != 'GET /images/json'* ]] || printf %s '[{\"RepoTags\":[\"dokku/web:v9\"]}]'"
+		: >"$CALLS"
+		got "$PLUGIN_PATH/releases/post-retire" web
+		assert_status 1
+		[[ $(tail -n 1 "$CALLS") == "engine $silent"* ]]
+		assert_equal 20 "$(ls "$DOKKU_LIB_ROOT/data/builds/web" | wc -l)"
+	done
+	# Refused, as by a container that still uses it, is answered.
+	fake_engine <<<'printf "{\"message\":\"conflict\"}"; exit 22'
+	: >"$CALLS"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	[[ $(tail -n 1 "$CALLS") == "engine POST /images/prune"* ]]
+}
+
 @test "post-retire: of what a build has printed its last MB stays, of one under way all" {
 	local dir="$DOKKU_LIB_ROOT/data/builds/web" id
 	three

@@ -22,6 +22,13 @@ setup() {
 			printf 'the Docker engine does not answer: is dockerd running?\n' >&2
 			exit 1
 		fi
+		# shellcheck disable=SC2053 # patterns
+		if [[ $url == ${ENGINE_SILENT-} ]]; then
+			exit 1
+		elif [[ $url == ${ENGINE_REFUSES-} ]]; then
+			printf '{"message":"no"}'
+			exit 22
+		fi
 		case $url in
 		/containers/json*app-name%3Dweb%22*type%3Ddeploy*) cut -d ' ' -f 1 "$LISTED" | jq -cRs 'split("\n") | map(select(. != "") | { Id: . })' ;;
 		/containers/json*app-name%3Dweb%22%5D*) cut -d ' ' -f 1 "$LISTED" | jq -cRs 'split("\n") | map(select(. != "") | { Id: . })' ;;
@@ -530,6 +537,75 @@ sampled() {
 	code scheduler-docker-local "stop_and_remove() { printf 'stop\n'; }; drain web idA web 5000 1"
 	exec 7>&-
 	assert_success ""
+}
+
+# retire_with - what drains containers in the background, of a web that is gone already and a worker; on record both.
+retire_with() {
+	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
+	printf '%s\n' "$EPOCHSECONDS 1" | tee "$DOKKU_LIB_ROOT/data/draining/web/idA" >"$DOKKU_LIB_ROOT/data/draining/web/idB"
+	hook fake post-retire </dev/null
+	DOKKU_FORGET_WAIT=0 got "$HOOKS/retire" web idA web 5000 0 idB worker - 0
+}
+
+@test "retire: an engine that does not answer is asked once for each container, and the records stay for the watch" {
+	fake_engine <<<'exit 1'
+	retire_with
+	assert_status 1
+	assert_equal "engine POST /containers/idA/stop?t=30
+engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
+	[[ -s $DOKKU_LIB_ROOT/data/draining/web/idA && -s $DOKKU_LIB_ROOT/data/draining/web/idB ]]
+	assert_absent "$DOKKU_LIB_ROOT/data/draining/web/log"
+	assert_steps ""
+}
+
+@test "retire: one that goes silent at one container, whichever it is; the other is drained" {
+	local id
+	for id in idA idB; do
+		fake_engine <<<"[[ \$1 != DELETE || \$2 != */${id}[?]* ]] || exit 1"
+		retire_with
+		assert_status 1
+		assert_equal "$id" "$(cd "$DOKKU_LIB_ROOT/data/draining/web" && ls -I log)"
+		assert_steps ""
+	done
+}
+
+@test "retire: one that refuses has answered" {
+	fake_engine <<<'printf "{\"message\":\"No such container: x\"}"; exit 22'
+	retire_with
+	assert_status 0
+	assert_equal "log" "$(ls "$DOKKU_LIB_ROOT/data/draining/web")"
+	assert_equal 2 "$(wc -l <"$DOKKU_LIB_ROOT/data/draining/web/log")"
+	assert_steps "post-retire web"
+}
+
+@test "scheduler-remove: an engine that does not answer is not asked for more" {
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /a' 'idB 2 web 1 created 10.86.128.51 5000 0 /b' 'idC 2 worker 1 exited 10.86.128.52 5000 0 /c' >"$LISTED"
+	export ENGINE_SILENT="*/idB/stop*"
+	hook fake scheduler-retire </dev/null
+	got "$HOOKS/scheduler-remove" docker-local web 2
+	assert_status 1
+	assert_error " !     web: the Docker engine did not stop the containers of v2 in time: once it answers, run dokku reconcile web"
+	assert_equal "engine DELETE /containers/idC?force=true&v=true" "$(grep DELETE "$CALLS")"
+	assert_steps ""
+}
+
+@test "scheduler-retire: names are given until the engine leaves one unanswered; one that is refused is told" {
+	make_current web 1
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 1 worker 1 running 10.86.128.51 5000 0 /web.worker.1.v1' \
+		'idC 1 worker 2 running 10.86.128.52 5000 0 /web.worker.2.v1' >"$LISTED"
+	export ENGINE_SILENT="*/idB/rename*"
+	got "$HOOKS/scheduler-retire" docker-local web 1
+	assert_status 0
+	assert_error " !     web: the container idB could not be named web.worker.1: it keeps the name it has until the next deploy or reconcile"
+	assert_equal "engine POST /containers/idA/rename?name=web.web.1
+engine POST /containers/idB/rename?name=web.worker.1" "$(grep rename "$CALLS")"
+	# What people's scripts read does not wait for that.
+	assert_file "$DOKKU_ROOT/web/CONTAINER.worker.2" idC
+	export ENGINE_SILENT="" ENGINE_REFUSES="*/idB/rename*"
+	: >"$CALLS"
+	got "$HOOKS/scheduler-retire" docker-local web 1
+	assert_status 0
+	assert_equal 3 "$(grep -c rename "$CALLS")"
 }
 
 @test "scheduler-retire: the record of a container that is gone goes, but not while it is drained" {

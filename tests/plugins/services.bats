@@ -697,7 +697,9 @@ watch_rounds() {
 		["web", ["dokku/web:v1", "dokku/web:latest"]], ["old", ["dokku/web:v1"]], ["blog", ["dokku/blog:v1", "dokku/blog:v7"]],
 		["ghost", ["dokku/ghost:v1", "somebody/web:v9", "dokku/web:vx", "dokku/we/b:v3"]], ["ghost", null], ["more", ["<none>:<none>"]]
 		] | map({ Labels: { "com.dokku.app-name": .[0] }, RepoTags: .[1] })' >"$BATS_TEST_TMPDIR/images"
-	: >"$DOKKU_LIB_ROOT/data/draining/blog/0123456789abcdef"
+	# Somebody is at it.
+	exec 9>"$DOKKU_LIB_ROOT/data/draining/blog/0123456789abcdef"
+	flock 9
 	hook fake post-retire </dev/null
 	dokku services:heal
 	assert_success ""
@@ -711,6 +713,34 @@ watch_rounds() {
 	assert_success ""
 	assert_equal "post-retire blog" "$(grep post-retire "$STEPS")"
 	assert_equal "" "$(healed)"
+}
+
+@test "services:heal: an app whose old container nobody drains any more is reconciled, whether it still runs or not" {
+	local dir="$DOKKU_LIB_ROOT/data/draining/blog"
+	serving
+	runs "id-web web" "id-blog blog"
+	mkdir -p "$dir"
+	printf '1 2\n' | tee "$dir/0123456789abcdef" >"$dir/123456789abcdef0"
+	: >"$dir/log"
+	dokku services:heal
+	assert_status 0
+	assert_error " !     blog: nobody drains the container 0123456789ab any more: reconciling"
+	assert_equal "blog 1" "$(healed)"
+	: >"$STEPS"
+	exec 8>>"$dir/0123456789abcdef"
+	flock 8
+	rm "$dir/123456789abcdef0"
+	dokku services:heal
+	assert_success ""
+	assert_equal "" "$(healed)"
+	# Nor is one that an operation is at.
+	exec 8>&- 9>"$DOKKU_LIB_ROOT/lock/blog"
+	flock 9
+	dokku services:heal
+	assert_success ""
+	assert_equal "" "$(healed)"
+	# To look does not make a record.
+	assert_equal "0123456789abcdef log" "$(ls "$dir" | paste -sd " ")"
 }
 
 @test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {
