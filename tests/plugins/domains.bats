@@ -81,6 +81,29 @@ setup() {
 	assert_success "-----> web answers to: web.example.com shop.com"
 }
 
+@test "no program that fails costs an app its domains, or gives one to two apps" {
+	local name
+	dokku domains:add web a.com b.com
+	for name in grep awk sed sort cat; do
+		fake "$name" <<<'exit 1'
+		dokku domains:remove web a.com
+		assert_success "-----> web answers to: web.example.com b.com"
+		dokku domains:add web a.com
+		assert_success "-----> web answers to: web.example.com b.com a.com"
+		dokku domains:add blog A.com
+		assert_refused "A.com is a domain of web: dokku domains:remove web A.com frees it; nothing was changed"
+		dokku domains:add-global c.com
+		dokku domains:remove-global c.com
+		assert_success "-----> Global domains: example.com"
+		rm "$BIN/$name"
+		dokku domains:set web web.example.com a.com b.com
+	done
+	fake_write <<<'[[ $2 != */VHOST ]] || exit 1'
+	dokku domains:clear web
+	assert_status 1
+	assert_equal "web.example.com a.com b.com" "$(paste -sd " " "$DOKKU_ROOT/web/VHOST")"
+}
+
 @test "domains:remove: one that is not its own" {
 	dokku domains:remove web blog.example.com
 	assert_refused "blog.example.com is not a domain of web; nothing was changed"

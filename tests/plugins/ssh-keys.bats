@@ -116,3 +116,29 @@ $(fingerprint bob) NAME=\"bob\""
 	assert_file "$KEYS" "# mine
 ssh-ed25519 AAAA other"
 }
+
+@test "ssh-keys: no program that fails, and nobody who is at it at the same time, costs a key" {
+	local name pids=() keys before
+	dokku ssh-keys:add ann <"$WORLD/ann.pub"
+	dokku ssh-keys:add bob <"$WORLD/bob.pub"
+	before=$(<"$KEYS")
+	for name in grep sed cat awk; do
+		fake "$name" <<<'exit 1'
+		dokku ssh-keys:remove bob
+		rm "$BIN/$name"
+		assert_equal "$(line ann ann)" "$(head -n 1 "$KEYS")"
+		fake "$name" <<<'exit 1'
+		dokku ssh-keys:add bob <"$WORLD/bob.pub"
+		rm "$BIN/$name"
+		assert_equal "$(line ann ann)" "$(head -n 1 "$KEYS")"
+		printf '%s\n' "$before" >"$KEYS"
+	done
+	keys=$(wc -l <"$KEYS")
+	for name in c d e f; do
+		ssh-keygen -q -t ed25519 -N "" -C "$name" -f "$WORLD/$name"
+		"$DOKKU" ssh-keys:add "$name" "$WORLD/$name.pub" >/dev/null 3>&- &
+		pids+=("$!")
+	done
+	wait "${pids[@]}"
+	assert_equal $((keys + 4)) "$(wc -l <"$KEYS")"
+}
