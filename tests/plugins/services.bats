@@ -715,6 +715,42 @@ watch_rounds() {
 	assert_equal "" "$(healed)"
 }
 
+@test "services:heal: what there is of an app that was destroyed is removed, not of one that is only not there, or made again" {
+	serving
+	jq --null-input --compact-output '[{ Labels: { "com.dokku.app-name": "gone" }, RepoTags: ["dokku/gone:v3"] }, { Labels: { "com.dokku.app-name": "away" }, RepoTags: ["dokku/away:v3"] },
+		{ Labels: { "com.dokku.app-name": "dark" }, RepoTags: null }]' >"$BATS_TEST_TMPDIR/images"
+	hook fake scheduler-destroy </dev/null
+	# Of a dark one the home is not mounted.
+	mkdir "$DOKKU_LIB_ROOT/data/releases/dark"
+	: >"$DOKKU_LIB_ROOT/lock/dark"
+	dokku services:heal
+	assert_success ""
+	assert_equal "" "$(grep destroy "$STEPS")"
+	: >"$DOKKU_LIB_ROOT/lock/gone"
+	dokku services:heal
+	assert_status 0
+	assert_error " !     gone: something is still there of this app, which was destroyed: removing it"
+	assert_equal "scheduler-destroy docker-local gone" "$(grep destroy "$STEPS")"
+	# A container alone shows it, too.
+	: >"$STEPS"
+	rm "$BATS_TEST_TMPDIR/images"
+	runs "id-web web" "id-blog blog" "id-x gone"
+	dokku services:heal
+	assert_equal "scheduler-destroy docker-local gone" "$(grep destroy "$STEPS")"
+	# An operation has it: is it apps:create?
+	: >"$STEPS"
+	exec 9>"$DOKKU_LIB_ROOT/lock/gone"
+	flock 9
+	dokku services:heal
+	assert_success ""
+	assert_equal "" "$(grep destroy "$STEPS")"
+	exec 9>&-
+	make_app gone
+	got env DOKKU_LOCKED=gone "$PLUGIN_CORE_AVAILABLE_PATH/services/heal-destroyed" gone
+	assert_success ""
+	assert_equal "" "$(grep destroy "$STEPS")"
+}
+
 @test "services:heal: an app whose old container nobody drains any more is reconciled, whether it still runs or not" {
 	local dir="$DOKKU_LIB_ROOT/data/draining/blog"
 	serving
