@@ -825,6 +825,25 @@ waits_for_it() {
 	gone "$holder"
 }
 
+@test "lock: its file is emptied by an operation that ends well, and only then" {
+	local file="$DOKKU_LIB_ROOT/lock/web"
+	transaction_world
+	code "" 'lock_app web "a change" true'
+	assert_status 0
+	[[ -e $file && ! -s $file ]]
+	code "" 'lock_app web "a change" false'
+	assert_status 1
+	[[ $(<"$file") == *' a change' ]]
+	# What tidies up beside it does not speak for it.
+	code "" 'with_tidy_lock web true'
+	[[ $(<"$file") == *' a change' ]]
+	dokku reconcile web
+	assert_status 0
+	[[ ! -s $file ]]
+	code "" 'lock_app web "a change" bash -c "kill -KILL \$\$"'
+	[[ $(<"$file") == *' a change' ]]
+}
+
 @test "lock: what tidies up is waited for, and leaves a busy app alone" {
 	transaction_world
 	fifo at

@@ -715,6 +715,35 @@ watch_rounds() {
 	assert_equal "" "$(healed)"
 }
 
+@test "services:heal: an app whose last operation was killed or failed is reconciled; a reconcile that failed after a minute" {
+	local file="$DOKKU_LIB_ROOT/lock/blog" gone
+	serving
+	runs "id-web web" "id-blog blog"
+	sleep 0 &
+	gone=$!
+	wait "$gone"
+	: >"$DOKKU_LIB_ROOT/lock/web"
+	printf '%s 12:34:56 git push 3f2c1ab\n' "$gone" | tee "$DOKKU_LIB_ROOT/lock/ghost" >"$file"
+	dokku services:heal
+	assert_status 0
+	assert_error " !     blog: git push 3f2c1ab, begun at 12:34:56, was killed or failed: reconciling"
+	assert_equal "blog 1" "$(healed)"
+	[[ ! -s $file ]]
+	: >"$STEPS"
+	printf '%s 12:34:56 reconcile\n' "$gone" >"$file"
+	dokku services:heal
+	assert_success ""
+	touch --date '61 seconds ago' "$file"
+	dokku services:heal
+	assert_equal "blog 1" "$(healed)"
+	# One that is under way.
+	: >"$STEPS"
+	printf '%s 12:34:56 git push 3f2c1ab\n' "$$" >"$file"
+	dokku services:heal
+	assert_success ""
+	assert_equal "" "$(healed)"
+}
+
 @test "services:heal: what there is of an app that was destroyed is removed, not of one that is only not there, or made again" {
 	serving
 	jq --null-input --compact-output '[{ Labels: { "com.dokku.app-name": "gone" }, RepoTags: ["dokku/gone:v3"] }, { Labels: { "com.dokku.app-name": "away" }, RepoTags: ["dokku/away:v3"] },
@@ -756,8 +785,14 @@ watch_rounds() {
 	serving
 	runs "id-web web" "id-blog blog"
 	mkdir -p "$dir"
-	printf '1 2\n' | tee "$dir/0123456789abcdef" >"$dir/123456789abcdef0"
+	# Of an app that is none, and what is being written.
+	mkdir "$DOKKU_LIB_ROOT/data/draining/ghost"
+	printf '1 2\n' | tee "$dir/0123456789abcdef" "$dir/log.tmp.1234.abcdef" "$DOKKU_LIB_ROOT/data/draining/ghost/0123456789abcdef" >"$dir/123456789abcdef0"
 	: >"$dir/log"
+	# Somebody is about to drain it.
+	dokku services:heal
+	assert_success ""
+	touch --date '15 seconds ago' "$dir"/* "$DOKKU_LIB_ROOT/data/draining/ghost/0123456789abcdef"
 	dokku services:heal
 	assert_status 0
 	assert_error " !     blog: nobody drains the container 0123456789ab any more: reconciling"
@@ -769,14 +804,18 @@ watch_rounds() {
 	dokku services:heal
 	assert_success ""
 	assert_equal "" "$(healed)"
+	# One that goes while it is looked for, and is not made by that.
+	mkdir "$DOKKU_LIB_ROOT/data/draining/web"
+	ln -s gone "$DOKKU_LIB_ROOT/data/draining/web/0123456789abcdef"
+	dokku services:heal
+	assert_success ""
+	assert_absent "$DOKKU_LIB_ROOT/data/draining/web/gone"
 	# Nor is one that an operation is at.
 	exec 8>&- 9>"$DOKKU_LIB_ROOT/lock/blog"
 	flock 9
 	dokku services:heal
 	assert_success ""
 	assert_equal "" "$(healed)"
-	# To look does not make a record.
-	assert_equal "0123456789abcdef log" "$(ls "$dir" | paste -sd " ")"
 }
 
 @test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {

@@ -17,7 +17,12 @@
  * Exit status: that of COMMAND; 128 and its number for a signal; 73 where a lock was not to be
  * had; else 1 and a line on stderr. hold gives COMMAND no descriptor and dies before it: a lock
  * is free the moment that its holder is dead, whatever COMMAND has left running, and COMMAND ends
- * with it. The number 73 is LOCK_BUSY in common/functions.
+ * with it. The number 73 is LOCK_BUSY in common/functions. Where the last FILE begins with the
+ * process number of COMMAND, which wrote it there, and COMMAND ends with 0, hold empties it: a file
+ * that is not empty and that nobody holds tells of an operation that was killed or failed.
+ *
+ * write dies with its parent, too: what was killed must not change a file when somebody else has
+ * its lock already.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -214,8 +219,26 @@ parse_seconds(const char *text)
 	return seconds;
 }
 
+/* Under the lock: nobody else writes to it. */
+static void
+forget_holder(const char *file, pid_t holder)
+{
+	char text[32];
+	int fd = open(file, O_RDWR | O_CLOEXEC);
+	ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n > 0) {
+		text[n] = '\0';
+		/* On a full disk nothing is lost by a look too many. */
+		if (strtol(text, NULL, 10) == (long)holder && ftruncate(fd, 0) == -1)
+			fail(file);
+	}
+	if (fd != -1)
+		close(fd);
+}
+
 static int
-run_tied(char **command)
+run_tied(char **command, const char *file)
 {
 	pid_t self = getpid(), child = fork();
 	int status;
@@ -230,6 +253,8 @@ run_tied(char **command)
 		if (errno != EINTR)
 			fail("waitpid");
 	}
+	if (status == 0 && file)
+		forget_holder(file, child);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -238,6 +263,7 @@ hold(char **arg)
 {
 	int mode = LOCK_EX;
 	double seconds = -1;
+	const char *last = NULL;
 
 	for (; *arg && strcmp(*arg, "--") != 0; arg++) {
 		if (strcmp(*arg, "-s") == 0) {
@@ -245,14 +271,15 @@ hold(char **arg)
 		} else if (strcmp(*arg, "-w") == 0 && arg[1]) {
 			seconds = parse_seconds(*++arg);
 		} else {
-			take_lock(*arg, mode, seconds);
+			last = *arg;
+			take_lock(last, mode, seconds);
 			mode = LOCK_EX;
 			seconds = -1;
 		}
 	}
 	if (!*arg || !arg[1])
 		misuse();
-	return run_tied(arg + 1);
+	return run_tied(arg + 1, last);
 }
 
 /* --- connections ---------------------------------------------------------------------------- */
@@ -377,6 +404,7 @@ main(int argc, char **argv)
 	if (argc >= 3 && argc <= 5 && strcmp(argv[1], "write") == 0) {
 		if (argc == 5 && strcmp(argv[4], "sync") != 0)
 			misuse();
+		die_with(getppid());
 		return write_file(argv[2], argc > 3 ? argv[3] : "644", argc == 5);
 	}
 	if (argc >= 5 && strcmp(argv[1], "hold") == 0)
