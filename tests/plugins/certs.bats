@@ -37,7 +37,7 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
 	is_refused() {
 		assert_status 1 && assert_output "" && assert_error_like ' !     *; nothing was changed' && [[ $stderr != *$'\n'* ]] &&
-			cmp "$WORLD/one.crt" "$TLS/server.crt" && assert_nothing_in "$DOKKU_LIB_ROOT/tmp" && assert_absent "$DOKKU_ROOT/web/.tls.new"
+			cmp "$WORLD/one.crt" "$TLS/server.crt" && assert_nothing_in "$DOKKU_LIB_ROOT/tmp" && assert_absent "$TLS.new"
 	}
 	dokku certs:add web "$WORLD/one.crt" "$WORLD/two.key"
 	assert_refused "the key does not belong to the certificate; nothing was changed"
@@ -63,7 +63,7 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	assert_status 1
 	cmp "$WORLD/one.crt" "$TLS/server.crt"
 	cmp "$WORLD/one.key" "$TLS/server.key"
-	assert_absent "$TLS.old" "$DOKKU_ROOT/web/.tls.new"
+	assert_absent "$TLS.old" "$TLS.new" "$TLS.gone"
 }
 
 @test "certs:remove, :show, :report" {
@@ -91,4 +91,53 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	dokku certs:generate web 'a/b'
 	assert_status 2
+}
+
+# killed_at PROGRAM WORDS - certs:add of another certificate is killed, with all its tree, before PROGRAM is run with such words, a
+# pattern, while tls.gone is there for rm.
+killed_at() {
+	fake "$1" <<<"[[ \"\$*\" != $2 || ( $1 == rm && ! -d \$DOKKU_ROOT/web/tls.gone ) ]] || kill -KILL 0; exec /bin/$1 \"\$@\""
+	setsid --wait "$DOKKU" certs:add web "$WORLD/two.crt" "$WORLD/two.key" >"$WORLD/out" 2>&1 3>&- || true
+	command -p rm "$BIN/$1"
+	assert_equal "" "$(<"$WORLD/out")"
+}
+
+@test "certs: killed at any step it leaves the old certificate or the new one, and reconcile nothing besides" {
+	local program words wanted
+	hook fake post-certs-update </dev/null
+	mkdir -p "$DOKKU_LIB_ROOT/data/releases/web"
+	while read -r program words wanted; do
+		dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
+		assert_status 0
+		killed_at "$program" "$words" 2>/dev/null
+		touch "$WORLD/now"
+		dokku reconcile web
+		assert_status 0
+		assert_equal "VHOST tls" "$(ls -A "$DOKKU_ROOT/web" | paste -sd ' ')"
+		cmp "$WORLD/$wanted.key" "$TLS/server.key"
+		# So that nginx is told again.
+		[[ $words != *tls.new*web* && $words != *tls.gone || ! $WORLD/now -nt $TLS ]]
+	done <<-'STEPS'
+		mv *web/tls.new one
+		mv *web/tls.old one
+		mv *tls.new*web/tls one
+		mv *web/tls.gone one
+		rm *tls.gone* two
+	STEPS
+}
+
+@test "certs:add: while somebody has the lock, and two at once" {
+	hook fake post-certs-update <<<'sleep 0.2; cat "$DOKKU_ROOT/web/tls/server.crt" >>"$WORLD/told"'
+	local first status=0
+	"$DOKKU" certs:add web "$WORLD/one.crt" "$WORLD/one.key" >/dev/null 2>&1 3>&- &
+	first=$!
+	"$DOKKU" certs:add web "$WORLD/two.crt" "$WORLD/two.key" >/dev/null 2>&1 3>&-
+	wait "$first"
+	assert_equal "$(cat "$WORLD/one.crt" "$WORLD/two.crt" | sort)" "$(sort "$WORLD/told")"
+	exec 9>"$DOKKU_LIB_ROOT/lock/web"
+	flock 9
+	DOKKU_LOCK_WAIT=0 dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
+	assert_status 1
+	assert_error_like " !     web: its certificate was not changed: web is busy: *"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }

@@ -244,13 +244,36 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 }
 
 @test "builds:cancel: nothing under way; what is ends, and is told" {
+	local pid
 	dokku builds:cancel web
 	assert_refused "web: nothing is under way"
 	fifo at
 	strict "" 'with_lock web 0 bash -c "printf \"%s 12:00:00 git push\n\" \$\$ >\"\$DOKKU_LIB_ROOT/lock/web\"; printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; exec sleep 300"' 3>&- &
 	heard at
+	# What is not on record has nothing that would undo it.
+	dokku builds:cancel web
+	assert_refused "web: git push, which runs since 12:00:00, is no deploy, and is left to end by itself"
+	read -r pid _ <"$DOKKU_LIB_ROOT/lock/web"
+	mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-000000"
+	printf '1\n' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000000/pid"
+	dokku builds:cancel web
+	assert_status 1
+	ps -o ppid= -p "$(ps -o ppid= -p "$pid" | tr -d ' ')" | tr -d ' ' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000000/pid"
 	dokku builds:cancel web
 	assert_success "-----> web: git push, which ran since 12:00:00, has ended"
+}
+
+@test "builds:cancel: the file may still tell of one that is gone" {
+	local gone pid
+	sleep 0 &
+	gone=$!
+	wait "$gone"
+	fifo at
+	strict "" 'with_lock web 0 bash -c "printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; exec sleep 300"' 3>&- &
+	heard at
+	printf '%s 12:00:00 git push\n' "$gone" >"$DOKKU_LIB_ROOT/lock/web"
+	dokku builds:cancel web
+	assert_refused "web: an operation has just begun: try again"
 }
 
 @test "logs: of the current release, with and without the prefix, controls made harmless" {
