@@ -21,7 +21,7 @@ setup() {
 			;;
 		esac
 	BODY
-	fake unshare <<<'CANDIDATE=$7 exec nginx -t -q'
+	fake unshare <<<'[[ ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"; CANDIDATE=$7 exec nginx -t -q'
 	fake install <<<'while [[ $1 == -* ]]; do shift 2; done; cp "$@"'
 	: >"$TEST_HOST/answer"
 	# A process that bears nginx's name runs.
@@ -51,6 +51,23 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.con
 	[[ -e $TREE/web.conf ]]
 	grep -qx nginx "$CALLS"
 	assert_absent "$BATS_TEST_TMPDIR/lock-inherited"
+}
+
+@test "apply: at a boot nginx, which waits for us, is not waited for; else systemd starts it" {
+	rm "$TEST_HOST/run/nginx.pid"
+	mkdir -p "$TEST_HOST/run/systemd/system"
+	fake systemctl <<<'case $* in
+		"is-active dokku-restore.service") printf "%s\n" "${RESTORE_IS-inactive}"; exit 3 ;;
+		"start nginx") [[ ${RESTORE_IS-} != activating ]] && exec nginx ;;
+		*) exit 1 ;; esac'
+	RESTORE_IS=activating apply "$FACTS"
+	assert_success ""
+	[[ -e $TREE/web.conf ]]
+	grep -q "^unshare" "$CALLS"
+	assert_equal 0 "$(grep -cx nginx "$CALLS")"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 1 "$(grep -cx nginx "$CALLS")"
 }
 
 @test "apply: the whole file, over HTTP" {

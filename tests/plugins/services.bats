@@ -104,6 +104,20 @@ kernel_has() {
 	assert_absent "$BATS_TEST_TMPDIR/ran" "$DOKKU_LIB_ROOT/data/services/web/web.1"
 }
 
+@test "services_claim: what cannot be written takes no address, and one that nobody's name is in is free" {
+	local dir="$DOKKU_LIB_ROOT/data/services"
+	fake_write <<<'[[ $2 != */.by-address/* ]] || exit 1'
+	code services 'services_claim web web.1 || printf "%s" "$?"'
+	assert_success 1
+	assert_nothing_in "$dir/.by-address"
+	assert_absent "$dir/web/web.1"
+	rm "$DOKKU_PROGRAMS/helper"
+	ln -s "$REPO/build/bin/helper" "$DOKKU_PROGRAMS/helper"
+	: >"$dir/.by-address/10.86.0.2"
+	code services 'services_claim web web.1'
+	assert_file "$dir/.by-address/10.86.0.2" "web web.1"
+}
+
 @test "services_claim_locked: many at once, and no two have the same" {
 	code services 'for i in {1..12}; do services_claim_locked "app$i" web.1 & done; wait'
 	assert_success ""
