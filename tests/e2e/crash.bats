@@ -53,6 +53,12 @@ begin_push() {
 	await_checks
 }
 
+# branch_is_pushed - the app's branch is where the pusher's is, all of it.
+branch_is_pushed() {
+	[[ $(in_world git -C /home/dokku/crash rev-parse main) == "$(git -C "$(repo crash)" rev-parse main)" ]] &&
+		in_world git -C /home/dokku/crash fsck --connectivity-only
+}
+
 # push_fails [TEXT] - it ends, not well, and says so.
 push_fails() {
 	status=0
@@ -129,6 +135,7 @@ settled() {
 	begin_push v6
 	kill -KILL -- "-$pushing"
 	await 20 assert_serves crash v6
+	await 20 branch_is_pushed
 	settled v6
 }
 
@@ -137,6 +144,7 @@ settled() {
 	kill -STOP -- "-$pushing"
 	await 20 assert_serves crash v7
 	kill -KILL -- "-$pushing"
+	await 20 branch_is_pushed
 	settled v7
 }
 

@@ -575,3 +575,65 @@ disk() {
 	[[ $remote == *" !     web: the builder dockerfile left no image: is its plugin enabled? dokku plugin:list shows"* ]]
 	assert_equal 2 "$(current web)"
 }
+
+# ended - no push is under way any more, and the branch is at what was pushed last.
+ended() {
+	local try
+	for ((try = 0; try < 200; try++)); do
+		[[ -z $(compgen -G "$DOKKU_ROOT/web/pushed.*") ]] && break
+		sleep 0.05
+	done
+	assert_equal "$(git -C "$SOURCE" rev-parse main)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_equal "" "$(compgen -G "$DOKKU_ROOT/web/pushed.*")"
+	git -C "$DOKKU_ROOT/web" fsck --connectivity-only
+}
+
+@test "a pusher who goes away while it is built: it goes live all the same, and its branch is set, of few objects and of many" {
+	local i count
+	an_app
+	commit
+	push main
+	went_live 1
+	ended
+	hook fake builder-build <<<'kept=("$DOKKU_ROOT"/web/pushed.*); kill -KILL "${kept[0]##*.}"'
+	for count in 3 200; do
+		for ((i = 0; i < count; i++)); do
+			printf '%s\n' "$count $i" >"$SOURCE/file.$i"
+		done
+		commit
+		got git -C "$SOURCE" push --quiet dokku@host:web main
+		[[ $status -ne 0 ]]
+		ended
+	done
+	# Who comes next builds on that.
+	assert_equal 3 "$(current web)"
+	hook fake builder-build </dev/null
+	printf 'x\n' >"$SOURCE/next"
+	commit
+	push main
+	went_live 4
+	ended
+}
+
+@test "a pusher who goes away from a deploy that fails sets no branch, and reconcile leaves nothing of it" {
+	local was i
+	an_app
+	commit
+	push main
+	ended
+	was=$(git -C "$DOKKU_ROOT/web" rev-parse main)
+	hook fake builder-build <<<'kept=("$DOKKU_ROOT"/web/pushed.*); kill -KILL "${kept[0]##*.}"; exit 1'
+	printf 'x\n' >"$SOURCE/next"
+	commit
+	got git -C "$SOURCE" push --quiet dokku@host:web main
+	[[ $status -ne 0 ]]
+	for i in {1..100}; do
+		! flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true || break
+		sleep 0.05
+	done
+	sleep 0.3
+	dokku reconcile web
+	assert_status 0
+	assert_equal "$was" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_equal "" "$(compgen -G "$DOKKU_ROOT/web/pushed.*")"
+}
