@@ -975,6 +975,20 @@ a warning"
 	assert_output "       a push was killed after it had gone live: web is at v2"
 }
 
+@test "transaction: what fails after it is live has not failed" {
+	transaction_world
+	code "" 'transaction web "a push" bash -c "
+		mkdir -p \"\$DOKKU_LIB_ROOT/data/releases/web/2\"
+		basename \"\$DOKKU_LIB_ROOT\"/data/builds/web/* >\"\$DOKKU_LIB_ROOT/data/releases/web/2/build\"
+		printf \"2\n\" >\"\$DOKKU_LIB_ROOT/data/releases/web/current\"
+		exit 1"'
+	assert_status 0
+	assert_output " !     a push: a step after it had gone live failed, see above: the watch does that again"
+	assert_file "$(echo "$DOKKU_LIB_ROOT"/data/builds/web/*/status)" 0
+	# So that the watch does.
+	[[ -s $DOKKU_LIB_ROOT/lock/web ]]
+}
+
 # job_killed WHAT - of a transaction, only the process that keeps its status is killed; the
 # work goes on until the fifo on is written to, and then runs WHAT.
 job_killed() {
