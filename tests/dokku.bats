@@ -825,6 +825,18 @@ waits_for_it() {
 	gone "$holder"
 }
 
+@test "lock: an app that a pre-change hook keeps is changed by nobody, but reconciled" {
+	transaction_world
+	hook fake pre-change <<<'printf " !     %s is locked: not %s\n" "$@" >&2; exit 1'
+	code "" 'lock_app web "a change" touch "$BATS_TEST_TMPDIR/changed"'
+	assert_refused "web is locked: not a change"
+	code "" 'transaction web "a push" touch "$BATS_TEST_TMPDIR/changed"'
+	assert_status 1
+	assert_absent "$BATS_TEST_TMPDIR/changed"
+	dokku reconcile web
+	assert_success ""
+}
+
 @test "lock: its file is emptied by an operation that ends well, and only then" {
 	local file="$DOKKU_LIB_ROOT/lock/web"
 	transaction_world

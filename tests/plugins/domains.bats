@@ -104,6 +104,32 @@ setup() {
 	assert_equal "web.example.com a.com b.com" "$(paste -sd " " "$DOKKU_ROOT/web/VHOST")"
 }
 
+@test "two apps that ask for one domain at once: one gets it" {
+	local i app pids
+	hook fake post-domains-update </dev/null
+	for i in 1 2 3 4; do
+		pids=()
+		for app in web blog; do
+			"$DOKKU" domains:add "$app" "at$i.com" >/dev/null 2>&1 3>&- &
+			pids+=("$!")
+		done
+		wait "${pids[0]}" || true
+		wait "${pids[1]}" || true
+		assert_equal 1 "$(cat "$DOKKU_ROOT"/{web,blog}/VHOST | grep -cx "at$i.com")"
+	done
+	# Found by whoever is late, under the lock.
+	printf 'own.com\n' >"$DOKKU_ROOT/blog/VHOST"
+	DOKKU_LOCKED=web code domains 'domains_change add web OWN.com'
+	assert_refused "OWN.com is a domain of blog: dokku domains:remove blog OWN.com frees it; nothing was changed"
+	pids=()
+	for i in 1 2 3 4 5 6; do
+		"$DOKKU" domains:add-global "g$i.com" >/dev/null 2>&1 3>&- &
+		pids+=("$!")
+	done
+	wait "${pids[@]}"
+	assert_equal 7 "$(wc -l <"$DOKKU_ROOT/VHOST")"
+}
+
 @test "domains:remove: one that is not its own" {
 	dokku domains:remove web blog.example.com
 	assert_refused "blog.example.com is not a domain of web; nothing was changed"
