@@ -758,6 +758,21 @@ watch_rounds() {
 	assert_equal "" "$(healed)"
 }
 
+@test "services:heal: temporary files whose maker was killed go" {
+	local gone
+	serving
+	runs "id-web web" "id-blog blog"
+	sleep 0 &
+	gone=$!
+	wait "$gone"
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/blog"
+	touch "$DOKKU_LIB_ROOT"/{tmp/config.{"$gone",$$}.abcdef,{config/ps/blog/scale,data/services/web/web.1}.tmp.{"$gone",$$}.abcdef}
+	dokku services:heal
+	assert_success ""
+	assert_equal "config.$$.abcdef scale.tmp.$$.abcdef web.1.tmp.$$.abcdef" \
+		"$(find "$DOKKU_LIB_ROOT" -name '*.abcdef' -printf '%f\n' | sort | paste -sd ' ')"
+}
+
 @test "services:heal: what there is of an app that was destroyed is removed, not of one that is only not there, or made again" {
 	serving
 	jq --null-input --compact-output '[{ Labels: { "com.dokku.app-name": "gone" }, RepoTags: ["dokku/gone:v3"] }, { Labels: { "com.dokku.app-name": "away" }, RepoTags: ["dokku/away:v3"] },
