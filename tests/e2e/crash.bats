@@ -55,8 +55,8 @@ begin_push() {
 
 # branch_is_pushed - the app's branch is where the pusher's is, all of it.
 branch_is_pushed() {
-	[[ $(in_world git -C /home/dokku/crash rev-parse main) == "$(git -C "$(repo crash)" rev-parse main)" ]] &&
-		in_world git -C /home/dokku/crash fsck --connectivity-only
+	[[ $(in_world git -c safe.directory='*' -C /home/dokku/crash rev-parse main) == "$(git -C "$(repo crash)" rev-parse main)" ]] &&
+		in_world git -c safe.directory='*' -C /home/dokku/crash fsck --connectivity-only
 }
 
 # push_fails [TEXT] - it ends, not well, and says so.

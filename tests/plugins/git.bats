@@ -615,6 +615,16 @@ ended() {
 	ended
 }
 
+@test "a push that is killed or cancelled leaves nothing of what was kept" {
+	an_app
+	commit
+	hook fake builder-build <<<'kill -TERM "$(cut -d " " -f 1 "$DOKKU_LIB_ROOT/lock/web")"; sleep 20'
+	got git -C "$SOURCE" push --quiet dokku@host:web main
+	[[ $status -ne 0 && $stderr == *'was killed before it went live'* ]]
+	assert_equal "" "$(compgen -G "$DOKKU_ROOT/web/pushed.*")"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
 @test "a pusher who goes away from a deploy that fails sets no branch, and reconcile leaves nothing of it" {
 	local was i
 	an_app

@@ -758,6 +758,19 @@ watch_rounds() {
 	assert_equal "" "$(healed)"
 }
 
+@test "services:heal: an app whose push has ended without its branch is reconciled" {
+	local gone
+	serving
+	runs "id-web web" "id-blog blog"
+	sleep 0 &
+	gone=$!
+	wait "$gone"
+	mkdir "$DOKKU_ROOT/web/pushed.$$" "$DOKKU_ROOT/blog/pushed.$gone"
+	dokku services:heal
+	assert_error " !     blog: a push has ended without setting its branch: reconciling"
+	assert_equal "blog 1" "$(healed)"
+}
+
 @test "services:heal: temporary files whose maker was killed go" {
 	local gone
 	serving
