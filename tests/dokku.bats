@@ -582,6 +582,29 @@ $REMOVED" "$(steps)"
 	gone "$(<"$BATS_TEST_TMPDIR/up.2")"
 }
 
+@test "deploy: a check that bash does not name when it has ended is found" {
+	transaction_world
+	wait() {
+		[[ $1 == -n ]] || {
+			builtin wait "$@"
+			return
+		}
+		sleep 0.3
+		unset -v pid
+		return 127
+	}
+	export -f wait
+	hook fake check-deploy <<<'exit 0'
+	deploy
+	assert_status 0
+	assert_equal 2 "$(current web)"
+	transaction_world
+	hook fake check-deploy <<<'[[ $6 != 2 ]]'
+	deploy
+	assert_status 1
+	assert_equal 1 "$(current web)"
+}
+
 @test "deploy: what one check prints stays together, whatever the others print" {
 	transaction_world
 	hook fake check-deploy <<<'printf -- "-----> Checking %s.%s\n" "$3" "$6"; printf "       one %s.%s\n       two %s.%s\n" "$3" "$6" "$3" "$6"'
