@@ -27,3 +27,10 @@ setup() {
 	run "$strike" -l "$BATS_TEST_TMPDIR/log" -t 10 -- bash -c 'setsid sleep 0.1 & exit 7'
 	[[ $status -eq 7 ]]
 }
+
+@test "-n with -m: the first such command from there on" {
+	run "$strike" -l "$BATS_TEST_TMPDIR/log" -n 4 -m '^/bin/true *b' -a fail -t 10 -- \
+		bash -c '/bin/true a b; /bin/true c; /bin/true d || exit 5; /bin/true e b || exit 6; /bin/true f b'
+	[[ $status -eq 6 ]]
+	grep -q '^struck 5 fail .*/bin/true e b$' "$BATS_TEST_TMPDIR/log"
+}

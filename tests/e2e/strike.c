@@ -3,11 +3,11 @@
  * of processes: so that a deploy can be made to die, or one of its commands to fail, at each
  * of its steps, without a line in what is tested that knows of it. Linux on x86-64.
  *
- *   strike [-l LOG] [-n N | -m TEXT] [-a MODE] [-d MS] [-v TEXT] [-t SECONDS] [-f PID -c TEXT] -- COMMAND...
+ *   strike [-l LOG] [-n N] [-m TEXT] [-a MODE] [-d MS] [-v TEXT] [-t SECONDS] [-f PID -c TEXT] -- COMMAND...
  *   strike [...] -p PID -b TEXT
  *
  * LOG gets a line per exec, "N PID ARGV", and "struck ..." when it strikes: at the Nth exec, or
- * the first whose ARGV contains TEXT (or begins with it: ^TEXT; "*" in TEXT: anything), or MS milliseconds later. With -p and -b it follows a
+ * the first whose ARGV contains TEXT (or begins with it: ^TEXT; "*" in TEXT: anything; with both the first such from the Nth on), or MS milliseconds later. With -p and -b it follows a
  * process that runs, counts from the first exec whose ARGV contains TEXT, and lets everything
  * else alone. MODE:
  *
@@ -312,7 +312,7 @@ on_exec(struct process *p)
 	execs++;
 	fprintf(logfile, "%lu %d %s\n", execs, (int)p->pid, p->argv);
 	fflush(logfile);
-	now = execs == strike_at || (strike_text != NULL && matches(p->argv, strike_text));
+	now = strike_text != NULL ? execs >= strike_at && matches(p->argv, strike_text) : execs == strike_at;
 	if (struck || !now)
 		return;
 	if (delay_ms > 0) {

@@ -315,6 +315,31 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	assert_success "-----> Stopped x"
 }
 
+@test "a release that cannot be made leaves nothing, whatever it is for" {
+	local before
+	three
+	printf 'A=1\0' >"$WORLD/changes"
+	before=$(cd "$DOKKU_LIB_ROOT/data/releases/web" && find . ! -name last | sort)
+	fails() {
+		got "$PLUGIN_CORE_AVAILABLE_PATH/$1" "${@:2}"
+		[[ $status -ne 0 ]]
+		assert_equal "$before" "$(cd "$DOKKU_LIB_ROOT/data/releases/web" && find . ! -name last | sort)"
+	}
+	# The engine does not give the image another name.
+	fake_engine <<<'[[ $2 != */tag[?]* ]] || { printf "{\"message\":\"no\"}"; exit 22; }'
+	fails config/apply web config:set "$WORLD/changes"
+	fails ps/redeploy web ps:restart
+	fails ps/rescale web web=2
+	fails releases/rollback web 2
+	# A file cannot be copied.
+	fake_engine </dev/null
+	fake cp <<<'exit 1'
+	fails config/apply web config:set "$WORLD/changes"
+	fails ps/redeploy web ps:restart
+	fails ps/rescale web web=2
+	fails releases/rollback web 2
+}
+
 @test "release_new: a last number that is none is named, not reckoned with" {
 	make_app app
 	mkdir -p "$DOKKU_LIB_ROOT/data/releases/app"
