@@ -615,6 +615,35 @@ ended() {
 	ended
 }
 
+@test "reconcile: a branch that cannot be set is told, and stands in nobody's way" {
+	local gone was
+	an_app
+	commit
+	push main
+	ended
+	was=$(git -C "$DOKKU_ROOT/web" rev-parse main)
+	sleep 0 &
+	gone=$!
+	wait "$gone"
+	mkdir "$DOKKU_ROOT/web/pushed.$gone"
+	printf 'refs/heads/main %s\n' "$was" >"$DOKKU_ROOT/web/pushed.$gone/ref"
+	printf '%040d\n' 7 | tee "$DOKKU_ROOT/web/pushed.$gone/commit" >"$DOKKU_LIB_ROOT/data/releases/web/1/commit"
+	dokku reconcile web
+	assert_status 0
+	assert_error " !     web: 0000000 is live, but its branch could not be set: push it again"
+	assert_equal "$was" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_absent "$DOKKU_ROOT/web/pushed.$gone"
+}
+
+@test "a push goes live though nothing can be kept of it" {
+	an_app
+	fake cp <<<'[[ "$*" != *--link* ]] || exit 1; exec /bin/cp "$@"'
+	commit
+	push main
+	went_live 1
+	ended
+}
+
 @test "a push that is killed or cancelled leaves nothing of what was kept" {
 	an_app
 	commit
