@@ -558,6 +558,29 @@ $REMOVED" "$(steps)"
 $REMOVED" "$(steps)"
 }
 
+@test "deploy: what fails after the commit is left to the watch, by a mark that the lock's holder does not take away" {
+	transaction_world
+	make_app web
+	printf "export A='new'\n" >"$DOKKU_LIB_ROOT/data/releases/web/2/pending-ENV"
+	fake mv <<<'[[ "$*" != *pending-ENV* ]] || exit 1; exec /bin/mv "$@"'
+	mv "$DOKKU_LIB_ROOT/data/releases/web/2" "$WORLD/built"
+	code "" 'lock_app web "a push" bash -c "mv \"\$WORLD/built\" \"\$DOKKU_LIB_ROOT/data/releases/web/2\"; exec \"\$DOKKU\" deploy web 2"'
+	assert_status 0
+	assert_equal 2 "$(current web)"
+	[[ $(<"$DOKKU_LIB_ROOT/lock/web") == "0 "*" what came with v2" ]]
+	rm "$BIN/mv"
+	hash -r
+	dokku reconcile web
+	assert_success ""
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2/pending-ENV"
+	[[ ! -s $DOKKU_LIB_ROOT/lock/web ]]
+	transaction_world
+	hook fake scheduler-retire <<<'exit 1'
+	deploy
+	assert_status 0
+	[[ $(<"$DOKKU_LIB_ROOT/lock/web") == "0 "*" the old containers" ]]
+}
+
 @test "deploy: a signal after the commit changes nothing" {
 	transaction_world
 	hook fake post-deploy <<<'kill -TERM $PPID'

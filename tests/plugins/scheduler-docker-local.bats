@@ -575,7 +575,7 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	fake_engine <<<'printf "{\"message\":\"No such container: x\"}"; exit 22'
 	retire_with
 	assert_status 0
-	assert_equal "log" "$(ls "$DOKKU_LIB_ROOT/data/draining/web")"
+	assert_equal "log" "$(ls -A "$DOKKU_LIB_ROOT/data/draining/web")"
 	assert_equal 2 "$(wc -l <"$DOKKU_LIB_ROOT/data/draining/web/log")"
 	assert_steps "post-retire web"
 	fake_engine <<<'[[ $1 != DELETE ]] || { printf "{\"message\":\"device or resource busy\"}"; exit 22; }'
@@ -583,6 +583,26 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	assert_status 1
 	assert_equal "idA idB log" "$(ls "$DOKKU_LIB_ROOT/data/draining/web" | paste -sd " ")"
 	assert_equal 2 "$(wc -l <"$DOKKU_LIB_ROOT/data/draining/web/log")"
+}
+
+@test "retire: killed while it prunes it leaves a record that nobody holds; a retire at the same time keeps it" {
+	local dir="$DOKKU_LIB_ROOT/data/draining/web"
+	fake_engine </dev/null
+	mkdir -p "$dir"
+	hook fake post-retire <<<'kill -KILL $PPID'
+	DOKKU_FORGET_WAIT=0 got "$HOOKS/retire" web idA worker - 0
+	[[ -e $dir/.retire ]]
+	flock --nonblock "$dir/.retire" true
+	hook fake post-retire </dev/null
+	exec 7>>"$dir/.retire"
+	flock --shared 7
+	DOKKU_FORGET_WAIT=0 got "$HOOKS/retire" web 7>&-
+	assert_status 0
+	[[ -e $dir/.retire ]]
+	exec 7>&-
+	got "$HOOKS/retire" web
+	assert_status 0
+	assert_absent "$dir/.retire"
 }
 
 @test "drain: what was cut when somebody had to give up is told when it is done" {
@@ -628,6 +648,8 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	export ENGINE_SILENT="*/idB/rename*"
 	got "$HOOKS/scheduler-retire" docker-local web 1
 	assert_status 0
+	[[ $(<"$DOKKU_LIB_ROOT/lock/web") == "0 "*" the containers' names" ]]
+	rm "$DOKKU_LIB_ROOT/lock/web"
 	assert_error " !     web: the container idB could not be named web.worker.1: it keeps the name it has until the next deploy or reconcile"
 	assert_equal "engine POST /containers/idA/rename?name=web.web.1
 engine POST /containers/idB/rename?name=web.worker.1" "$(grep rename "$CALLS")"
@@ -638,6 +660,8 @@ engine POST /containers/idB/rename?name=web.worker.1" "$(grep rename "$CALLS")"
 	got "$HOOKS/scheduler-retire" docker-local web 1
 	assert_status 0
 	assert_equal 3 "$(grep -c rename "$CALLS")"
+	# That would not be otherwise the next time.
+	assert_absent "$DOKKU_LIB_ROOT/lock/web"
 }
 
 @test "scheduler-retire: the record of a container that is gone goes, but not while it is drained" {

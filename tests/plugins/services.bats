@@ -844,7 +844,7 @@ watch_rounds() {
 	touch --date '15 seconds ago' "$dir"/* "$DOKKU_LIB_ROOT/data/draining/ghost/0123456789abcdef"
 	dokku services:heal
 	assert_status 0
-	assert_error " !     blog: nobody drains the container 0123456789ab any more: reconciling"
+	assert_error " !     blog: nobody retires its old containers and releases any more: reconciling"
 	assert_equal "blog 1" "$(healed)"
 	: >"$STEPS"
 	exec 8>>"$dir/0123456789abcdef"
@@ -853,6 +853,13 @@ watch_rounds() {
 	dokku services:heal
 	assert_success ""
 	assert_equal "" "$(healed)"
+	# One who was killed while he pruned.
+	: >"$dir/.retire"
+	touch --date '15 seconds ago' "$dir/.retire"
+	dokku services:heal
+	assert_equal "blog 1" "$(healed)"
+	rm "$dir/.retire"
+	: >"$STEPS"
 	# One that goes while it is looked for, and is not made by that.
 	mkdir "$DOKKU_LIB_ROOT/data/draining/web"
 	ln -s gone "$DOKKU_LIB_ROOT/data/draining/web/0123456789abcdef"
