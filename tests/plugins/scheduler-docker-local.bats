@@ -605,6 +605,19 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	assert_absent "$dir/.retire"
 }
 
+@test "retire: where its record cannot be made it drains and prunes all the same" {
+	fake_engine </dev/null
+	hook fake post-retire </dev/null
+	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web/.retire"
+	got "$HOOKS/retire" web
+	assert_success ""
+	assert_steps "post-retire web"
+	make_current web 1
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1' >"$LISTED"
+	got "$HOOKS/scheduler-retire" docker-local web 1
+	assert_success ""
+}
+
 @test "drain: what was cut when somebody had to give up is told when it is done" {
 	local dir="$DOKKU_LIB_ROOT/data/draining/web"
 	mkdir -p "$dir"
