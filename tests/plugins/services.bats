@@ -889,6 +889,12 @@ all_runs() {
 
 @test "services:heal: an app whose container does not run, and one with a stray, are reconciled" {
 	serving
+	# Every ten seconds, for apps that are right: no program for one of them.
+	fake grep <<<'exec /usr/bin/grep "$@"'
+	runs "id-web web" "id-blog blog"
+	dokku services:heal
+	assert_success ""
+	assert_equal "" "$(sed -n '/^grep/p' "$CALLS")"
 	runs "id-blog blog"
 	dokku services:heal
 	assert_status 0
