@@ -70,6 +70,14 @@ set up
 	assert_refused "plugin:trigger: name a hook" 2
 }
 
+@test "plugin:trigger: over ssh, by the user dokku, no hook is anybody's to run" {
+	hook fake post-x <<<'touch "$BATS_TEST_TMPDIR/ran"'
+	chmod -R go+rX "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR"
+	got setpriv --reuid nobody --clear-groups "$PLUGIN_PATH/plugin/subcommands/trigger" post-x
+	assert_refused "hooks are run by root, on the server: sudo dokku plugin:trigger"
+	assert_absent "$BATS_TEST_TMPDIR/ran"
+}
+
 # --- builder-dockerfile ---------------------------------------------------------------
 
 @test "builder-detect: where there is the Dockerfile that is to be built" {
