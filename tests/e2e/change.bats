@@ -141,6 +141,8 @@ shows_certificate() {
 	[[ $status -eq 1 ]]
 	shows_certificate second
 	dokku_run certs:remove live
+	run shows_certificate second
+	[[ $status -ne 0 ]]
 	nothing_lost reload
 }
 

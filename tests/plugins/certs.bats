@@ -124,6 +124,29 @@ killed_at() {
 		mv *web/tls.gone one
 		rm *tls.gone* two
 	STEPS
+	# Of an app that was never deployed nobody takes it away before the next one.
+	rm -r "$DOKKU_LIB_ROOT/data/releases/web"
+	killed_at mv '*tls.new*web/tls' 2>/dev/null
+	dokku certs:add web "$WORLD/two.crt" "$WORLD/two.key"
+	assert_status 0
+	cmp "$WORLD/two.key" "$TLS/server.key"
+	assert_equal "VHOST tls" "$(ls -A "$DOKKU_ROOT/web" | paste -sd ' ')"
+}
+
+@test "certs:add: what is new is newer than what nginx was told while it waited, and on the disk before the old one goes" {
+	dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
+	fake openssl <<<'touch "$WORLD/mark"; exec /usr/bin/openssl "$@"'
+	fake mv <<<'exec /bin/mv "$@"'
+	fake sync <<<'for file in "${@:2}"; do [[ -e $file ]] || exit 1; done'
+	hook fake post-certs-update <<<'[[ ! $WORLD/mark -nt $DOKKU_ROOT/web/tls ]]'
+	: >"$CALLS"
+	got "$DOKKU" certs:add web < <(tar --create --directory "$WORLD" two.crt two.key)
+	assert_success "$TAKEN"
+	assert_equal "sync -- server.crt server.key tls.new
+mv -T -- tls tls.old
+mv -T -- tls.new tls
+sync -- web
+mv -T -- tls.old tls.gone" "$(sed -n -e 's,a\\ world,,g' -e 's,[^ ]*/,,g' -e '/^sync\|^mv -T -- tls/p' "$CALLS")"
 }
 
 @test "certs:add: while somebody has the lock, and two at once" {

@@ -128,6 +128,24 @@ http://WEB.example.com:80/ f
   = g'
 }
 
+@test "verify-deploy: asked where nginx answers for the app, and where that is everywhere, at an address that no app takes" {
+	runner
+	printf '/ ok\n' >"$LIST"
+	asked_at() {
+		: >"$CALLS"
+		got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 1
+		assert_success ""
+		grep -q " $1:80 -\$" "$CALLS"
+	}
+	asked_at 127.86.0.1
+	code "" 'property_set nginx-vhosts --global bind-address-ipv4 10.0.0.5'
+	asked_at 10.0.0.5
+	code "" 'property_set nginx-vhosts web bind-address-ipv4 127.0.0.1'
+	asked_at 127.0.0.1
+	code "" 'property_set nginx-vhosts web bind-address-ipv4 0.0.0.0'
+	asked_at 127.86.0.1
+}
+
 @test "checks:run: of the containers that serve now, all or one" {
 	runner
 	printf '/ ok\n' >"$LIST"

@@ -9,7 +9,7 @@ setup() {
 	made_plugins nginx-vhosts nginx proxy
 	TREE="$TEST_HOST/etc/nginx/dokku"
 	make_app web
-	# -t fails on a text with BAD; -s reload takes the tree, unless NGINX_STUCK.
+	# -t fails on a text with BAD; -s reload takes the tree, unless NGINX_STUCK, or unless the text of web has that.
 	fake nginx <<-'BODY'
 		tree=$TEST_HOST/etc/nginx/dokku
 		case $* in
@@ -17,13 +17,16 @@ setup() {
 		*-t*) ! grep -qs BAD "${CANDIDATE:-/dev/null}" || { printf 'nginx: [emerg] unknown directive "BAD" in x:1\n' >&2; exit 1; } ;;
 		*reload* | '')
 			[[ -n $* || ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"
-			[[ -n ${NGINX_STUCK-} ]] || { printf '%52s' '' && sed -n 's/.*return 200 "\(.*\)";/\1/p' "$tree/generation.conf"; } >"$TEST_HOST/answer"
+			[[ ${NGINX_STUCK-} == always ]] || { [[ -n ${NGINX_STUCK-} ]] && grep -qs -e "$NGINX_STUCK" "$tree/web.conf"; } ||
+				{ printf '%52s' '' && sed -n 's/.*return 200 "\(.*\)";/\1/p' "$tree"/*generation.conf; } >"$TEST_HOST/answer"
 			;;
 		esac
 	BODY
 	fake unshare <<<'[[ ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"; CANDIDATE=$7 exec nginx -t -q'
 	fake install <<<'while [[ $1 == -* ]]; do shift 2; done; cp "$@"'
 	: >"$TEST_HOST/answer"
+	hook fake app-domains <<<'printf "%s.example.com\n" "$1"'
+	hook fake service-address <<<'[[ $2 != web ]] || printf "10.86.0.2 80\n"'
 	# A process that bears nginx's name runs.
 	cp "$(type -P sleep)" "$BATS_TEST_TMPDIR/nginx"
 	"$BATS_TEST_TMPDIR/nginx" 300 3>&- &
@@ -40,6 +43,28 @@ domain web.example.com
 domain *.web.example.com
 upstream 10.86.0.2 80
 upstream 10.86.0.3 80"
+
+# deployed APP… - apps with a release and a config.
+deployed() {
+	local app
+	for app in "$@"; do
+		make_app "$app"
+		make_release "$app" 1
+		make_current "$app" 1
+		got "$PLUGIN_PATH/nginx-vhosts/proxy-build-config" "$app" 1
+		assert_success ""
+	done
+	: >"$CALLS"
+}
+
+# build - as a deploy asks for it.
+build() { got "$PLUGIN_PATH/nginx-vhosts/proxy-build-config" web 1; }
+
+# killed_after PROGRAM PATTERN - who has run PROGRAM with such words is killed.
+killed_after() { fake "$1" <<<"/bin/$1 \"\$@\"; [[ \"\$*\" != $2 ]] || kill -KILL \$PPID"; }
+
+# reloads - how many nginx was asked for.
+reloads() { grep -c reload "$CALLS" || true; }
 
 # rendered - the file of web, without its head, and with what differs in each run replaced.
 rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.conf"; }
@@ -268,12 +293,223 @@ certificate"
 	apply "app web
 remove"
 	assert_success ""
-	assert_equal generation.conf "$(ls -A "$TREE")"
+	assert_equal _generation.conf "$(ls -A "$TREE")"
 	: >"$CALLS"
 	apply "app web
 remove"
 	assert_success ""
 	assert_equal 0 "$(grep -c reload "$CALLS")"
+}
+
+@test "apply: killed before nginx was asked to take the new config, it is asked by the next, which can go back" {
+	apply "$FACTS"
+	local before
+	before=$(<"$TREE/web.conf")
+	killed_after mv '*.candidate\ *web.conf'
+	apply "$FACTS
+set send-timeout 7s"
+	assert_status 137
+	rm "$BIN/mv"
+	: >"$CALLS"
+	NGINX_STUCK="send_timeout 7s" apply "$FACTS
+set send-timeout 7s"
+	assert_refused "nginx: it did not take the new config for web within 5 s; the old one is back"
+	assert_file "$TREE/web.conf" "$before"
+	killed_after mv '*.candidate\ *web.conf'
+	apply "$FACTS
+set send-timeout 7s"
+	rm "$BIN/mv"
+	: >"$CALLS"
+	apply "$FACTS
+set send-timeout 7s"
+	assert_success ""
+	assert_equal 1 "$(reloads)"
+	grep -q 'send_timeout 7s' "$TREE/web.conf"
+	assert_equal "_generation.conf web.conf web.d" "$(ls -A "$TREE" | paste -sd ' ')"
+	: >"$CALLS"
+	apply "$FACTS
+set send-timeout 7s"
+	assert_equal 0 "$(reloads)"
+}
+
+@test "apply: where nginx does not run the old config either, it is kept, and nginx is asked again" {
+	apply "$FACTS"
+	local before
+	before=$(<"$TREE/web.conf")
+	NGINX_STUCK=always apply "$FACTS
+set send-timeout 7s"
+	assert_status 1
+	assert_file "$TREE/web.conf" "$before"
+	NGINX_STUCK=always apply "$FACTS"
+	assert_status 1
+	assert_file "$TREE/web.conf" "$before"
+	: >"$CALLS"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 1 "$(reloads)"
+	assert_equal "_generation.conf web.conf web.d" "$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: a removal that was killed is done again, by what reconciles and by what deletes" {
+	local how
+	for how in reconcile post-delete; do
+		deployed web
+		killed_after mv '*web.removed'
+		apply "app web
+remove"
+		assert_status 137
+		rm "$BIN/mv"
+		: >"$CALLS"
+		got "$PLUGIN_PATH/nginx-vhosts/$how" web ""
+		assert_success ""
+		assert_equal 1 "$(reloads)"
+		assert_equal _generation.conf "$(ls -A "$TREE")"
+	done
+	mkdir "$TREE/web.d"
+	got "$PLUGIN_PATH/nginx-vhosts/post-delete" web
+	assert_equal _generation.conf "$(ls -A "$TREE")"
+}
+
+@test "apply: after a removal that nginx did not take in time, it is asked again" {
+	apply "$FACTS"
+	NGINX_STUCK=always apply "app web
+remove"
+	assert_refused "nginx: it does not take the config without web: sudo nginx -t tells why"
+	: >"$CALLS"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 1 "$(reloads)"
+	assert_equal "_generation.conf web.conf web.d" "$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: remove leaves the files of an app whose name begins in the same way" {
+	apply "$FACTS"
+	touch "$TREE/.web.b.previous" "$TREE/.web.b.pending"
+	apply "app web
+remove"
+	assert_success ""
+	assert_equal ".web.b.pending .web.b.previous _generation.conf" "$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: what killed ones have left goes, keys are in it, but not the files of an app called stage" {
+	mkdir "$TREE/.stage.abCD12"
+	touch "$TREE/.stage.abCD12/server.key" "$TREE/.stage.previous" "$TREE/.stage.pending"
+	apply "app web
+remove"
+	assert_success ""
+	assert_equal ".stage.pending .stage.previous" "$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: names of custom files may have spaces" {
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'gzip on;\n' >"$DOKKU_ROOT/web/nginx.conf.d/my lines.conf"
+	apply "$FACTS"
+	assert_success ""
+	printf 'gzip off;\n' >"$DOKKU_ROOT/web/nginx.conf.d/my lines.conf"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal "gzip off;" "$(cat "$(sed -n 's|.*include \(.*\)/custom/.*|\1|p' "$TREE/web.conf")/custom/my lines.conf")"
+}
+
+@test "apply: what is new is on the disk before it takes its place, and what a power cut has emptied is replaced" {
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'gzip on;\n' >"$DOKKU_ROOT/web/nginx.conf.d/mine.conf"
+	fake sync <<<'for file; do [[ -e $file ]] || exit 1; done'
+	apply "$FACTS"
+	assert_success ""
+	grep -q '^sync .*/.stage\.[^ ]*/custom/mine.conf' "$CALLS"
+	grep -q '^sync .*/.stage\.[^ /]* ' "$CALLS"
+	grep -q '^sync .*/.web.candidate' "$CALLS"
+	: >"$(echo "$TREE"/web.d/*/custom/mine.conf)"
+	: >"$CALLS"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal "gzip on;" "$(cat "$TREE"/web.d/*/custom/mine.conf)"
+	assert_equal 1 "$(reloads)"
+}
+
+@test "apply: an nginx that takes connections and answers nothing holds the lock for seconds" {
+	apply "$FACTS"
+	local before
+	before=$(<"$TREE/web.conf")
+	rm "$TEST_HOST/answer"
+	mkfifo "$TEST_HOST/answer"
+	# It takes the request, and the reload.
+	NGINX_STUCK=always got timeout 20 "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/root/apply" <<<"$FACTS
+set send-timeout 7s"
+	assert_refused "nginx: it did not take the new config for web within 5 s; the old one is back"
+	assert_file "$TREE/web.conf" "$before"
+}
+
+@test "apply: an app called generation, where an older dokku has its own file, and no app has that host name" {
+	printf 'server {\n\tserver_name generation.dokku.invalid;\n\treturn 200 "generation 1";\n}\n' >"$TREE/generation.conf"
+	apply "$FACTS"
+	assert_success ""
+	assert_absent "$TREE/generation.conf"
+	apply "${FACTS/app web/app generation}"
+	assert_success ""
+	grep -q 'upstream dokku-generation ' "$TREE/generation.conf"
+	apply "$FACTS
+set send-timeout 7s"
+	assert_success ""
+	grep -q 'upstream dokku-generation ' "$TREE/generation.conf"
+	apply "$FACTS
+domain generation.dokku.invalid"
+	assert_refused "nginx: not a host name"
+}
+
+@test "install: our server's file has a name that no app has, and is not reloaded for that" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	fake dpkg </dev/null
+	rm "$BIN/install"
+	local install="$PLUGIN_PATH/nginx-vhosts/install"
+	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled}
+	apply "$FACTS"
+	got "$install"
+	assert_success ""
+	local text
+	text=$(<"$TREE/_generation.conf")
+	mv "$TREE/_generation.conf" "$TREE/generation.conf"
+	: >"$CALLS"
+	got "$install"
+	assert_success ""
+	assert_file "$TREE/_generation.conf" "$text"
+	assert_absent "$TREE/generation.conf"
+	assert_equal 0 "$(reloads)"
+	printf 'upstream dokku-generation { }\n' >"$TREE/generation.conf"
+	got "$install"
+	assert_success ""
+	assert_file "$TREE/generation.conf" 'upstream dokku-generation { }'
+}
+
+@test "apply: the preview's name is no other app's" {
+	apply "$FACTS
+preview 10.86.0.2 81"
+	apply "${FACTS/app web/app web-preview}"
+	assert_success ""
+	assert_equal "" "$(sed -n 's/^upstream \(.*\) {/\1/p' "$TREE"/*.conf | sort | uniq -d)"
+	grep -q 'set $dokku_upstream dokku-web_preview;' "$TREE/web.conf"
+}
+
+@test "apply: try says whether nginx would take it, and changes nothing" {
+	apply "$FACTS"
+	local before
+	before=$(cd "$TREE" && find . -printf '%p %i %T@\n' | grep -v '^\. ' | sort)
+	: >"$CALLS"
+	apply "$FACTS
+set send-timeout 7s
+try"
+	assert_success ""
+	grep -q ^unshare "$CALLS"
+	apply "$FACTS
+set x-forwarded-for-value BAD
+try"
+	assert_refused 'nginx: the config for web does not pass its test: unknown directive "BAD" in x:1'
+	apply "app web
+try"
+	assert_success ""
+	assert_equal "$before" "$(cd "$TREE" && find . -printf '%p %i %T@\n' | grep -v '^\. ' | sort)"
+	assert_equal 0 "$(reloads)"
 }
 
 @test "apply: trusts neither PATH nor the environment" {
@@ -319,6 +555,28 @@ set client-max-body-size 2m" "$(grep -v '^#' <<<"$output")"
 	grep -qx certificate <<<"$output"
 }
 
+@test "nginx_describe: half-written settings are none, and without web containers there is no preview" {
+	make_release web 1 web=0 worker=1
+	code "" 'property_set nginx-vhosts web send-timeout 7s'
+	printf '9s\n' >"$DOKKU_LIB_ROOT/config/nginx-vhosts/web/send-timeout.tmp.1.abcdef"
+	rm "$PLUGIN_PATH/fake/service-address"
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/services" "$PLUGIN_PATH/services"
+	code nginx-vhosts 'nginx_describe web 1'
+	assert_success "app web
+domain web.example.com
+set send-timeout 7s"
+	got "$PLUGIN_PATH/services/service-address" web preview
+	assert_success ""
+}
+
+@test "nginx_update: a hook before the reload that fails stops it, also where -e is off" {
+	make_release web 1
+	hook fake nginx-pre-reload <<<'exit 3'
+	code nginx-vhosts 'nginx_update web 1 || true; printf "went on\n"'
+	assert_refused "web: a plugin's hook nginx-pre-reload failed: see above; nginx goes on with the config that it had"
+	assert_absent "$TREE/web.conf"
+}
+
 @test "nginx:set: keys and values are checked" {
 	dokku nginx:set web nope 1
 	assert_refused 'nginx:set: no such setting: "nope": dokku nginx:report web lists them' 2
@@ -336,6 +594,9 @@ set client-max-body-size 2m" "$(grep -v '^#' <<<"$output")"
 		hsts yes
 		x-forwarded-for-value "x"
 		bind-address-ipv4 ::1
+		bind-address-ipv4 127.86.0.1
+		bind-address-ipv4 10.0.0.256
+		bind-address-ipv4 10.0.1
 	SETTINGS
 	dokku nginx:set web client-max-body-size 10m
 	assert_success "-----> web: client-max-body-size is now 10m"
@@ -348,8 +609,6 @@ set client-max-body-size 2m" "$(grep -v '^#' <<<"$output")"
 @test "a deploy that changes nothing of nginx's does not ask root" {
 	make_release web 1
 	make_current web 1
-	hook fake app-domains <<<'printf "web.example.com\n"'
-	hook fake service-address <<<'printf "10.86.0.2 80\n"'
 	got "$PLUGIN_PATH/nginx-vhosts/proxy-build-config" web 1
 	assert_success ""
 	[[ -s $TREE/web.conf ]]
@@ -369,6 +628,95 @@ set client-max-body-size 2m" "$(grep -v '^#' <<<"$output")"
 	assert_absent "$TREE/web.conf"
 }
 
+@test "a deploy asks root where something has gone that the config was made of, or has come and is older" {
+	asks() { build && assert_success "" && [[ -s $CALLS ]] && : >"$CALLS" && build && assert_calls "" "$1"; }
+	deployed web
+	build
+	assert_calls ""
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'gzip on;\n' >"$DOKKU_ROOT/web/nginx.conf.d/mine.conf"
+	touch --date=2020-01-01 "$DOKKU_ROOT/web/nginx.conf.d"{/mine.conf,}
+	asks "it has come"
+	rm -r "$DOKKU_ROOT/web/nginx.conf.d"
+	asks "it has gone"
+	# As an older dokku wrote it.
+	sed -i 1q "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied"
+	touch "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied"
+	asks "there was no list"
+}
+
+@test "post-certs-update: nginx has the certificate, however old it is, and not the one that has gone" {
+	deployed web
+	mkdir "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	got "$PLUGIN_PATH/nginx-vhosts/post-certs-update" web
+	assert_success ""
+	grep -q ssl_certificate "$TREE/web.conf"
+	printf 'new\n' >"$DOKKU_ROOT/web/tls/server.key"
+	touch --date=2020-01-01 "$DOKKU_ROOT/web/tls"{/*,}
+	got "$PLUGIN_PATH/nginx-vhosts/post-certs-update" web
+	assert_success ""
+	assert_equal new "$(cat "$(sed -n 's/.*ssl_certificate_key \(.*\);/\1/p' "$TREE/web.conf")")"
+	rm -r "$DOKKU_ROOT/web/tls"
+	got "$PLUGIN_PATH/nginx-vhosts/post-certs-update" web
+	assert_success ""
+	run ! grep -q 443 "$TREE/web.conf"
+}
+
+@test "nginx:set --global: what nginx refuses for an app is not stored" {
+	deployed aaa ccc web
+	dokku nginx:set --global x-forwarded-for-value BAD
+	assert_refused 'nginx:set: nginx refuses BAD for x-forwarded-for-value: the config for aaa does not pass its test: unknown directive "BAD" in x:1; nothing was changed'
+	dokku nginx:report --global --nginx-x-forwarded-for-value
+	assert_success ""
+	dokku nginx:set --global x-forwarded-for-value good
+	assert_success "-----> x-forwarded-for-value is set for all apps: dokku proxy:build-config --all applies it"
+	: >"$CALLS"
+	dokku nginx:set --global x-forwarded-for-value BAD
+	assert_status 1
+	assert_file "$DOKKU_LIB_ROOT/config/nginx-vhosts/--global/x-forwarded-for-value" good
+	run ! grep -q BAD "$TREE/aaa.conf" "$TREE/web.conf"
+}
+
+@test "nginx:set --global: asked for the first app, and those with settings or lines of their own" {
+	deployed aaa bbb ccc ddd
+	make_app eee
+	code "" 'for app in bbb eee; do property_set nginx-vhosts "$app" send-timeout 7s; done'
+	mkdir "$DOKKU_ROOT/ddd/nginx.conf.d"
+	printf 'gzip on;\n' >"$DOKKU_ROOT/ddd/nginx.conf.d/mine.conf"
+	dokku nginx:set --global client-max-body-size 5m
+	assert_success "-----> client-max-body-size is set for all apps: dokku proxy:build-config --all applies it"
+	assert_equal "aaa bbb ddd" "$(sed -n 's,^unshare .*/\([a-z]*\)\.conf$,\1,p' "$CALLS" | paste -sd ' ')"
+	assert_equal 0 "$(reloads)"
+}
+
+@test "nginx:set: an address to be bound to is taken from other apps, which is said" {
+	dokku nginx:set web bind-address-ipv4 10.0.0.5
+	assert_status 0
+	assert_error " !     visitors who come to 10.0.0.5 no longer reach apps that are not bound to it: nginx chooses by address before it chooses by host name: dokku nginx:set web bind-address-ipv4 takes it back"
+	dokku nginx:set --global bind-address-ipv6 ::1
+	assert_status 0
+	assert_error_like " !     visitors who come to ::1 no longer reach apps *"
+	local value
+	for value in 0.0.0.0 ''; do
+		dokku nginx:set web bind-address-ipv4 "$value"
+		assert_status 0
+		assert_error ""
+	done
+}
+
+@test "proxy:build-config --all: goes on after an app that fails" {
+	deployed aaa bbb
+	code "" 'property_set nginx-vhosts aaa x-forwarded-for-value BAD; property_set nginx-vhosts bbb send-timeout 7s'
+	dokku proxy:build-config --all
+	assert_status 1
+	assert_error_like '*
+ !     aaa: nginx goes on with the config that it had
+ !     proxy:build-config: nginx is as it was for aaa: see above; the others are up to date'
+	grep -q 'send_timeout 7s' "$TREE/bbb.conf"
+}
+
 # --- the receipt ------------------------------------------------------------------------
 
 @test "pre-deploy and post-retire: what was answered 5xx in between, and only that" {
@@ -385,6 +733,12 @@ set client-max-body-size 2m" "$(grep -v '^#' <<<"$output")"
 	line 200 '/ 500 1'
 	line 502 /
 	line 504 /
+	# Others, that prune, come after it: a full disk does not stop them.
+	fake_write <<<'exit 1'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/post-retire" shop
+	assert_success ""
+	assert_absent "$dir/errors"
+	fake_write </dev/null
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/post-retire" shop
 	assert_success ""
 	assert_file "$dir/errors" 2
