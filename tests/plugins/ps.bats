@@ -104,9 +104,75 @@ scheduler-stop docker-local web" "$(tail -n 2 "$STEPS")"
 	assert_status 0
 	assert_equal 2 "$(current web)"
 	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	# What has no image any more is reconciled, but does not run.
+	dokku ps:start web
+	assert_refused "ps:start: web.1 of web does not run: see the message above, and dokku logs web"
+	hook fake scheduler-list <<<'printf "id 2 web 1 running 10.86.128.2 5000 7 /web.web.1\n"'
 	dokku ps:start web
 	assert_success "-----> web runs"
 	assert_equal 2 "$(current web)"
+}
+
+# three - a and web are deployed, b never was.
+three() {
+	local app
+	make_app a b
+	deployed
+	make_release a 1 web=1
+	make_current a 1
+}
+
+@test "ps:stop, :start, :restart --all: every app; one that was never deployed is passed over" {
+	three
+	dokku ps:stop --all
+	assert_success "-----> Stopped a: dokku ps:start a starts it again
+       b is not deployed: passed over
+-----> Stopped web: dokku ps:start web starts it again"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/a/stopped" true
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/stopped" true
+	dokku ps:start --all
+	assert_status 0
+	assert_error ""
+	assert_equal "2 2" "$(current a) $(current web)"
+	dokku ps:restart --all
+	assert_status 0
+	assert_equal "3 3" "$(current a) $(current web)"
+}
+
+@test "ps:stop, :start, :restart --all: go on after one that fails, and fail at the end" {
+	three
+	hook fake scheduler-stop <<<'[[ $2 != a ]]'
+	dokku ps:stop --all
+	assert_status 1
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/stopped" true
+	hook fake check-deploy <<<'[[ $1 != a ]]'
+	dokku ps:start --all
+	assert_status 1
+	assert_equal "1 2" "$(current a) $(current web)"
+	dokku ps:restart --all
+	assert_status 1
+	assert_error " !     ps:restart: a keeps the containers that it had"
+	assert_equal "1 3" "$(current a) $(current web)"
+}
+
+@test "ps:start: what could not be reconciled, or is busy, is not said to run" {
+	deployed
+	hook fake reconcile <<<'printf "no engine\n" >&2; exit 1'
+	dokku ps:start web
+	assert_status 1
+	assert_output ""
+	assert_error_like "no engine
+*"
+	dokku ps:start --all
+	assert_status 1
+	assert_output ""
+	hook fake reconcile </dev/null
+	exec 9>"$DOKKU_LIB_ROOT/lock/web"
+	flock 9
+	printf '%s 12:34:56 git push\n' "$$" >"$DOKKU_LIB_ROOT/lock/web"
+	dokku ps:start web
+	exec 9>&-
+	assert_refused "web is busy: git push runs since 12:34:56 (process $$): try again when it is done, or wait for it: git push -o wait, dokku --wait"
 }
 
 @test "ps:report: what runs, of the current release and of old ones" {
