@@ -149,23 +149,59 @@ setup() {
 post-domains-update web"
 }
 
+# names APP - those that a new app gets, in its folder that is not yet in its place.
+names() {
+	mkdir -p "$DOKKU_ROOT/.new.1.abcdef"
+	got "$PLUGIN_PATH/domains/pre-create" "$1" "$DOKKU_ROOT/.new.1.abcdef"
+}
+
 @test "a new app gets APP.GLOBAL of each; one whose name is a host name that alone" {
 	printf 'example.com\nexample.org\n' >"$DOKKU_ROOT/VHOST"
-	mkdir "$DOKKU_ROOT/new" "$DOKKU_ROOT/my.site.net"
-	got "$PLUGIN_PATH/domains/post-create" new
+	names new
 	assert_success ""
-	assert_file "$DOKKU_ROOT/new/VHOST" "new.example.com
+	assert_file "$DOKKU_ROOT/.new.1.abcdef/VHOST" "new.example.com
 new.example.org"
-	got "$PLUGIN_PATH/domains/post-create" my.site.net
-	assert_file "$DOKKU_ROOT/my.site.net/VHOST" my.site.net
+	assert_mode "$DOKKU_ROOT/.new.1.abcdef/VHOST" 644
+	names my.site.net
+	assert_file "$DOKKU_ROOT/.new.1.abcdef/VHOST" my.site.net
 }
 
 @test "a new app does not get the name that another one answers to" {
 	dokku domains:add blog new.example.com
-	mkdir "$DOKKU_ROOT/new"
-	got "$PLUGIN_PATH/domains/post-create" new
-	assert_file "$DOKKU_ROOT/new/VHOST" ""
+	names new
+	assert_file "$DOKKU_ROOT/.new.1.abcdef/VHOST" ""
 	assert_status 0
+}
+
+@test "apps:create that is cut short when the app is in its place leaves it with its names" {
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/apps" "$PLUGIN_PATH/apps"
+	hook a-plugin post-create <<<'exit 1'
+	dokku apps:create new
+	assert_file "$DOKKU_ROOT/new/VHOST" new.example.com
+	assert_refused "new is created, but something that follows failed: see the message above"
+	# Where the names cannot be written there is no app.
+	fake_write <<<'[[ $2 != */VHOST ]] || { printf "no space left\n" >&2; exit 1; }'
+	dokku apps:create other
+	assert_status 1
+	assert_error "no space left"
+	assert_absent "$DOKKU_ROOT/other" "$DOKKU_ROOT"/.new.*
+}
+
+@test "of two apps that are created at once one has the name that both would have; others it keeps" {
+	mkdir "$DOKKU_ROOT/new"
+	printf 'new.example.com\nnew.example.org\n' >"$DOKKU_ROOT/new/VHOST"
+	got "$PLUGIN_PATH/domains/post-create" new
+	assert_success ""
+	assert_file "$DOKKU_ROOT/new/VHOST" "new.example.com
+new.example.org"
+	mkdir "$DOKKU_ROOT/new.example.com"
+	printf 'new.example.com\n' >"$DOKKU_ROOT/new.example.com/VHOST"
+	got "$PLUGIN_PATH/domains/post-create" new
+	assert_success ""
+	assert_file "$DOKKU_ROOT/new/VHOST" new.example.org
+	got "$PLUGIN_PATH/domains/post-create" new.example.com
+	assert_success ""
+	assert_file "$DOKKU_ROOT/new.example.com/VHOST" new.example.com
 }
 
 @test "global domains: add, set, remove, clear; apps keep what they have" {
