@@ -410,3 +410,47 @@ line'"
 		cmp "$ENV" "$WORLD/before"
 	done
 }
+
+# interrupted SIGNAL COMMAND… - dokku COMMAND…, that Ctrl-C (or a terminal that goes) ends while its job waits for the lock of web;
+# then that is free.
+interrupted() {
+	local client job
+	: >"$DOKKU_LIB_ROOT/lock/web"
+	exec 9>"$DOKKU_LIB_ROOT/lock/web"
+	flock 9
+	DOKKU_LOCK_WAIT=20 setsid env --default-signal "$DOKKU" "${@:2}" >"$BATS_TEST_TMPDIR/stdout" 2>&1 3>&- 9>&- &
+	client=$!
+	until job=$(pgrep --full "helper hold .*$WORLD/lib/tmp/config\\.$client\\."); do sleep 0.01; done
+	# The group, as a terminal does.
+	kill -"$1" -- "-$client"
+	wait "$client" || true
+	exec 9>&-
+	gone "$job"
+}
+
+@test "Ctrl-C at the client: the change goes on, and nothing stays" {
+	deployed
+	interrupted INT config:set web B=new
+	assert_equal 2 "$(current web)"
+	assert_file "$ENV" "export A='old'
+export B='new'"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	interrupted HUP config:unset web A
+	assert_equal 3 "$(current web)"
+	assert_file "$ENV" "export B='new'"
+	interrupted INT config:clear web
+	assert_equal 4 "$(current web)"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "a change of a deployed app that is busy leaves no file" {
+	deployed
+	exec 9>"$DOKKU_LIB_ROOT/lock/web"
+	flock 9
+	printf '%s 12:34:56 git push\n' "$$" >"$DOKKU_LIB_ROOT/lock/web"
+	dokku config:set web A=new
+	exec 9>&-
+	assert_status 1
+	assert_file "$ENV" "export A='old'"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
