@@ -429,6 +429,27 @@ $REMOVED" " !     no: verify-deploy
 $REFUSED"
 }
 
+@test "deploy: the release's files are on the disk before it has visitors" {
+	transaction_world
+	fake sync <<<'printf "sync %s\n" "${*: -1}" >>"$STEPS"; printf "%s\n" "$*" >"$BATS_TEST_TMPDIR/synced"; exit "${SYNC_FAILS-0}"'
+	deploy
+	assert_status 0
+	assert_equal "verify-deploy web 2
+sync $DOKKU_LIB_ROOT/data/releases/web/2
+service-address web web
+core-post-deploy web 80 10.86.0.2 2" "$(grep -A3 '^verify-deploy' "$STEPS")"
+	[[ $(<"$BATS_TEST_TMPDIR/synced") == *"/web/2/containers "* && $(<"$BATS_TEST_TMPDIR/synced") == *"/web/2/env "* ]]
+}
+
+@test "deploy: files that cannot be brought to the disk are no release" {
+	transaction_world
+	fake sync <<<'exit 1'
+	deploy
+	assert_status 1
+	[[ $stderr == *" !     web: the files of v2 could not be brought to the disk: see dmesg"* ]]
+	assert_equal 1 "$(current web)"
+}
+
 @test "deploy: after a switch back that fails, what may have the traffic is not removed" {
 	transaction_world
 	hook fake core-post-deploy <<<'exit 1'
@@ -438,6 +459,14 @@ $REFUSED"
 $BACK" "$(steps)"
 	[[ $stderr == *' !     web: traffic may still go to v2, so its containers stay for now: run dokku reconcile web'* ]]
 	[[ -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
+}
+
+@test "deploy: undone where it cannot be read which release is current, nobody is led away from it, and what may have the traffic stays" {
+	transaction_world
+	hook fake core-post-deploy <<<': >"$DOKKU_LIB_ROOT/data/releases/web/current"; exit 1'
+	deploy
+	assert_status 1
+	assert_equal "$UNTIL_SWITCH" "$(steps)"
 }
 
 @test "deploy: an undo that two plugins answer runs both" {
@@ -691,14 +720,21 @@ engine DELETE /images/dokku/web:v2"
 	assert_absent "$BATS_TEST_TMPDIR/changed"
 }
 
-@test "reconcile: a current release that is not a number stops it, and no release is dropped" {
-	transaction_world
-	printf 'x\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
-	dokku reconcile web
+@test "reconcile: a current release that is not a number, or cannot be read, stops it, and no release is dropped" {
+	local text
+	for text in x ""; do
+		transaction_world
+		printf '%s\n' "$text" >"$DOKKU_LIB_ROOT/data/releases/web/current"
+		dokku reconcile web
+		assert_status 1
+		assert_steps ""
+		assert_calls ""
+		[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 && -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
+	done
+	# Who would drop a release asks once more.
+	code "" 'release_discard web 2'
 	assert_status 1
-	assert_steps ""
-	assert_calls ""
-	[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 && -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
+	[[ -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
 }
 
 @test "reconcile: --all takes every app, and goes on past one that fails" {

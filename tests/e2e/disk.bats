@@ -164,6 +164,19 @@ is_whole() {
 	assert_serves disk roomy
 }
 
+# containers - how many of the app run.
+containers() { in_world docker ps --quiet --filter label=com.dokku.app-name=disk --filter label=com.dokku.container-type=deploy | wc -l; }
+
+@test "a change goes live where the repositories have no room, and the old container goes while they still have none" {
+	load_begin disk disk
+	fill root 0
+	dokku_run config:set disk "FULL=$RANDOM"
+	await 20 eval '[[ $(containers) -eq 1 ]]'
+	[[ $(in_world df --block-size=1024 --output=avail /home/dokku | tail -n 1) -lt 100 ]]
+	load_end disk
+	is_whole "$(released disk)"
+}
+
 @test "apps:destroy works on a full disk, and leaves no trace" {
 	local place
 	commit_and_push full f1

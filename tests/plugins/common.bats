@@ -174,6 +174,22 @@ web"
 	assert_file "$WORLD/dir/file" old
 }
 
+@test "write_atomically, and what is tied to a process: not for one that has gone before they began" {
+	local verb words
+	# In a session of its own, as a deploy is: whoever takes in its orphans is of another.
+	for verb in write 'tied touch'; do
+		read -r -a words <<<"$verb"
+		words+=("$BATS_TEST_TMPDIR/written")
+		setsid --wait bash -c '(until [[ ! -e /proc/$$ ]]; do sleep 0.01; done; exec "$@" </dev/null; ) 3>&- &' bash "$DOKKU_PROGRAMS/helper" "${words[@]}"
+		sleep 0.5
+		assert_absent "$BATS_TEST_TMPDIR/written"
+		# Of one that is there they do what they should.
+		setsid --wait bash -c '"$@" </dev/null; true' bash "$DOKKU_PROGRAMS/helper" "${words[@]}"
+		[[ -e $BATS_TEST_TMPDIR/written ]]
+		rm "$BATS_TEST_TMPDIR/written"
+	done
+}
+
 @test "write_atomically: what cannot be written fails, and nothing is left" {
 	mkdir "$WORLD/dir" "$WORLD/dir/file"
 	code "" 'printf x | write_atomically "$1" nonsense' "$WORLD/dir/other"

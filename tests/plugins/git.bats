@@ -317,6 +317,27 @@ refused() {
 	assert_absent "$DOKKU_ROOT/other"
 }
 
+@test "two first pushes at once: who does not make the app goes on as if it had been there" {
+	commit
+	# Both have seen that there is none.
+	hook fake pre-create <<<'[[ -e $DOKKU_ROOT/web ]] || { mkdir "$BATS_TEST_TMPDIR/once" && "$DOKKU" --quiet apps:create web; } 2>/dev/null || true'
+	push main
+	went_live 1
+	assert_equal "" "$(grep 'already\|Created' <<<"$stderr")"
+	dokku apps:destroy --force web
+	rm -r "$BATS_TEST_TMPDIR/once"
+	hook fake builder-build <<<'exit 1'
+	push main
+	assert_status 1
+	assert_equal "" "$(grep 'already\|is there now' <<<"$stderr")"
+	# Another failure is told, and ends it.
+	hook fake pre-create <<<'printf "no room\n" >&2; exit 3'
+	got "$DOKKU" git-receive-pack other </dev/null
+	assert_status 3
+	assert_error "no room"
+	assert_absent "$DOKKU_ROOT/other"
+}
+
 @test "git-receive-pack: hostile names are refused, nothing is made" {
 	is_refused() {
 		got "$DOKKU" git-receive-pack "$1" </dev/null
@@ -613,6 +634,26 @@ ended() {
 	push main
 	went_live 4
 	ended
+}
+
+@test "reconcile: a lock of a git that was killed goes, one that may be held stays" {
+	local file
+	an_app
+	commit
+	push main
+	went_live 1
+	ended
+	mkdir "$DOKKU_ROOT/web/refs/heads/a"
+	for file in refs/heads/main.lock packed-refs.lock refs/heads/a/b.lock; do
+		: >"$DOKKU_ROOT/web/$file"
+	done
+	touch --date '90 seconds ago' "$DOKKU_ROOT"/web/{refs/heads/main.lock,packed-refs.lock}
+	commit
+	push main
+	went_live 2
+	ended
+	assert_absent "$DOKKU_ROOT/web/packed-refs.lock"
+	[[ -e $DOKKU_ROOT/web/refs/heads/a/b.lock ]]
 }
 
 @test "reconcile: a branch that cannot be set is told, and stands in nobody's way" {

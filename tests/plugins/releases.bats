@@ -347,4 +347,8 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	code "" 'value_of release_new app "a push"'
 	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the last release, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": write it there"
 	assert_absent "$BATS_TEST_TMPDIR/ran"
+	# One that cannot be read does not say that none was given away.
+	: >"$DOKKU_LIB_ROOT/data/releases/app/last"
+	code "" 'value_of release_new app "a push"'
+	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the last release, not \"\": write it there"
 }

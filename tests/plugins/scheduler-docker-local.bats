@@ -404,6 +404,31 @@ web 2 idB 10.86.128.51 5000"
 	assert_equal '["/bin/sh","-c","exec ls $HOME"]' "$(jq -c .Cmd "$CREATED"/web.run.*)"
 }
 
+@test "reconcile: a stop that was cut short is ended: nobody is led to the containers, then they stop" {
+	local asked
+	code "" 'property_set ps web stopped true'
+	hook fake core-post-stop <<<'printf "core-post-stop\n" >>"$CALLS"'
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 7 /a' 'idB 1 web 2 exited 10.86.128.51 5000 0 /b' >"$LISTED"
+	got "$HOOKS/reconcile" web 1
+	assert_success ""
+	asked=$(grep 'post-stop\|/stop\|/start' "$CALLS")
+	assert_equal "core-post-stop
+engine POST /containers/idA/stop?t=30
+engine POST /containers/idB/stop?t=30" "$(sort <<<"$asked")"
+	assert_equal core-post-stop "$(head -n 1 <<<"$asked")"
+	# An engine that refuses is asked again by the watch.
+	ENGINE_REFUSES='*/idA/stop*' got "$HOOKS/reconcile" web 1
+	assert_status 1
+	ENGINE_DOWN=1 got "$HOOKS/reconcile" web 1
+	assert_status 1
+	# Nothing of it is left to do.
+	: >"$CALLS"
+	printf '%s\n' 'idA 1 web 1 exited 10.86.128.50 5000 0 /a' 'idB 1 web 2 created 10.86.128.51 5000 0 /b' >"$LISTED"
+	got "$HOOKS/reconcile" web 1
+	assert_success ""
+	assert_equal "" "$(grep 'post-stop\|/stop\|/start' "$CALLS")"
+}
+
 @test "reconcile: an image that somebody has removed stands in the way of nothing" {
 	ENGINE_FAILS=web.web.1.v1
 	export ENGINE_FAILS
@@ -605,6 +630,19 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	assert_absent "$dir/.retire"
 }
 
+@test "scheduler-retire: on a full disk the old containers go all the same" {
+	fake_write <<<'[[ $2 != */draining/* && $2 != */CONTAINER.* ]] || { echo " !     full" >&2; exit 1; }'
+	make_release web 2
+	make_current web 2
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /a' 'idB 2 web 1 running 10.86.128.51 5000 0 /web.web.1' >"$LISTED"
+	hook fake post-retire </dev/null
+	: >"$DOKKU_LIB_ROOT/lock/web"
+	got "$HOOKS/scheduler-retire" docker-local web 2
+	assert_status 0
+	timeout 10 bash -c 'until grep --quiet "^engine DELETE /containers/idA" "$CALLS"; do sleep 0.05; done'
+	[[ $(<"$DOKKU_LIB_ROOT/lock/web") == *"the file CONTAINER.web.1" ]]
+}
+
 @test "retire: where its record cannot be made it drains and prunes all the same" {
 	fake_engine </dev/null
 	hook fake post-retire </dev/null
@@ -631,6 +669,16 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	assert_success ""
 	[[ $(<"$dir/log") == *' idA drained 7 cut' ]]
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/drained" "web 7"
+}
+
+@test "drain: on a full disk, which takes neither its record nor its receipt, all the same, and not before its time" {
+	local dir="$DOKKU_LIB_ROOT/data/draining/web"
+	mkdir -p "$dir/log"
+	: >"$dir/idA"
+	code scheduler-docker-local 'open_connections() { printf "%s\n" "$3" >"$STEPS"; printf 0; }; drain web idA web 5000 $$'
+	assert_success ""
+	assert_absent "$dir/idA"
+	[[ $(<"$STEPS") -ge $((EPOCHSECONDS + 50)) ]]
 }
 
 @test "drain: who only looks whether the record is held does not keep it from being drained" {

@@ -335,6 +335,17 @@ told() { kernel | sed 's/ .* : / : /' | sort | uniq -c | awk '{ n = $1; map = $2
 	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
 }
 
+@test "reconcile: the addresses of an app that is stopped mean nobody, whatever still runs" {
+	make_release web 1 web=1
+	containers 1 'web 1 a 10.86.128.2 5000'
+	got "$PLUGIN_PATH/services/core-post-deploy" web 80 10.86.0.2 1
+	hook fake scheduler-list <<<'printf "a 1 web 1 running 10.86.128.2 5000 11 /web.web.1\n"'
+	code "" 'property_set ps web stopped true'
+	got "$PLUGIN_PATH/services/reconcile" web 1
+	assert_success ""
+	assert_equal "" "$(kernel)"
+}
+
 # --- the root helper ------------------------------------------------------------------
 
 map() { got "$PLUGIN_CORE_AVAILABLE_PATH/services/root/map" <<<"$1"; }
@@ -602,8 +613,10 @@ runs() {
 	printf '%s\n' "$@" | jq --raw-input --slurp --compact-output 'split("\n") | map(select(. != "") | split(" ")
 		| { Id: .[0], State: "running", Labels: { "com.dokku.app-name": .[1] } })' >"$BATS_TEST_TMPDIR/runs"
 	fake_engine <<<'[[ $2 != *type%3Ddeploy* ]] || { cat "$BATS_TEST_TMPDIR/runs"; exit; }
+		[[ $2 != *type%3Drun* || ! -e $BATS_TEST_TMPDIR/one-offs ]] || { cat "$BATS_TEST_TMPDIR/one-offs"; exit; }
+		[[ $1 != DELETE || $2 != *"${ENGINE_KEEPS-none}"* ]] || { printf "{\"message\":\"it is busy\"}"; exit 22; }
 		[[ $2 != /images/* || ! -e $BATS_TEST_TMPDIR/images ]] || { cat "$BATS_TEST_TMPDIR/images"; exit; }
-		[[ $2 != *type%3Dtask* && $2 != /images/* ]] || printf "[]"'
+		[[ $2 != *type%3D@(task|run)* && $2 != /images/* ]] || printf "[]"'
 }
 
 # healed - the apps that were reconciled since.
@@ -804,6 +817,27 @@ all_runs() {
 	assert_success ""
 	assert_equal "config.$$.abcdef scale.tmp.$$.abcdef web.1.tmp.$$.abcdef" \
 		"$(find "$DOKKU_LIB_ROOT" -name '*.abcdef' -printf '%f\n' | sort | paste -sd ' ')"
+}
+
+@test "services:heal: a one-off container that was never started is removed after a while; one that the engine keeps stops nobody" {
+	all_runs
+	local now=$EPOCHSECONDS
+	one_off() { printf '{"Id":"%s","State":"%s","Created":%s,"Labels":{"com.dokku.app-name":"%s"}}\n' "$@"; }
+	{
+		one_off kept-by-the-engine created $((now - 5000)) web
+		one_off just-made-long-id created $((now - 300)) web
+		one_off forgotten-long-id created $((now - 601)) web
+		one_off at-work-for-hours running $((now - 9000)) web
+		one_off has-ended-long-id exited $((now - 9000)) blog
+	} | jq --slurp --compact-output . >"$BATS_TEST_TMPDIR/one-offs"
+	ENGINE_KEEPS=kept-by-the-engine dokku services:heal
+	assert_status 0
+	assert_error " !     web: the one-off container kept-by-the- was never started: removing it
+it is busy
+ !     web: the one-off container forgotten-lo was never started: removing it"
+	assert_equal "engine DELETE /containers/kept-by-the-engine?v=true
+engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
+	assert_equal "" "$(healed)"
 }
 
 @test "services:heal: what there is of an app that was destroyed is removed, not of one that is only not there, or made again" {

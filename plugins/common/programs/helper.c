@@ -65,13 +65,14 @@ become(char **command)
 	_exit(status);
 }
 
-/* The parent may have gone before the kernel was asked to tell us. */
+/* The parent may have gone before the kernel was asked to tell us, even before we could ask who it is: then
+ * the one we see is who takes in orphans, and of another session. */
 static void
 die_with(pid_t parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
 		fail("prctl");
-	if (getppid() != parent)
+	if (getppid() != parent || getsid(parent) != getsid(0))
 		raise(SIGKILL);
 }
 
