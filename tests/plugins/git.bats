@@ -636,6 +636,16 @@ ended() {
 	ended
 }
 
+@test "git/deploy: removes no folder but a push's own" {
+	local dir
+	an_app
+	for dir in "$DOKKU_ROOT" "$DOKKU_LIB_ROOT/tmp/push.x/../../data" "$DOKKU_LIB_ROOT/tmp"; do
+		got "$PLUGIN_CORE_AVAILABLE_PATH/git/deploy" ghost "$dir"
+		assert_refused "not the folder of a push: $dir"
+		[[ -d $DOKKU_ROOT/web && -d $DOKKU_LIB_ROOT/data && -d $DOKKU_LIB_ROOT/tmp ]]
+	done
+}
+
 @test "reconcile: a lock of a git that was killed goes, one that may be held stays" {
 	local file
 	an_app
