@@ -636,6 +636,19 @@ ended() {
 	ended
 }
 
+@test "a push: who pushed does not wait for git to pack the repository; that is done when it is live" {
+	an_app
+	commit
+	export GIT_TRACE="$BATS_TEST_TMPDIR/trace"
+	: >"$GIT_TRACE"
+	push main
+	unset GIT_TRACE
+	went_live 1
+	ended
+	timeout 10 bash -c 'until grep "built-in: git gc --auto" "$1"; do sleep 0.05; done' bash "$BATS_TEST_TMPDIR/trace"
+	assert_equal "" "$(sed -n '/run_command:.* gc --auto/p' "$BATS_TEST_TMPDIR/trace")"
+}
+
 @test "git/deploy: removes no folder but a push's own" {
 	local dir
 	an_app
