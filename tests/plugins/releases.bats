@@ -170,14 +170,20 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	[[ $(stat --format %s "$dir/3/log") -gt 3000000 ]]
 }
 
-@test "post-retire: a busy app is left alone" {
+@test "post-retire: a busy app is left alone, and that it was not its turn is no success: the watch comes back" {
 	three
 	exec 7>>"$DOKKU_LIB_ROOT/lock/web"
 	flock 7
 	got "$PLUGIN_PATH/releases/post-retire" web 7>&-
 	exec 7>&-
-	assert_success ""
+	assert_status 73
 	assert_calls ""
+	# So it is where its turn among those who wait does not come.
+	fake flock <<<'exit 1'
+	: >"$CALLS"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_status 1
+	assert_calls "flock --timeout 60 8"
 }
 
 @test "post-retire: who has the lock prunes at once, as a push that wants room does" {
