@@ -129,12 +129,13 @@ all_at_once() {
 	wait "$watcher"
 }
 
-# busy - a push of the branch slow is under way: it holds the lock.
+# begin_slow - a push of the branch slow is under way: it holds the lock, and not the watch, that reconciles after one that was refused.
 begin_slow() {
 	make_commit slow "${1:-main}" 3000
 	push_of slow --force 3>&- &
 	slow=$!
-	await 20 in_world bash -c '! flock --nonblock /var/lib/dokku/lock/many true'
+	await 20 in_world bash -c '[[ $(</var/lib/dokku/lock/many) == *"git push $1" ]] && ! flock --nonblock /var/lib/dokku/lock/many true' bash \
+		"$(git -C "$(repo many)" rev-parse slow | cut -c 1-7)"
 }
 
 @test "many pushes at once: the served one is the last that was told live" {
