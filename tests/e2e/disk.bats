@@ -168,13 +168,16 @@ is_whole() {
 containers() { in_world docker ps --quiet --filter label=com.dokku.app-name=disk --filter label=com.dokku.container-type=deploy | wc -l; }
 
 @test "a change goes live where the repositories have no room, and the old container goes while they still have none" {
+	local was value=$RANDOM
+	was=$(released disk)
 	load_begin disk disk
 	fill root 0
-	dokku_run config:set disk "FULL=$RANDOM"
+	dokku_run config:set disk "FULL=$value"
+	[[ $(fetch disk /env/FULL) == "$value" ]]
 	await 20 eval '[[ $(containers) -eq 1 ]]'
 	[[ $(in_world df --block-size=1024 --output=avail /home/dokku | tail -n 1) -lt 100 ]]
 	load_end disk
-	is_whole "$(released disk)"
+	is_whole "$was"
 }
 
 @test "apps:destroy works on a full disk, and leaves no trace" {
