@@ -706,14 +706,19 @@ watch_rounds() {
 	assert_equal 3 "$(wc -l <"$TEST_HOST/looks")"
 }
 
-@test "services:heal --watch: compares where the map or a release is not as it was, and sets what is lost" {
-	serving
+# watch_compares - what the watch compares from now on goes to compared: after which look, and of which apps.
+watch_compares() {
 	fake awk <<-'BODY'
 		[[ "$*" == *present* ]] || exec /usr/bin/awk "$@"
 		wanted=$(<"${@: -1}")
-		printf '%s:%s\n' "$(wc -l <"$TEST_HOST/looks")" "$(cut -d ' ' -f 1 <<<"$wanted" | sort -u | paste -sd ,)" >>"$TEST_HOST/compared"
+		printf '%s:%s\n' "$(wc -l <"$TEST_HOST/looks")" "$(grep --invert-match ' ' <<<"$wanted" | sort -u | paste -sd ,)" >>"$TEST_HOST/compared"
 		exec /usr/bin/awk "${@:1:$#-1}" <(printf '%s\n' "$wanted")
 	BODY
+}
+
+@test "services:heal --watch: compares where the map or a release is not as it was, and sets what is lost" {
+	serving
+	watch_compares
 	watch_rounds 9 '[[ $n -ne 3 ]] || nsenter --target "$KERNEL" --net -- /usr/sbin/nft delete element ip dokku services "{ 10.86.0.2 . 80 }"
 		[[ $n -ne 7 ]] || touch "$DOKKU_LIB_ROOT/data/releases/blog"'
 	assert_error_like "*web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: setting it again*"
@@ -721,6 +726,13 @@ watch_rounds() {
 	# All at the first look; what was lost at the third, and all at the next after it (two calls set the map meanwhile); the release
 	# that was touched after the seventh had begun, twice; all again when the locks have gone.
 	assert_equal "1:blog,web 3:web 6:blog,web 7:blog 8:blog 9:blog,web" "$(paste -sd " " "$TEST_HOST/compared")"
+}
+
+@test "services:heal --watch: compares all each minute, though nothing seems to have changed" {
+	serving
+	watch_compares
+	watch_rounds 62
+	assert_equal "1:blog,web 60:blog,web 62:blog,web" "$(paste -sd " " "$TEST_HOST/compared")"
 }
 
 @test "services:heal: images of no release, or without a name, are pruned, when nothing drains and nobody is at it" {
@@ -949,4 +961,21 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	dokku services:heal
 	assert_success ""
 	assert_equal "" "$(healed)"
+}
+
+@test "services:heal: an app whose current release cannot be read is named, left alone, and keeps it from no other" {
+	serving
+	printf 'rubbish\n' >"$DOKKU_LIB_ROOT/data/releases/blog/current"
+	make_app never
+	runs "id-blog blog"
+	dokku services:heal
+	assert_status 0
+	assert_equal "web 1" "$(healed)"
+	assert_error_like '*blog: its current release is recorded as "rubbish", not a number: see */blog/current*'
+	assert_equal "" "$(grep never <<<"$stderr")"
+	: >"$STEPS"
+	: >"$DOKKU_LIB_ROOT/data/releases/blog/current"
+	dokku services:heal
+	assert_equal "web 1" "$(healed)"
+	assert_error_like '*blog: its current release is recorded as "nothing that can be read"*'
 }
