@@ -78,6 +78,29 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.con
 	assert_absent "$BATS_TEST_TMPDIR/lock-inherited"
 }
 
+@test "apply: nginx may have the logs of a thousand apps open, in a test of its config and when it runs" {
+	local hard
+	hard=$(ulimit -Hn)
+	[[ $hard != unlimited && $hard -lt 65536 ]] || hard=65536
+	fake unshare <<<'ulimit -Sn >"$BATS_TEST_TMPDIR/tested"; exec nginx -t -q'
+	prlimit --pid "$NGINX" --nofile=256:
+	(
+		ulimit -Sn 256
+		apply "$FACTS"
+		assert_success ""
+	)
+	[[ $(<"$BATS_TEST_TMPDIR/tested") -ge $hard ]]
+	[[ $(prlimit --pid "$NGINX" --nofile --noheadings --raw --output SOFT) -ge $hard ]]
+	# What is enough already stays as it is, and a host that does not let it keeps nobody from a deploy.
+	fake prlimit <<<'[[ $* == *SOFT* ]] || exit 1; echo 256 512'
+	apply "${FACTS/web.example/more.example}"
+	assert_success ""
+	fake prlimit <<<'[[ $* == *SOFT* ]] || touch "$BATS_TEST_TMPDIR/lowered"; echo unlimited unlimited'
+	apply "$FACTS"
+	assert_success ""
+	assert_absent "$BATS_TEST_TMPDIR/lowered"
+}
+
 @test "apply: at a boot nginx, which waits for us, is not waited for; else systemd starts it" {
 	rm "$TEST_HOST/run/nginx.pid"
 	mkdir -p "$TEST_HOST/run/systemd/system"
