@@ -505,6 +505,23 @@ domain generation.dokku.invalid"
 	assert_file "$TREE/generation.conf" 'upstream dokku-generation { }'
 }
 
+@test "install: an upgrade with the logs of many apps tests the config with as many files as it takes; so does systemd at a boot" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	fake dpkg </dev/null
+	fake systemctl </dev/null
+	rm "$BIN/install"
+	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled} "$TEST_HOST"/{run,etc}/systemd/system
+	apply "$FACTS"
+	fake nginx <<<'[[ $* != *-t* || $(ulimit -Sn) -gt 256 ]] || { echo "nginx: [emerg] too many" >&2; exit 1; }; [[ $* != -v ]] || echo nginx version: nginx/1.22.1 >&2'
+	(
+		ulimit -Sn 256
+		got "$PLUGIN_PATH/nginx-vhosts/install"
+		assert_success ""
+	)
+	assert_equal "LimitNOFILE=65536" "$(sed -n '/^\[Service\]$/{n;p}' "$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf")"
+	grep -qx "systemctl daemon-reload" "$CALLS"
+}
+
 @test "apply: the preview's name is no other app's" {
 	apply "$FACTS
 preview 10.86.0.2 81"
