@@ -979,3 +979,15 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	assert_equal "web 1" "$(healed)"
 	assert_error_like '*blog: its current release is recorded as "nothing that can be read"*'
 }
+
+@test "services:heal: a hook that reads its input does not keep it from the next app" {
+	serving
+	hook fake reconcile <<<'cat >/dev/null'
+	hook fake scheduler-destroy <<<'cat >/dev/null'
+	touch "$DOKKU_LIB_ROOT/lock/gone"
+	runs "id-gone gone" "id-gone-too gone"
+	dokku services:heal
+	assert_status 0
+	assert_equal $'blog 1\nweb 1' "$(healed | sort)"
+	assert_equal 2 "$(grep -c destroy "$STEPS")"
+}
