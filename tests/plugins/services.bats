@@ -728,6 +728,14 @@ watch_compares() {
 	assert_equal "1:blog,web 3:web 6:blog,web 7:blog 8:blog 9:blog,web" "$(paste -sd " " "$TEST_HOST/compared")"
 }
 
+@test "services:heal --watch: a map that has become empty is set again, and nothing else is said" {
+	serving
+	watch_rounds 9 '[[ $n -ne 3 ]] || nsenter --target "$KERNEL" --net -- /usr/sbin/nft flush map ip dokku services'
+	assert_equal 2 "$(kernel | wc -l)"
+	assert_equal 2 "$(grep -c 'the address map did not say' <<<"$stderr")"
+	assert_equal "" "$(grep -e 'Is a directory' <<<"$stderr")"
+}
+
 @test "services:heal --watch: compares all every ten rounds, though nothing seems to have changed" {
 	serving
 	watch_compares
