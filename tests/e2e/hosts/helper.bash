@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# What the tests of odd hosts share. Each file is one kind of host: it makes a machine of its own, gives it a
+# history, installs dokku and pushes an app. The machine has the packages that dokku needs but no dokku, so
+# that an installation takes seconds.
+
+# The end-to-end helper finds the repository by this.
+hosts_dir=${BATS_TEST_DIRNAME-}
+BATS_TEST_DIRNAME=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+# One machine per test file, so that files can run side by side.
+DOKKU_TEST_WORLD=${HOST_WORLD:-host-$(basename "${BATS_TEST_FILENAME:-none}" .bats)}
+export DOKKU_TEST_WORLD
+# shellcheck source=tests/e2e/helper.bash
+source "$BATS_TEST_DIRNAME/helper.bash"
+BATS_TEST_DIRNAME=$hosts_dir
+
+# packages_layer NAME [WORLD-UP-OPTION…] - sets NAME to the layer with the packages that dokku needs, and makes it
+# where it is missing. The options choose another base, such as --suite trixie.
+packages_layer() {
+	local key maker
+	key=$(printf '%s\n' "${@:2}" | cat - "$top/plugins/common/dependencies" | sha256sum)
+	printf -v "$1" 'packages-%s' "${key:0:10}"
+	(
+		exec 9>"${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}/locks/${!1}"
+		flock 9
+		[[ ! -d ${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}/layers/${!1} ]] || exit 0
+		maker=${!1}
+		"$top/tests/world" up "$maker" "${@:2}" 9>&- </dev/null
+		timeout 500 "$top/tests/world" run "$maker" -- /src/plugins/common/dependencies 9>&- </dev/null
+		"$top/tests/world" save "$maker" "${!1}" 9>&-
+		"$top/tests/world" down "$maker" 9>&-
+	) >&2
+}
+
+# host_up [WORLD-UP-OPTION…] - a machine with the packages, without dokku. For setup_file.
+host_up() {
+	local layer
+	packages_layer layer "$@"
+	"$top/tests/world" down "$world" >/dev/null 2>&1 || true
+	"$top/tests/world" up "$world" --from "$layer" "$@" </dev/null
+	make --silent --no-print-directory -C "$top" build/tests/apps/web build/tests/load/load
+	e2e_setup
+	in_world git clone --quiet /src /root/dokku
+}
+
+# host_install - make install on it, as its administrator does; what it prints, and its status.
+host_install() { timeout 500 "$top/tests/world" run "$world" -- sudo make -C /root/dokku install </dev/null 2>&1; }
+
+# host_key - our key may push.
+host_key() { in_world bash -c "printf '%s\n' '$(<"$keys/key.pub")' >/tmp/e2e.pub && dokku ssh-keys:add e2e /tmp/e2e.pub"; }
+
+# host_down - for teardown_file. KEEP_WORLD=1 keeps the machine.
+host_down() { [[ -n ${KEEP_WORLD-} ]] || "$top/tests/world" down "$world"; }
