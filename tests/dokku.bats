@@ -72,7 +72,7 @@ echo_plugin() {
     help                                                 This list
     version                                              The version of dokku
 
-dokku PLUGIN:help tells more about one plugin."
+dokku PLUGIN:help tells more about one plugin, dokku COMMAND --help about one command."
 	dokku
 	assert_success "$list"
 	dokku help

@@ -10,7 +10,7 @@ setup() { cd "$REPO" || return; }
 shell_files() { find dokku plugins -type f ! -name '*.jq' ! -name '*.c' ! -name '*.mk' | sort; }
 
 # hooks_and_commands - those that are run.
-hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/releases$' -e '/common/engine$' -e '/common/docker$' -e '/root/render$' -e '/root/reload$' -e '^dokku$'; }
+hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '/common/lib/' -e '/releases$' -e '/common/engine$' -e '/common/docker$' -e '/root/render$' -e '/root/reload$' -e '^dokku$'; }
 
 # none - stdin has to be empty: each line of it is a finding.
 none() {
@@ -76,16 +76,16 @@ function_lengths() {
 @test "every executable is strict; sourced files start with shellcheck's line and do nothing" {
 	local file
 	while IFS= read -r file; do
-		grep -qx 'set -euo pipefail' "$file" || printf '%s\n' "$file"
+		grep -qxF -e 'set -euo pipefail' -e 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"' "$file" || printf '%s\n' "$file"
 		[[ $(head -n 1 "$file") =~ ^'#!/'(usr/bin/env\ bash|bin/bash\ -p)$ ]] || printf '%s: its first line\n' "$file"
 	done < <(hooks_and_commands && printf 'dokku\n') | none
-	for file in plugins/*/functions plugins/common/releases plugins/common/docker plugins/common/engine plugins/nginx-vhosts/root/render plugins/nginx-vhosts/root/reload; do
+	for file in plugins/*/functions plugins/common/strict plugins/common/lib/* plugins/common/releases plugins/common/docker plugins/common/engine plugins/nginx-vhosts/root/render plugins/nginx-vhosts/root/reload; do
 		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] || printf '%s\n' "$file"
 	done | none
 }
 
 @test "whoever sources common/functions has inherit_errexit" {
-	shell_files | xargs grep -l '^source "$PLUGIN_CORE_AVAILABLE_PATH/common' | xargs grep -L '^shopt -s inherit_errexit nullglob$' | none
+	shell_files | xargs grep -l '^source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions' | xargs grep -L '^shopt -s inherit_errexit nullglob$' | none
 }
 
 @test "no eval, no echo, no ls in a pipe, no cat of one file into a pipe" {

@@ -105,7 +105,7 @@ scheduler-task docker-local web 2 release migrate 5"
 		a[$(touch x)]
 	VALUES
 	dokku app-json:set web nope 1
-	assert_refused 'app-json:set: no such setting: "nope": there is task-timeout' 2
+	assert_refused 'app-json:set: "nope" is not one of task-timeout; nothing was done. Usage: dokku app-json:set APP|--global task-timeout [VALUE]' 2
 	dokku app-json:report web --app-json-task-timeout
 	assert_success 90
 }

@@ -24,7 +24,7 @@ setup() {
 	dokku apps:create web
 	assert_refused "there is an app web already; nothing was changed"
 	is_refused() {
-		dokku apps:create "$1"
+		dokku apps:create -- "$1"
 		assert_status 1 && assert_output "" && assert_error_like ' !     not an app name: "*": use lower case letters, digits, dots and hyphens, at most 63' &&
 			[[ $stderr != *$'\n'* && $stderr != *$'\e'* ]]
 	}
@@ -46,7 +46,7 @@ setup() {
 	NAMES
 	assert_equal web "$(ls -A "$DOKKU_ROOT")"
 	dokku apps:create
-	assert_refused "no app given: name one of those that dokku apps:list shows" 2
+	assert_refused "apps:create: NAME is missing; nothing was done. Usage: dokku apps:create NAME" 2
 	dokku apps:create aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg
 	assert_status 0
 }
@@ -165,7 +165,7 @@ blog"
 	dokku apps:destroy --force ghost
 	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
 	dokku apps:destroy --force
-	assert_refused "no app given: name one of those that dokku apps:list shows" 2
+	assert_refused "apps:destroy: APP is missing; nothing was done. Usage: dokku apps:destroy [-f|--force] APP [force]" 2
 }
 
 @test "apps:destroy: killed midway, it can be run again: there is no release to go back to" {
@@ -191,8 +191,9 @@ blog"
 @test "apps:set" {
 	dokku apps:set --global disable-autocreation true
 	assert_success ""
+	make_app web
 	dokku apps:set web disable-autocreation true
-	assert_refused "usage: dokku apps:set APP|--global lock-wait [SECONDS], or --global disable-autocreation true|false" 2
+	assert_refused "usage: dokku apps:set --global disable-autocreation true|false; nothing was changed" 2
 	dokku apps:set --global disable-autocreation maybe
 	assert_status 2
 }

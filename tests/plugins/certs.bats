@@ -75,7 +75,7 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	dokku certs:show web crt
 	assert_success "$(<"$WORLD/one.crt")"
 	dokku certs:show web ../crt
-	assert_refused "certs:show: say crt or key" 2
+	assert_refused "certs:show: \"../crt\" is not one of crt, key; nothing was done. Usage: dokku certs:show APP crt|key" 2
 	dokku certs:report web --ssl-subject
 	assert_success "CN = one.example.com"
 	dokku certs:remove web

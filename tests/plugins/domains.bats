@@ -12,7 +12,7 @@ setup() {
 
 @test "host names that are none are refused" {
 	is_refused() {
-		dokku domains:add web "$1"
+		dokku domains:add web -- "$1"
 		assert_status 1 && assert_output "" && assert_error_like ' !     not a host name: "*": letters, digits, hyphens, dots, and \*. at most at its start; nothing was changed' &&
 			assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
 	}
@@ -134,7 +134,7 @@ setup() {
 	dokku domains:remove web blog.example.com
 	assert_refused "blog.example.com is not a domain of web; nothing was changed"
 	dokku domains:remove web
-	assert_refused "domains:remove: no domain given; nothing was changed" 2
+	assert_refused "domains:remove: DOMAIN is missing; nothing was done. Usage: dokku domains:remove APP DOMAIN..." 2
 	dokku domains:add ghost a.com
 	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
 }
@@ -217,7 +217,7 @@ new.example.org"
 	assert_success "-----> Global domains: "
 	assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
 	dokku domains:add-global
-	assert_refused "domains:add-global: no domain given; nothing was changed" 2
+	assert_refused "domains:add-global: DOMAIN is missing; nothing was done. Usage: dokku domains:add-global DOMAIN..." 2
 }
 
 @test "enable, disable, app-domains, report" {

@@ -253,7 +253,7 @@ refused() {
 	made_plugins builder builder-dockerfile
 	make_app web
 	is_refused() {
-		dokku builder:set web build-dir "$1"
+		dokku builder:set web build-dir -- "$1"
 		assert_status 1 && assert_error_like ' !     not a folder of the repository: *; nothing was changed'
 	}
 	each is_refused <<-'VALUES'
@@ -271,7 +271,7 @@ refused() {
 	dokku builder:set web selected dockerfile
 	assert_success "-----> web: selected is now dockerfile"
 	dokku builder:set web skip-cleanup true
-	assert_refused 'builder:set: no such setting: "skip-cleanup": there are selected, build-dir, min-free' 2
+	assert_refused 'builder:set: "skip-cleanup" is not one of selected, build-dir, min-free; nothing was done. Usage: dokku builder:set APP|--global selected|build-dir|min-free [VALUE]' 2
 	dokku builder:set --global build-dir app
 	dokku builder:report web --builder-computed-build-dir
 	assert_success app
@@ -340,7 +340,7 @@ refused() {
 
 @test "git-receive-pack: hostile names are refused, nothing is made" {
 	is_refused() {
-		got "$DOKKU" git-receive-pack "$1" </dev/null
+		got "$DOKKU" git-receive-pack -- "$1" </dev/null
 		assert_status 1 && assert_output "" && assert_error_like ' !     not an app name: "*": use lower case letters, digits, dots and hyphens, at most 63'
 	}
 	each is_refused <<-'NAMES'
@@ -357,7 +357,7 @@ refused() {
 	NAMES
 	assert_nothing_in "$DOKKU_ROOT"
 	got "$DOKKU" git-receive-pack </dev/null
-	assert_refused "no app given: name one of those that dokku apps:list shows" 2
+	assert_refused "git-receive-pack: REPOSITORY is missing; nothing was done. Usage: dokku git-receive-pack REPOSITORY" 2
 }
 
 @test "git-upload-pack: the repository of the app, of no app none" {

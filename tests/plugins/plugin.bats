@@ -49,7 +49,7 @@ set up
 	dokku plugin:install --name '../x' "$WORLD/dokku-mine"
 	assert_refused 'not a plugin name: "../x": give one with --name'
 	dokku plugin:install
-	assert_refused "plugin:install: name a git repository or a folder" 2
+	assert_refused "plugin:install: URL|FOLDER is missing; nothing was done. Usage: dokku plugin:install [--name NAME] URL|FOLDER" 2
 }
 
 @test "plugin:install: from a git repository" {
@@ -100,7 +100,7 @@ set up
 		assert_refused "the path must stay within the repo: \"$path\"; nothing was changed"
 	done
 	dokku builder-dockerfile:set web nope x
-	assert_refused 'builder-dockerfile:set: no such setting: "nope": there is dockerfile-path' 2
+	assert_refused 'builder-dockerfile:set: "nope" is not one of dockerfile-path; nothing was done. Usage: dokku builder-dockerfile:set APP|--global dockerfile-path [PATH]' 2
 }
 
 @test "builder-build: our label after each FROM, the output as notes, without noise" {

@@ -177,6 +177,7 @@ three() {
 
 @test "ps:report: what runs, of the current release and of old ones" {
 	deployed
+	hook fake scheduler-states <<<'printf "web idB 0 web 1 running\nweb idA 1 web 1 running\n"'
 	dokku ps:report web
 	assert_success "=====> web ps information
        Deployed:                          true
@@ -190,6 +191,30 @@ three() {
        Draining web 1 v0:                 running (CID: idB)"
 	dokku ps:report web --running
 	assert_success true
+	dokku ps:report web --nope
+	assert_refused "no such flag: --nope: the report without it names all" 2
+	dokku ps:report web --running --format json
+	assert_refused "--format and --running cannot be given together" 2
+}
+
+@test "ps:report, domains:report: of many apps, in one process, with one question to the engine" {
+	local n
+	deployed
+	for n in {1..200}; do
+		make_app "app$n"
+	done
+	hook fake scheduler-states <<<'printf "web idA 1 web 1 running\napp7 id7 1 web 1 exited\n"'
+	: >"$STEPS"
+	SECONDS=0
+	dokku ps:report
+	assert_status 0
+	assert_equal 201 "$(grep -c 'ps information' <<<"$output")"
+	assert_equal 1 "$(grep -c 'CID: idA' <<<"$output")"
+	assert_steps "scheduler-states docker-local"
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/domains" "$PLUGIN_PATH/domains"
+	dokku domains:report
+	assert_equal 201 "$(grep -c 'domains information' <<<"$output")"
+	[[ $SECONDS -lt 10 ]]
 }
 
 @test "ps:set: settings and their values" {

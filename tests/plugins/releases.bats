@@ -279,6 +279,8 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	heard at
 	printf '%s 12:00:00 git push\n' "$gone" >"$DOKKU_LIB_ROOT/lock/web"
 	dokku builds:cancel web
+	# Bats would wait for it.
+	kill "$(jobs -p)"
 	assert_refused "web: an operation has just begun: try again"
 }
 
@@ -293,7 +295,7 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	dokku logs web -q -n 5
 	assert_calls "docker logs --tail 5 idA"
 	dokku logs web -n x
-	assert_refused 'logs: -n wants a number of lines, not "x"' 2
+	assert_refused 'logs: -n wants a whole number, not "x"; nothing was done. Usage: dokku logs [-t|--tail] [-q] [-n|--num N] [-p|--ps PROCESS] APP' 2
 	dokku logs web -p worker
 	assert_refused "web has no containers of worker: nothing to show"
 }
@@ -307,9 +309,9 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	assert_status 42
 	assert_output "<docker-local><web><3><><><ls><-l><a b><>input"
 	dokku run web
-	assert_refused "run: no command given" 2
+	assert_refused "run: COMMAND is missing; nothing was done. Usage: dokku run [--no-tty] [--force-tty] APP COMMAND..." 2
 	dokku run --nope web ls
-	assert_refused "run: unknown option --nope: see dokku run:help" 2
+	assert_refused "run: there is no option --nope; nothing was done. Usage: dokku run [--no-tty] [--force-tty] APP COMMAND..." 2
 }
 
 @test "run:stop: only one-off containers of this app" {
