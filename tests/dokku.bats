@@ -187,6 +187,16 @@ over_ssh() {
 	assert_success '<words><C:\dir><a\b><$x><`>'
 }
 
+@test "ssh: a long command takes time as its length, not as the square of it" {
+	local long
+	echo_plugin
+	printf -v long "a 'b c' %.0s" {1..14000}
+	SECONDS=0
+	SSH_ORIGINAL_COMMAND="say:words $long" dokku
+	[[ $status -eq 0 && $SECONDS -lt 10 ]]
+	[[ $output == "<words>$(printf '<a><b c>%.0s' {1..14000})" ]]
+}
+
 @test "ssh: an open quote is refused" {
 	echo_plugin
 	is_open() {

@@ -30,6 +30,14 @@ setup() { world; }
 	escapes $'\x7f' '\x7f'
 	escapes $'\u009b31m' '\x9b31m'
 	escapes $'a\u202eb\u2066c' 'a\x202eb\x2066c'
+	escapes $'ends in one\n' 'ends in one\x0a'
+}
+
+@test "escape: a megabyte takes time as its length, not as the square of it" {
+	SECONDS=0
+	code "" 'printf -v long "some words\e[31m\u202e and more%.0s" {1..40000}; escape "$long"; printf %d "${#escaped}"'
+	assert_success 1200000
+	[[ $SECONDS -lt 15 ]]
 }
 
 @test "indent: each line as a note, colours and other controls gone" {
