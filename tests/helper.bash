@@ -74,6 +74,7 @@ copy_code() {
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' -e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
 		"$stage"/plugins/*/root/*
 	mkdir -p "$stage/build/check-runner"
+	mkdir -p "$stage/plugins/fake"
 	mv -T "$stage" "$1" 2>/dev/null || rm -rf "$stage"
 }
 
@@ -119,7 +120,7 @@ made_plugins() {
 }
 
 # hook PLUGIN HOOK - an executable of a made plugin; stdin is what it does. Each call is
-# noted in $STEPS.
+# noted in $STEPS. The plugin "fake" stands for those of ours.
 hook() {
 	local file="$PLUGIN_PATH/$1/$2"
 	mkdir -p "${file%/*}"

@@ -36,7 +36,7 @@ setup() { world; }
 @test "escape: a megabyte takes time as its length, not as the square of it" {
 	SECONDS=0
 	code "" 'printf -v long "some words\e[31m\u202e and more%.0s" {1..40000}; escape "$long"; printf %d "${#escaped}"'
-	assert_success 1200000
+	assert_success 1320000
 	[[ $SECONDS -lt 15 ]]
 }
 
@@ -280,19 +280,33 @@ web"
 }
 
 @test "report: all, one value, JSON, and a flag that is none" {
-	code "" 'report "web ps" "" key-one "a b" key-two $'"'"'x\ey'"'"
+	code "" 'report "web ps" key-one "a b" key-two $'"'"'x\ey'"'"
 	assert_success '=====> web ps information
        Key one:                           a b
        Key two:                           x\x1by'
-	code "" 'report "web ps" --key-two key-one a key-two "b c"'
+	code "" 'option[FLAG]=key-two; report "web ps" key-one a key-two "b c"'
 	assert_success "b c"
-	code "" 'report "web ps" --format key-one "a\"b" key-two ""'
+	code "" 'option[format]=json; report "web ps" key-one "a\"b" key-two ""'
 	assert_success '{"key-one":"a\"b","key-two":""}'
-	code "" 'report "web ps" --nope key-one a'
-	assert_refused "no such flag: --nope: the report without it names all"
+	code "" 'option[FLAG]=nope; report "web ps" key-one a'
+	assert_refused "no such flag: --nope: the report without it names all" 2
 }
 
 # --- hooks ------------------------------------------------------------------------
+
+@test "trigger, filter, first_answer: a hook of somebody else's plugin that fails is named, one of ours is not" {
+	made_plugins
+	hook theirs pre-x <<<'exit 3'
+	for what in trigger filter first_answer; do
+		code "" "$what pre-x web </dev/null"
+		assert_refused "the plugin theirs refused or failed: its hook pre-x ended with status 3; dokku plugin:disable theirs turns it off" 3
+	done
+	rm -r "$PLUGIN_PATH/theirs"
+	hook fake pre-x <<<'exit 3'
+	code "" "trigger pre-x web"
+	assert_status 3
+	assert_error ""
+}
 
 @test "trigger: in the order of the folders' names, with the arguments as they are, stdin empty" {
 	made_plugins
@@ -419,8 +433,8 @@ y>"
 
 @test "attend: the status of the hook, and no other is run after one that fails" {
 	made_plugins
-	hook a post-x <<<'exit 12'
-	hook b post-x </dev/null
+	hook fake post-x <<<'exit 12'
+	hook later post-x </dev/null
 	code "" 'undo_begin; attend trigger post-x || printf "%s" "$?"'
 	assert_success 12
 	assert_steps "post-x"
