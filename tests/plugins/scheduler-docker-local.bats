@@ -87,6 +87,9 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
     "B=two\nlines"
   ],
   "HostConfig": {
+    "CapDrop": [
+      "NET_RAW"
+    ],
     "Init": false,
     "LogConfig": {
       "Config": {
@@ -95,10 +98,14 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
       "Type": "json-file"
     },
     "NetworkMode": "dokku",
+    "PidsLimit": 4096,
     "RestartPolicy": {
       "MaximumRetryCount": 10,
       "Name": "on-failure"
-    }
+    },
+    "SecurityOpt": [
+      "no-new-privileges"
+    ]
   },
   "Hostname": "",
   "Image": "dokku/web:v1",
@@ -117,7 +124,8 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
       "dokku": {
         "IPAMConfig": {
           "IPv4Address": "10.86.128.7"
-        }
+        },
+        "MacAddress": "02:42:0a:56:80:07"
       }
     }
   },
@@ -786,6 +794,17 @@ engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 	spec web 1
 	assert_status 0
 	[[ $(jq --compact-output '[.HostConfig.Binds, .HostConfig.Memory, .HostConfig.NanoCpus, .HostConfig.Privileged, .Labels.a]' <<<"$output") == '[["/data:/data"],536870912,1500000000,true,"b=c"]' ]]
+	protection() { jq --compact-output '[.HostConfig | .CapAdd, .CapDrop, .SecurityOpt, .PidsLimit]' <<<"$output"; }
+	assert_equal '[null,[],[],4096]' "$(protection)" "a privileged container"
+	hook fake docker-args-deploy <<<'printf -- "--cap-add cap_net_raw --cap-add SYS_PTRACE --cap-drop mknod --pids-limit=-1\n"'
+	spec web 1
+	assert_equal '[["NET_RAW","SYS_PTRACE"],["MKNOD"],["no-new-privileges"],-1]' "$(protection)"
+	hook fake docker-args-deploy <<<'printf -- "--cap-add ALL --security-opt no-new-privileges=false --security-opt seccomp=unconfined\n"'
+	spec web 1
+	assert_equal '[["ALL"],[],["seccomp=unconfined"],4096]' "$(protection)"
+	hook fake docker-args-deploy <<<'printf -- "--security-opt no-new-privileges:true\n"'
+	spec web 1
+	assert_equal '[null,["NET_RAW"],["no-new-privileges:true"],4096]' "$(protection)"
 	hook fake docker-args-deploy <<<'printf -- "--nonsense 1\n"'
 	spec web 1
 	[[ $status -ne 0 ]]
