@@ -196,6 +196,16 @@ check_is_host(const char *text, size_t len)
 	return len > 0 && len <= 255 && text[0] != '.' && text[0] != '-';
 }
 
+bool
+check_host_matches(const char *host, size_t len, const char *pattern)
+{
+	size_t suffix = strlen(pattern) - 1;
+
+	if (pattern[0] != '*')
+		return same_word(host, len, pattern);
+	return len > suffix && same_word(host + len - suffix, suffix, pattern + 1);
+}
+
 static bool
 parse_op(const char *text, size_t len, enum checks_op *op)
 {
@@ -785,9 +795,41 @@ checks_parse(struct checks *c, const char *text, size_t len, const struct vars *
 	}
 	for (size_t i = 0; i < c->nr; i++)
 		judge_whole(c, &c->item[i]);
-	if (c->nr == 0 && c->nr_errors == 0)
+	if (c->nr == 0 && c->nr_errors == 0) {
+		c->empty = true;
 		refuse_line(c, p.line > 0 ? p.line : 1, "not one check in this file");
+	}
 	return c->nr_errors == 0 ? 0 : -1;
+}
+
+static bool
+is_kept(const struct check *check, const char *const *host, size_t nr)
+{
+	if (!check->host)
+		return true;
+	for (size_t i = 0; i < nr; i++)
+		if (check_host_matches(check->host, strlen(check->host), host[i]))
+			return true;
+	return false;
+}
+
+int
+checks_keep_hosts(struct checks *c, const char *const *host, size_t nr)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->nr; i++) {
+		if (is_kept(&c->item[i], host, nr))
+			c->item[kept++] = c->item[i];
+		else
+			clear_check(&c->item[i]);
+	}
+	c->nr = kept;
+	if (kept > 0)
+		return 0;
+	c->empty = true;
+	refuse_line(c, 1, "not one check in this file is for a host of --host");
+	return -1;
 }
 
 void

@@ -90,6 +90,7 @@ struct checks {
 	struct checks_note *note; /* in the order they were found */
 	size_t nr_notes;
 	size_t nr_errors;
+	bool empty; /* the one error is that there is no check */
 };
 
 /*
@@ -97,6 +98,12 @@ struct checks {
  * A file without one check is an error. Warnings are notes as well.
  */
 int checks_parse(struct checks *c, const char *text, size_t len, const struct vars *vars);
+
+/*
+ * Drop the checks that name a host of their own which is none of these. For a file without errors.
+ * Returns 0, or -1 if no check is left, which is an error as in a file without checks.
+ */
+int checks_keep_hosts(struct checks *c, const char *const *host, size_t nr);
 
 void checks_clear(struct checks *c);
 
@@ -117,5 +124,8 @@ const char *check_bad_header(const char *text, size_t len);
 
 /* Is this a host name or an IP address, without a port? */
 bool check_is_host(const char *text, size_t len);
+
+/* Is the host name the one that pattern is, or one that a pattern like *.example.com stands for? */
+bool check_host_matches(const char *host, size_t len, const char *pattern);
 
 #endif

@@ -124,7 +124,7 @@ is_our_host(const struct fetch *f, const char *host)
 	size_t len = strlen(host);
 
 	for (size_t i = 0; i < f->o->nr_hosts; i++)
-		if (same_word(host, len, f->o->host[i]))
+		if (check_host_matches(host, len, f->o->host[i]))
 			return true;
 	for (size_t i = 0; i < f->checks->nr; i++)
 		if (f->checks->item[i].host && same_word(host, len, f->checks->item[i].host))

@@ -316,12 +316,12 @@ run_program(struct program *p)
 	read_all(&p->options, &text);
 	int parsed = checks_parse(&p->checks, buf_text(&text), text.len, &p->options.vars);
 	buf_release(&text);
+	if (parsed == 0 && p->options.only_host)
+		parsed = checks_keep_hosts(
+			&p->checks, (const char *const *)p->options.host, p->options.nr_hosts);
 	print_notes(p);
 	if (p->options.mode == OPTIONS_LINT) {
-		if (parsed == 0)
-			printf("%s: %zu check%s, up to %g s\n", file_name(&p->options),
-				p->checks.nr, p->checks.nr == 1 ? "" : "s",
-				(double)run_limit(&p->options, &p->checks) / (double)UTIL_SECOND);
+		report_lint(&p->report, file_name(&p->options), &p->checks);
 		return parsed == 0 ? EXIT_PASS : EXIT_MISUSE;
 	}
 	if (p->options.report)

@@ -14,6 +14,7 @@
 
 enum long_option {
 	OPT_HOST = 256,
+	OPT_ONLY_HOST,
 	OPT_HEADER,
 	OPT_TLS,
 	OPT_TLS_PORT,
@@ -35,6 +36,7 @@ enum long_option {
 
 static const struct option long_options[] = {
 	{ "host", required_argument, NULL, OPT_HOST },
+	{ "only-host", no_argument, NULL, OPT_ONLY_HOST },
 	{ "header", required_argument, NULL, OPT_HEADER },
 	{ "tls", no_argument, NULL, OPT_TLS },
 	{ "tls-port", required_argument, NULL, OPT_TLS_PORT },
@@ -65,6 +67,7 @@ options_print_help(void)
 	      "\n"
 	      "  --host NAME            host of plain paths; repeatable, all are ours in "
 	      "redirects\n"
+	      "  --only-host            leave out the checks of hosts that no --host names\n"
 	      "  --header 'Name: value' add to every request; repeatable\n"
 	      "  --tls                  say that the visitor came by https on plain paths too\n"
 	      "  --tls-port PORT        speak TLS to ADDRESS:PORT for https: through the proxy\n"
@@ -137,9 +140,14 @@ add_word(const char ***list, size_t *nr, const char *word)
 static void
 add_host(struct options *o, const char *host)
 {
-	if (!check_is_host(host, strlen(host)))
+	bool pattern = strncmp(host, "*.", 2) == 0;
+	const char *name = pattern ? host + 2 : host;
+
+	if (!check_is_host(name, strlen(name)))
 		die(EXIT_MISUSE, "--host: not a host name: %s", host);
 	add_word(&o->host, &o->nr_hosts, host);
+	if (!pattern && !o->default_host)
+		o->default_host = host;
 }
 
 static void
@@ -244,6 +252,8 @@ take_option(struct options *o, int option, const char *text)
 		add_host(o, text);
 	else if (option == OPT_HEADER)
 		add_header(o, text);
+	else if (option == OPT_ONLY_HOST)
+		o->only_host = true;
 	else if (option == OPT_TLS)
 		o->tls = true;
 	else if (option == OPT_VAR && vars_add(&o->vars, text, strlen(text)) < 0)
@@ -306,6 +316,7 @@ options_release(struct options *o)
 	free(o->host);
 	free(o->header);
 	o->host = NULL;
+	o->default_host = NULL;
 	o->header = NULL;
 	o->nr_hosts = 0;
 	o->nr_headers = 0;

@@ -40,8 +40,10 @@ struct options {
 	uint16_t port;
 	uint16_t tls_port; /* 0: no TLS is spoken, https is plain HTTP with a header */
 	const char *file; /* "-" is stdin */
-	const char **host; /* the first is the default of plain paths */
+	const char **host; /* names, and patterns like *.example.com */
 	size_t nr_hosts;
+	const char *default_host; /* that of plain paths: the first name; NULL: none */
+	bool only_host;
 	const char **header;
 	size_t nr_headers;
 	bool tls;

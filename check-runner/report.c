@@ -279,6 +279,66 @@ report_json_error(
 	fputs(",\"ready_ms\":null,\"duration_ms\":0,\"checks\":[]}\n", out);
 }
 
+static void
+print_json_notes(FILE *out, const struct checks *checks)
+{
+	fputs(",\"notes\":[", out);
+	for (size_t i = 0; i < checks->nr_notes; i++) {
+		const struct checks_note *note = &checks->note[i];
+		fprintf(out, "%s{\"line\":%u,\"column\":%u,\"error\":%s,\"text\":",
+			i == 0 ? "\n" : ",\n", note->line, note->column,
+			note->is_error ? "true" : "false");
+		print_quoted(out, note->text);
+		fputc('}', out);
+	}
+	fputs("]}\n", out);
+}
+
+/* The names of the settings that the file itself has. */
+static void
+print_json_settings(FILE *out, const struct checks_settings *set)
+{
+	const char *between = "";
+
+	fputs(",\"settings\":[", out);
+	if (set->wait >= 0) {
+		fputs("\"WAIT\"", out);
+		between = ",";
+	}
+	if (set->timeout > 0) {
+		fprintf(out, "%s\"TIMEOUT\"", between);
+		between = ",";
+	}
+	if (set->attempts >= 0)
+		fprintf(out, "%s\"ATTEMPTS\"", between);
+	fputc(']', out);
+}
+
+void
+report_lint(struct report *r, const char *file, const struct checks *checks)
+{
+	int64_t limit = run_limit(r->options, checks);
+	bool good = checks->nr_errors == 0;
+
+	if (r->options->format != OPTIONS_JSON) {
+		if (good)
+			fprintf(r->out, "%s: %zu check%s, up to %g s\n", file, checks->nr,
+				checks->nr == 1 ? "" : "s", (double)limit / (double)UTIL_SECOND);
+		return;
+	}
+	fputs("{\"version\":1,\"file\":", r->out);
+	print_shown(r->out, file);
+	fprintf(r->out, ",\"verdict\":\"%s\",\"exit\":%d,\"checks\":%zu",
+		good                    ? "pass"
+			: checks->empty ? "empty"
+					: "error",
+		(int)(good ? EXIT_PASS : EXIT_MISUSE), checks->nr);
+	fprintf(r->out, ",\"deadline_ms\":%lld,\"timeout_ms\":%lld", (long long)(limit / UTIL_MS),
+		(long long)(run_timeout(r->options, checks) / UTIL_MS));
+	print_json_settings(r->out, &checks->set);
+	print_json_notes(r->out, checks);
+}
+
 void
 report_error(struct report *r, enum exit_status status, const char *message)
 {

@@ -32,6 +32,9 @@ void report_run(struct report *r, const struct run *run);
 /* The JSON report, whatever the format of the options. */
 void report_json(FILE *out, const struct run *run);
 
+/* What --lint found in the file of that name, in the format of the options. */
+void report_lint(struct report *r, const char *file, const struct checks *checks);
+
 /* A run that never began. For tap and json; a person has read it on stderr. */
 void report_error(struct report *r, enum exit_status exit, const char *message);
 void report_json_error(

@@ -57,7 +57,7 @@ run_host(const struct options *options, const struct check *check)
 {
 	if (check->host)
 		return check->host;
-	return options->nr_hosts > 0 ? options->host[0] : options->target;
+	return options->default_host ? options->default_host : options->target;
 }
 
 static int64_t
@@ -398,6 +398,12 @@ run_limit(const struct options *options, const struct checks *checks)
 	return options->deadline > 0 ? options->deadline : wait * (int64_t)attempts;
 }
 
+int64_t
+run_timeout(const struct options *options, const struct checks *checks)
+{
+	return checks->set.timeout > 0 ? checks->set.timeout : options->timeout;
+}
+
 static void
 set_times(struct runner *r)
 {
@@ -405,7 +411,7 @@ set_times(struct runner *r)
 	const struct checks_settings *set = &r->run->checks->set;
 	int64_t wait = wait_of(o, set, &r->attempts);
 
-	r->timeout = set->timeout > 0 ? set->timeout : o->timeout;
+	r->timeout = run_timeout(o, r->run->checks);
 	r->run->started = now(r);
 	r->soft = r->run->started + wait * (int64_t)r->attempts;
 	r->hard = o->deadline > 0 ? r->run->started + o->deadline : UTIL_NEVER;

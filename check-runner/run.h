@@ -52,6 +52,9 @@ void run_release(struct run *run);
 /* How long a run may take: --deadline, else WAIT x ATTEMPTS. */
 int64_t run_limit(const struct options *options, const struct checks *checks);
 
+/* How long one request may take that says nothing else. */
+int64_t run_timeout(const struct options *options, const struct checks *checks);
+
 /* The host that goes with a check, as it is sent: the check's own, or the run's. */
 const char *run_host(const struct options *options, const struct check *check);
 

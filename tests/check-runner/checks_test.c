@@ -425,6 +425,63 @@ statuses(void)
 	IS(check_bad_header("X: a\tb", 6) == NULL && check_bad_header(": a", 3) != NULL);
 }
 
+/* Parses text and keeps the checks of these hosts: the lines that are left, as "1 3". */
+static void
+keep(struct buf *b, const char *text, const char *const *host, size_t nr, int want)
+{
+	struct vars vars = { 0 };
+	struct checks c;
+
+	buf_clear(b);
+	INT(checks_parse(&c, text, strlen(text), &vars), 0);
+	INT(checks_keep_hosts(&c, host, nr), want);
+	for (size_t i = 0; i < c.nr; i++)
+		(void)buf_addf(b, "%s%u", i == 0 ? "" : " ", c.item[i].line);
+	IS(c.empty == (want < 0) && (c.nr_errors > 0) == (want < 0));
+	checks_clear(&c);
+}
+
+static void
+checks_of_other_hosts_are_dropped(void)
+{
+	static const char *const host[] = { "App.example", "*.wild.example" };
+	static const char text[] = "WAIT=1\n/ a\nname=\"a /b\" //other.example/ x\n  ! y\n"
+				   "//APP.example:80/ b\n  ! c\nhttps://a.wild.example/ d\n"
+				   "//a.b.wild.example/\n//wild.example/\n//notwild.example/\n";
+	struct buf b;
+
+	buf_init(&b, 1 << 10);
+	keep(&b, text, host, 2, 0);
+	TEXT(buf_text(&b), "2 5 7 8");
+	keep(&b, text, NULL, 0, 0);
+	TEXT(buf_text(&b), "2");
+	keep(&b, "//a/\n//b/\n", host, 2, -1);
+	TEXT(buf_text(&b), "");
+	IS(check_host_matches("a.b", 3, "*.b") && !check_host_matches(".b", 2, "*.b"));
+	IS(!check_host_matches("b", 1, "*.b") && !check_host_matches("", 0, "*.b"));
+	buf_release(&b);
+}
+
+/* A file that has something wrong with it is not one that has no checks. */
+static void
+a_file_without_a_check_is_told_apart(void)
+{
+	static const struct {
+		const char *text;
+		bool empty;
+	} row[] = { { "", true }, { "# a\n", true }, { "WAIT=1\nATTEMPTS=3", true },
+		{ "\xef\xbb\xbf\r\n", true }, { "WAIT=x\n", false }, { "nonsense\n", false },
+		{ "WAIT=1\n  ! x\n", false }, { "/\n", false } };
+	struct vars vars = { 0 };
+	struct checks c;
+
+	for (size_t i = 0; i < TEST_COUNT(row); i++) {
+		(void)checks_parse(&c, row[i].text, strlen(row[i].text), &vars);
+		INT(c.empty, row[i].empty);
+		checks_clear(&c);
+	}
+}
+
 int
 main(void)
 {
@@ -442,5 +499,7 @@ main(void)
 	limits_of_bytes();
 	big_values();
 	statuses();
+	checks_of_other_hosts_are_dropped();
+	a_file_without_a_check_is_told_apart();
 	return test_end("checks");
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # What a user of the command sees: options, exit statuses, every format, signals, descriptors.
 
+bats_require_minimum_version 1.5.0
+
 load helper
 
 @test "a pass is one line per check, and 0" {
@@ -84,6 +86,9 @@ localhost:80
 --format xml 127.0.0.1:80
 --color blue 127.0.0.1:80
 --host a/b 127.0.0.1:80
+--host * 127.0.0.1:80
+--host *. 127.0.0.1:80
+--host a.*.b 127.0.0.1:80
 --header novalue 127.0.0.1:80
 --header Connection:close 127.0.0.1:80
 --var novalue 127.0.0.1:80
@@ -97,7 +102,7 @@ LINES
 	run "$runner" --help
 	assert_status 0
 	local option
-	for option in host header tls tls-port var vars-from wait timeout attempts deadline pid format report lint color \
+	for option in host only-host header tls tls-port var vars-from wait timeout attempts deadline pid format report lint color \
 		selftest version help; do
 		assert_has " --$option"
 		grep -q " -$option\\b" "${manual%/*}/check-runner.1"
@@ -300,6 +305,40 @@ CHECKS:4:7: not a regex: missing closing parenthesis'
 	run sh -c 'echo /a | "$runner" --lint'
 	assert_status 0
 	assert_output 'CHECKS: 1 check, up to 25 s'
+}
+
+@test "lint as JSON tells a file without a check from one that is wrong" {
+	printf 'WAIT=3\nATTEMPTS=4\n# none' >CHECKS
+	run -2 --separate-stderr "$runner" --lint --format json CHECKS
+	[[ $(jq -c '[.verdict, .exit, .checks, .deadline_ms, .timeout_ms, .settings]' <<<"$output") == '["empty",2,0,12000,30000,["WAIT","ATTEMPTS"]]' ]]
+	[[ $(jq -c .notes <<<"$output") == '[{"line":3,"column":1,"error":true,"text":"not one check in this file"}]' ]]
+	printf 'TIMEOUT=5\n/a\n/b\n' >CHECKS
+	run -0 --separate-stderr "$runner" --lint --format json --wait 500ms --attempts 3 CHECKS
+	[[ $(jq -c '[.verdict, .exit, .checks, .deadline_ms, .timeout_ms, .settings, .notes]' <<<"$output") == '["pass",0,2,1500,5000,["TIMEOUT"],[]]' ]]
+	printf 'ATTEMPTS=0\n"\\\n' >CHECKS
+	run -2 --separate-stderr "$runner" --lint --format json CHECKS
+	[[ $(jq -c '[.verdict, .checks, (.notes[] | .error)]' <<<"$output") == '["error",0,false,true]' ]]
+	# What cannot be read is no JSON, so that nobody takes it for a file without checks.
+	run -2 --separate-stderr "$runner" --lint --format json none
+	[[ -z $output ]]
+}
+
+@test "--only-host leaves out the checks of hosts that no --host names" {
+	local list='/page Amazing\nname="a /b" //other.example/none x\n  ! y\n//App.example/page Amazing\n//a.wild.example:80/page App\n'
+	asks "$list" --only-host --host app.example --host '*.wild.example' "$target"
+	assert_status 0
+	assert_output 'ok   /page "Amazing"  (N s, 1 try)
+ok   //App.example/page "Amazing"  (N s, 1 try)
+ok   //a.wild.example:80/page "App"  (N s, 1 try)'
+	asks "$list" --host app.example --deadline 0.3 "$target"
+	assert_status 1
+	asks '//other.example/\n' --only-host --host app.example "$target"
+	assert_status 2
+	assert_output 'CHECKS:1:1: not one check in this file is for a host of --host'
+	# The first name is that of plain paths, and no pattern is.
+	asks '/page\n' --host '*.wild.example' --host app.example --host www.example --format json "$target"
+	assert_status 0
+	[[ $(jq -r '.checks[0].url' <<<"$output") == http://app.example/page ]]
 }
 
 @test "every example of the manual is understood" {

@@ -584,6 +584,7 @@ hosts(void)
 	TEXT(run_host(&s.options, &s.checks.item[0]), "10.0.0.1:5000");
 	s.options.host = names;
 	s.options.nr_hosts = 2;
+	s.options.default_host = names[0];
 	TEXT(run_host(&s.options, &s.checks.item[0]), "app.example");
 	TEXT(run_host(&s.options, &s.checks.item[1]), "admin.example");
 	TEXT(run_host(&s.options, &s.checks.item[2]), "app.example");

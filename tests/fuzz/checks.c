@@ -57,6 +57,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		use_check(&c.item[i]);
 	for (size_t i = 0; i < c.nr_notes; i++)
 		require(c.note[i].line > 0 && c.note[i].column > 0 && c.note[i].text[0]);
+	require(!c.empty || (c.nr == 0 && c.nr_errors == 1));
+	if (result == 0) {
+		static const char *const host[] = { "a", "*.b" };
+		require((checks_keep_hosts(&c, host, 2) == 0) == (c.nr > 0));
+		for (size_t i = 0; i < c.nr; i++)
+			use_check(&c.item[i]);
+	}
 	checks_clear(&c);
 	vars_clear(&vars);
 	free(text);
