@@ -74,15 +74,19 @@ config_read(struct config *c, const char *dir)
 {
 	uint64_t port = 5000;
 	uint64_t code = 1;
+	uint64_t mail_port = 0;
 	const struct {
 		const char *name;
 		uint64_t max;
 		uint64_t *out;
 	} numbers[] = {
 		{ "PORT", 65535, &port },
+		{ "HTTP_PORT", 65535, &port },
+		{ "MAIL_PORT", 65535, &mail_port },
 		{ "EXIT_CODE", 255, &code },
 		{ "BOOT_DELAY_MS", UINT32_MAX, &c->boot_delay_ms },
 		{ "READY_DELAY_MS", UINT32_MAX, &c->ready_delay_ms },
+		{ "FIRST_DELAY_MS", UINT32_MAX, &c->first_delay_ms },
 		{ "EXIT_AFTER_MS", UINT32_MAX, &c->exit_after_ms },
 	};
 
@@ -91,6 +95,7 @@ config_read(struct config *c, const char *dir)
 		.greeting = text_of("GREETING", "Hello!"),
 		.dir = dir,
 		.listen_addr = text_of("LISTEN_ADDR", NULL),
+		.only_host = text_of("ONLY_HOST", NULL),
 		.worker_log = text_of("WORKER_LOG", NULL),
 		.no_listen = is_on("NO_LISTEN"),
 		.ignore_term = is_on("IGNORE_TERM"),
@@ -102,6 +107,7 @@ config_read(struct config *c, const char *dir)
 			return numbers[i].name;
 	}
 	c->port = (uint16_t)port;
+	c->mail_port = (uint16_t)mail_port;
 	c->exit_code = (int)code;
 	append_header(c->identity, sizeof(c->identity), "X-App", c->app);
 	append_header(c->identity, sizeof(c->identity), "X-Release", c->release);

@@ -13,9 +13,12 @@ struct config {
 	const char *dir; /* the static files; may be missing */
 	const char *listen_addr; /* NULL: all addresses, IPv6 and IPv4 */
 	const char *worker_log; /* NULL: no log of starts and stops */
+	const char *only_host; /* NULL: any host is answered */
 	uint16_t port;
+	uint16_t mail_port; /* 0: none */
 	uint64_t boot_delay_ms;
 	uint64_t ready_delay_ms;
+	uint64_t first_delay_ms; /* requests wait so long until one was answered */
 	uint64_t exit_after_ms; /* 0: never */
 	int exit_code;
 	bool no_listen;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "mail.h"
 #include "server.h"
 #include "worker.h"
 
@@ -60,6 +61,10 @@ run_server(const struct config *config, const sigset_t *set)
 			return 0;
 		if (delay == life)
 			return config->exit_code;
+	}
+	if (config->mail_port > 0 && !mail_start(config->mail_port)) {
+		fprintf(stderr, "web: cannot listen on port %u\n", config->mail_port);
+		return 1;
 	}
 	struct server *s = server_start(config, &why);
 	if (s == NULL) {

@@ -281,6 +281,18 @@ is_page(const char *path, const char *page)
 	return page[n - 1] == '/' ? strncmp(path, page, n) == 0 : strcmp(path, page) == 0;
 }
 
+/* As an app that has to warm up: whoever asks first waits. */
+static void
+warm_up(const struct config *config)
+{
+	static atomic_bool warm;
+
+	if (config->first_delay_ms > 0 && !atomic_load(&warm)) {
+		sleep_ms(config->first_delay_ms);
+		atomic_store(&warm, true);
+	}
+}
+
 void
 pages_answer(struct conn *c, struct request *r, const struct config *config, uint64_t ready_at)
 {
@@ -288,7 +300,9 @@ pages_answer(struct conn *c, struct request *r, const struct config *config, uin
 	const size_t nr = sizeof(pages) / sizeof(pages[0]);
 	bool ready = now_ms() >= ready_at;
 	bool secure = !config->force_https || http_header_has(r, "X-Forwarded-Proto", "https");
+	bool known = !config->only_host || http_header_has(r, "Host", config->only_host);
 
+	warm_up(config);
 	while (page < nr && !is_page(r->path, pages[page].path))
 		page++;
 	if (!(ready && secure && page < nr && pages[page].takes_body) && !http_drain(c, r)) {
@@ -297,6 +311,8 @@ pages_answer(struct conn *c, struct request *r, const struct config *config, uin
 	}
 	if (!ready)
 		http_reply(c, r, 503, "text/plain", "Retry-After: 1\r\n", "not ready\n", 10);
+	else if (!known)
+		http_reply(c, r, 403, "text/plain", "", "blocked host\n", 13);
 	else if (!secure)
 		redirect_to_https(c, r);
 	else if (page < nr)

@@ -1,0 +1,10 @@
+#ifndef WEB_MAIL_H
+#define WEB_MAIL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Speak as a mail server does on this port, in a thread that nobody ends. False if it cannot. */
+bool mail_start(uint16_t port);
+
+#endif
