@@ -17,14 +17,17 @@ setup() {
 	: >"$STEPS"
 }
 
-# runner_says - a check-runner that notes its words, prints stdin, and ends as $RUNNER_STATUS.
+# runner - a check-runner that notes its words, reads lists as the real one does, and of a run says what $RUNNER_SAYS has and ends
+# as $RUNNER_STATUS.
 runner() {
 	CODE="$BATS_TEST_TMPDIR/the code"
 	cp -r "$DOKKU_DIR" "$CODE"
 	export DOKKU_DIR="$CODE" DOKKU="$CODE/dokku" PLUGIN_CORE_AVAILABLE_PATH="$CODE/plugins"
+	export REAL_RUNNER="$REPO/build/check-runner/check-runner" RUNNER_SAYS='ok   / (0.01 s)'
 	fake check-runner <<-'BODY'
-		if [[ $1 == --lint ]]; then printf '2 checks, up to 25 s\n'; exit 0; fi
-		printf 'ok   / (0.01 s)\n'
+		if [[ $1 == --lint ]]; then exec "$REAL_RUNNER" "$@"; fi
+		[[ ${*: -1} != - ]] || cat >"$CALLS.stdin"
+		printf '%s\n' "$RUNNER_SAYS"
 		exit "$RUNNER_STATUS"
 	BODY
 	cp "$BIN/check-runner" "$CODE/check-runner"
@@ -45,14 +48,17 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 
 @test "check-deploy: the runner is asked with hosts, settings, process, address and list" {
 	runner
-	printf '/ ok\n' >"$LIST"
+	printf '/ ok\n/b\n' >"$LIST"
 	code "" 'property_set checks web timeout 7; property_set checks --global attempts 2'
 	check
-	assert_success "-----> Checking web.1: 2 checks from CHECKS, up to 25 s
+	assert_success "-----> Checking web.1: 2 checks from CHECKS, up to 10 s
        ok   / (0.01 s)"
-	grep -qF -- "--host web.example.com --timeout 7 --attempts 2 " "$CALLS"
+	grep -qF -- "--host web.example.com --host \\*.wild.com --timeout 7 --attempts 2 " "$CALLS"
 	grep -qF -- "--pid $$ 10.86.128.2:5000 " "$CALLS"
-	run ! grep -qF wild "$CALLS"
+	printf 'WAIT=500ms\nATTEMPTS=1\n/ ok\n' >"$LIST"
+	check
+	assert_success "-----> Checking web.1: 1 check from CHECKS, up to 0.5 s
+       ok   / (0.01 s)"
 }
 
 @test "check-deploy: what each ending of the runner means" {
@@ -63,9 +69,12 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 		assert_status 1 && assert_error " !     web.1: $2"
 	}
 	ends 1 "it does not pass CHECKS: the lines marked FAIL above say what came instead"
-	ends 2 "CHECKS is not understood: mend the line named above, and push again"
+	ends 2 "CHECKS is not understood: correct the line named above, and push again"
 	ends 3 "its process exited while it was checked"
-	ends 4 'nothing answered on port 5000 within the time that CHECKS gives: does the app listen on 0.0.0.0:$PORT?'
+	# The process of this test shares the network of the machine, which may listen anywhere.
+	RUNNER_STATUS=4 check
+	assert_status 1
+	assert_error_like ' !     web.1: nothing answered on port 5000 within the time that CHECKS gives. *'
 	ends 139 "it does not pass CHECKS: the lines marked FAIL above say what came instead"
 }
 
@@ -117,15 +126,207 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	assert_success "-----> web: timeout is now the default"
 }
 
-@test "checks_own_lines: checks of hosts that are not the app's are left out, with what belongs to them" {
-	printf '%s\n' 'WAIT=1' '# note' '/ a' '//web.example.com/ b' '//other.com/ c' '  ! d' 'https://other.com/x e' 'http://WEB.example.com:80/ f' '  = g' >"$LIST"
-	code checks 'mapfile -t domains < <(first_answer app-domains web); checks_own_lines "$1"' "$LIST"
-	assert_success 'WAIT=1
-# note
-/ a
-//web.example.com/ b
-http://WEB.example.com:80/ f
-  = g'
+# listens LOCAL… - the folder net of a process, in which these addresses of /proc/net/tcp (tcp6, the long ones) are listened on, and
+# one has a connection.
+listens() {
+	local address file
+	mkdir -p "$WORLD/net"
+	for file in tcp tcp6; do
+		printf '  sl  local_address rem_address   st\n' >"$WORLD/net/$file"
+	done
+	printf '   0: 0100007F:1F90 0100007F:C350 01 00000000\n   1: 0B00007F:9C41 00000000:0000 0A 00000000\n' >>"$WORLD/net/tcp"
+	for address; do
+		file=tcp
+		[[ ${#address} -lt 20 ]] || file=tcp6
+		printf '   2: %s 00000000:0000 0A 00000000\n' "$address" >>"$WORLD/net/$file"
+	done
+}
+
+@test "checks_where: what a container listens on instead, and what to do" {
+	where() {
+		code checks 'checks_where web 5000 "$1"' "$WORLD/net"
+		assert_success "$1"
+	}
+	where ""
+	listens
+	where 'It listens on no port at all: let it listen on 0.0.0.0:$PORT'
+	listens 0100007F:1388
+	where 'It listens on 127.0.0.1 only, where nothing outside its container reaches it: let it listen on 0.0.0.0'
+	listens 00000000000000000000000001000000:1388
+	where 'It listens on [::1] only, where nothing outside its container reaches it: let it listen on 0.0.0.0'
+	listens 00000000:0BB8 00000000000000000000000000000000:0BB8
+	where 'It listens on port 3000 instead: let it listen on $PORT, or run: dokku config:set web PORT=3000'
+	listens 00000000:1F59 00000000:0401
+	where 'It listens on port 8025, 1025 instead: let it listen on $PORT, or run: dokku config:set web PORT=8025'
+	listens 0000000000000000FFFF00000100007F:1F90
+	where 'It listens on 127.0.0.1:8080 only: let it listen on 0.0.0.0:$PORT'
+}
+
+# build_hook - what a push does before it builds: with the tree in $WORLD/tree, for release 1.
+build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build" dockerfile web "$WORLD/tree"; }
+
+@test "pre-build, pre-deploy: a value of the release's config is no error, and is in no argument" {
+	runner
+	mkdir "$WORLD/tree"
+	printf '/ Release {{ var "RELEASE" }}\n/{{ var "PLACE" }}\n' >"$WORLD/tree/CHECKS"
+	build_hook
+	assert_status 1
+	assert_error '       CHECKS:1:19: no value for {{ var "RELEASE" }}
+       CHECKS:2:10: no value for {{ var "PLACE" }}
+ !     web: CHECKS is not understood: correct the line named above, and push again'
+	printf 'RELEASE=s3cret\0PLACE=up\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	build_hook
+	assert_success ""
+	cp "$WORLD/tree/CHECKS" "$LIST"
+	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image
+	assert_success ""
+	run ! grep -F s3cret "$CALLS"
+}
+
+@test "pre-build, pre-deploy: a list without a check goes on, with one warning; one with an error does not" {
+	local text
+	runner
+	mkdir "$WORLD/tree"
+	for text in 'WAIT=3\nATTEMPTS=4\n' '# nothing yet' '' '\n\n'; do
+		printf '%b' "$text" >"$WORLD/tree/CHECKS"
+		cp "$WORLD/tree/CHECKS" "$LIST"
+		build_hook
+		assert_success ""
+		DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image
+		assert_status 0
+		assert_error ' !     web: there is not one check in CHECKS: the default check takes its place'
+	done
+	printf 'WAIT=3\nTIMEOUT=x\n' >"$LIST"
+	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image
+	assert_status 1
+	assert_error '       CHECKS:2:9: expected seconds, or a time like 500ms, 2s or 1m
+ !     web: CHECKS is not understood: correct the line named above, and push again'
+}
+
+@test "check-deploy: a list without a check is the default check, within the deadline that it gives" {
+	local since
+	runner
+	printf 'WAIT=100ms\nATTEMPTS=3\n' >"$LIST"
+	fake timeout <<<'exit 1'
+	since=${EPOCHREALTIME/./}
+	check
+	assert_status 1
+	assert_output "-----> Checking web.1: it takes connections on port 5000 within 0.3 s and stays up for 0.3 s (a CHECKS file is faster and sees more)"
+	assert_error_like ' !     web.1: nothing accepts connections on port 5000. *'
+	[[ $((${EPOCHREALTIME/./} - since)) -lt 5000000 ]]
+	fake timeout <<<'exit 0'
+	check
+	assert_success "-----> Checking web.1: it takes connections on port 5000 within 0.3 s and stays up for 0.3 s (a CHECKS file is faster and sees more)
+       ok   web.1 is up"
+	# Without a setting of its own, as without a file.
+	code "" 'property_set checks web default-wait 0'
+	printf '# later\nTIMEOUT=1\n' >"$LIST"
+	check
+	assert_success "-----> Checking web.1: it takes connections on port 5000 and stays up for 0 s (a CHECKS file is faster and sees more)
+       ok   web.1 is up"
+}
+
+verify() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 1; }
+
+# says VERDICT STATUS REASON - what the runner found of the one check.
+says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":"%s"}]}' "$@"; }
+
+@test "verify-deploy: without checks nginx has to get an answer; which one, is the app's affair" {
+	runner
+	: >"$CALLS"
+	says passed 404 ""
+	verify
+	assert_success "       ok   GET / over http is answered with 404"
+	grep -qF -- "--host web.example.com --host \\*.wild.com --only-host " "$CALLS"
+	assert_file "$CALLS.stdin" '100-599 redirect=no /
+  < X-Dokku-Unavailable: !'
+	says passed 500 ""
+	verify
+	assert_status 0
+	assert_error " !     web: GET / over http is answered with 500: without a CHECKS file v1 goes live all the same; see: dokku logs web"
+	RUNNER_STATUS=1
+	says header 503 "no"
+	verify
+	assert_status 1
+	assert_error " !     web: nginx gets no HTTP answer from port 5000 of v1. To deploy it unchecked: dokku checks:disable web web"
+	says silent null "no word"
+	verify
+	assert_status 1
+	assert_error " !     web: nginx gets no HTTP answer from port 5000 of v1. To deploy it unchecked: dokku checks:disable web web"
+	# What is asked first is the container itself.
+	says broken null "it answered, but not in HTTP/1"
+	: >"$CALLS"
+	verify
+	assert_status 1
+	assert_error " !     web: v1 takes connections on port 5000, but does not speak HTTP there. To deploy it unchecked: dokku checks:disable web web"
+	grep -qF -- "--host \\*.wild.com --deadline 3 --format json 10.86.128.2:5000 -" "$CALLS"
+	run ! grep -F ":80 -" "$CALLS"
+	says timeout null "no answer within 30 s"
+	verify
+	assert_status 1
+	assert_error " !     web: v1 does not answer GET / through nginx over http: no answer within 30 s. To deploy it unchecked: dokku checks:disable web web"
+	RUNNER_SAYS=""
+	verify
+	assert_status 1
+	assert_error " !     web: v1 does not answer GET / through nginx over http: check-runner failed. To deploy it unchecked: dokku checks:disable web web"
+}
+
+@test "verify-deploy: the image's other ports are named where the one that is used does not speak HTTP" {
+	runner
+	printf 'web 1 idA 10.86.128.2 1025\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	fake_engine <<-'DO'
+		printf '{"Config":{"ExposedPorts":{"8025/tcp":{},"1025/tcp":{},"53/udp":{}}}}\n'
+	DO
+	RUNNER_STATUS=1
+	says header 503 "no"
+	verify
+	assert_status 1
+	assert_error " !     web: nginx gets no HTTP answer from port 1025 of v1. The image EXPOSEs 8025 as well: dokku config:set web PORT=8025 chooses a port. To deploy it unchecked: dokku checks:disable web web"
+}
+
+@test "verify-deploy: an app without web, without domains or that is not checked is not asked" {
+	runner
+	RUNNER_STATUS=1
+	says header 503 "no"
+	printf 'worker 1 idB 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	verify
+	assert_success ""
+	printf 'web 1 idA 10.86.128.2 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	verify
+	assert_status 1
+	dokku checks:disable web web
+	verify
+	assert_success ""
+	dokku checks:enable web
+	hook fake app-domains <<<''
+	verify
+	assert_success ""
+}
+
+@test "verify-deploy: checks of other hosts are left to check-runner; where no other is left, it is the default one" {
+	runner
+	printf 'name="a /b" //other.com/ x\n  ! y\n' >"$LIST"
+	says passed 200 ""
+	verify
+	assert_success "       ok   GET / over http is answered with 200"
+	printf 'name="a /b" //web.example.com/ x\n//other.com/\n' >"$LIST"
+	verify
+	assert_success ""
+	assert_file "$CALLS.stdin" "$(<"$LIST")"
+	printf '//shop.wild.com/ x\n' >"$LIST"
+	verify
+	assert_success ""
+	assert_file "$CALLS.stdin" '//shop.wild.com/ x'
+}
+
+@test "verify-deploy: an app with nothing but a wildcard is asked by a name under it" {
+	runner
+	hook fake app-domains <<<'printf "*.wild.com\n"'
+	says passed 200 ""
+	: >"$CALLS"
+	verify
+	assert_success "       ok   GET / over http is answered with 200"
+	grep -qF -- "--host www.wild.com --host \\*.wild.com --only-host " "$CALLS"
 }
 
 @test "verify-deploy: asked where nginx answers for the app, and where that is everywhere, at an address that no app takes" {
@@ -159,4 +360,16 @@ http://WEB.example.com:80/ f
 check-deploy web idB worker 5000 10.86.128.3 1"
 	dokku checks:run web web.1
 	assert_status 0
+}
+
+@test "verify-deploy: a list without a check asks as if there were none, with its time for one request" {
+	runner
+	says passed 200 ""
+	printf 'WAIT=10\nATTEMPTS=6\nTIMEOUT=500ms\n# more to come\n' >"$LIST"
+	: >"$CALLS"
+	verify
+	assert_success "       ok   GET / over http is answered with 200"
+	assert_file "$CALLS.stdin" '100-599 redirect=no /
+  < X-Dokku-Unavailable: !'
+	grep -qF -- "--wait 2 --attempts 5 --timeout 500ms " "$CALLS"
 }
