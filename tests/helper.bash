@@ -274,12 +274,16 @@ assert_calls() { assert_equal "${1-}" "$(<"$CALLS")" "calls of fakes"; }
 assert_steps() { assert_equal "${1-}" "$(<"$STEPS")" "hooks that ran"; }
 
 # each COMMAND - COMMAND with every line of stdin as its argument, \n and such understood;
-# a test goes on to the last, and fails when one did.
+# a test goes on to the last, and fails when one did. The first assertion in COMMAND that fails ends
+# it: it runs in a trap of a subshell, where errexit counts whoever calls us.
 each() {
 	local line word failed=0
 	while IFS= read -r line; do
 		printf -v word '%b' "$line"
-		"$@" "$word" || {
+		(
+			trap 'trap - EXIT; set -e; "$@" "$word"; exit 0' EXIT
+			exit 0
+		) </dev/null || {
 			printf 'with: %s\n' "$line"
 			failed=1
 		}

@@ -144,6 +144,28 @@ more"
 	each ends_so <<<'a\n'
 }
 
+@test "each: an assertion that is not the last counts, however each is called" {
+	first_fails() {
+		assert_equal a "$1"
+		printf 'went on with %s\n' "$1"
+	}
+	each first_fails <<<a
+	run each first_fails <<<$'a\nb\na'
+	[[ $status -eq 1 && $output == $'went on with a\n-- not equal\n'*$'\nwith: b\nwent on with a' ]]
+	if each first_fails <<<b; then false; fi
+	each first_fails <<<b && false
+	false_in_between() {
+		[[ $1 == a ]]
+		((1))
+	}
+	run each false_in_between <<<b
+	[[ $status -eq 1 ]]
+	# Nor does it end the lines that follow, by reading them.
+	reads() { ! read -r _; }
+	run each reads <<<$'a\nb'
+	[[ $status -eq 0 ]]
+}
+
 @test "got: stdout and stderr apart" {
 	got bash -c 'printf out; printf err >&2; exit 9'
 	[[ $status -eq 9 && $output == out && $stderr == err ]]
