@@ -740,3 +740,27 @@ ended() {
 	assert_equal "$was" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
 	assert_equal "" "$(compgen -G "$DOKKU_ROOT/web/pushed.*")"
 }
+
+@test "tell_port: which of several ports is used; one, or others than TCP, need no word" {
+	code git 'tell_port web 1025 "8025/tcp,1025/tcp,53/udp"'
+	assert_success "-----> Port 1025 is used of those that the image EXPOSEs (8025, 1025): dokku config:set web PORT=8025 uses another"
+	code git 'tell_port web 8025 "8025/tcp,53/udp"; tell_port web 5000 -; tell_port web 5000 ""'
+	assert_success ""
+}
+
+@test "release_tell_port: a port that is not the current release's, of an app with web containers" {
+	make_app web
+	make_release web 1
+	make_release web 2
+	printf '8025\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/port"
+	code "" 'release_tell_port web 2'
+	assert_success ""
+	make_current web 1
+	code "" 'release_tell_port web 2'
+	assert_success "       port 5000 -> 8025"
+	code "" 'release_tell_port web 1'
+	assert_success ""
+	printf 'web=0\nmail=1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/scale"
+	code "" 'release_tell_port web 2'
+	assert_success ""
+}
