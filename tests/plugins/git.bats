@@ -902,6 +902,23 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	branch_is main
 }
 
+@test "a branch that is checked out is protected before the build, unless the git config says otherwise" {
+	live_once
+	git -C "$DOKKU_ROOT/web" worktree add --quiet "$WORLD/out" main
+	push main
+	unbuilt "web: main is checked out in a worktree of the app's repository: git worktree remove takes that away"
+	git -C "$DOKKU_ROOT/web" worktree remove "$WORLD/out"
+	git -C "$DOKKU_ROOT/web" branch --quiet topic main
+	git -C "$DOKKU_ROOT/web" symbolic-ref HEAD refs/heads/topic
+	push main :topic
+	unbuilt "web: topic is the branch that a clone checks out: it cannot be deleted: push without that"
+	git -C "$DOKKU_ROOT/web" config receive.denyDeleteCurrent warn
+	push main :topic
+	went_live 2
+	branch_is main
+	assert_equal "" "$(git ls-remote dokku@host:web refs/heads/topic)"
+}
+
 @test "an update hook of the repository is asked before the build" {
 	live_once
 	printf '#!/bin/sh\necho "$1 $2" >>"%s"\necho no Fridays\nexit 1\n' "$BATS_TEST_TMPDIR/asked" >"$DOKKU_ROOT/web/hooks/update"
