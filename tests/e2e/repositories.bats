@@ -124,7 +124,8 @@ dockerfile() {
 	cp "$(readlink -f /bin/bash-static)" "$(repo repos)/sh"
 	{
 		sed '/^CMD/,$d' "$file"
-		printf 'COPY --chmod=755 sh /bin/sh\nSHELL ["/bin/sh", "-c"]\n'
+		# What an earlier run has built would not be built, and print nothing.
+		printf 'ENV RUN=%s\nCOPY --chmod=755 sh /bin/sh\nSHELL ["/bin/sh", "-c"]\n' "$EPOCHREALTIME"
 		cat
 		sed -n '/^CMD/,$p' "$file"
 	} >"$file.new"
