@@ -689,14 +689,39 @@ ended() {
 	sleep 0 &
 	gone=$!
 	wait "$gone"
-	mkdir "$DOKKU_ROOT/web/pushed.$gone"
-	printf 'refs/heads/main %s\n' "$was" >"$DOKKU_ROOT/web/pushed.$gone/ref"
-	printf '%040d\n' 7 | tee "$DOKKU_ROOT/web/pushed.$gone/commit" >"$DOKKU_LIB_ROOT/data/releases/web/1/commit"
+	local kept="$DOKKU_ROOT/web/pushed.$gone"
+	mkdir "$kept"
+	printf '%s %040d refs/heads/main\n' "$was" 7 >"$kept/refs"
+	printf 'refs/heads/main\n' >"$kept/branch"
+	printf '%s\n' "$gone" >"$DOKKU_LIB_ROOT/data/releases/web/1/receiver"
+	printf '%040d\n' 7 | tee "$kept/commit" >"$DOKKU_LIB_ROOT/data/releases/web/1/commit"
 	dokku reconcile web
 	assert_status 0
 	assert_error " !     web: 0000000 is live, but its branch could not be set: push it again"
 	assert_equal "$was" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
-	assert_absent "$DOKKU_ROOT/web/pushed.$gone"
+	assert_absent "$kept"
+}
+
+@test "reconcile: a branch that cannot be set for now is set by the next one" {
+	local try
+	live_once
+	hook fake builder-build <<<'kept=("$DOKKU_ROOT"/web/pushed.*); kill -KILL "${kept[0]##*.}"; : >"$DOKKU_ROOT/web/refs/heads/main.lock"'
+	# The watch is not there.
+	fake setsid <<<'[[ $* != *git/settle* ]] || exit 0; exec /usr/bin/setsid "$@"'
+	got git -C "$SOURCE" push --quiet dokku@host:web main
+	for try in {1..600}; do
+		! { [[ $(current web) == 2 ]] && flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; } || break
+		sleep 0.05
+	done
+	sleep 0.3
+	dokku reconcile web
+	assert_error_like " !     web: ??????? is live, but its branch could not be set: push it again"
+	branch_is "$was"
+	rm "$DOKKU_ROOT/web/refs/heads/main.lock"
+	dokku reconcile web
+	assert_success ""
+	branch_is main
+	assert_equal "" "$(compgen -G "$DOKKU_ROOT/web/pushed.*")"
 }
 
 @test "a push goes live though nothing can be kept of it" {
@@ -763,4 +788,307 @@ ended() {
 	printf 'web=0\nmail=1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/scale"
 	code "" 'release_tell_port web 2'
 	assert_success ""
+}
+
+# unbuilt MESSAGE - the push was refused before anything was built, for this reason alone; its branch stays at WAS, or is not there.
+unbuilt() {
+	[[ $status -ne 0 ]] || differ "status of a push that should be refused" "not 0" 0
+	assert_equal " !     $1" "$remote"
+	assert_steps ""
+	assert_equal "${was-}" "$(git -C "$DOKKU_ROOT/web" rev-parse --verify --quiet refs/heads/main)"
+	assert_equal "" "$(compgen -G "$DOKKU_ROOT/web/pushed.*")"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+# live_once - an app whose first push is live; was is where its branch is. What hooks ran is forgotten.
+live_once() {
+	an_app
+	commit
+	push main
+	went_live 1
+	ended
+	was=$(git -C "$DOKKU_ROOT/web" rev-parse main)
+	printf 'more\n' >"$SOURCE/more"
+	commit
+	: >"$STEPS"
+}
+
+# branch_is COMMIT - what a client sees.
+branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote dokku@host:web refs/heads/main | cut -f 1)"; }
+
+@test "a tag object, a tree or a file pushed as the branch is refused before the build" {
+	live_once
+	git -C "$SOURCE" tag --annotate --message release v1.0
+	push v1.0:main
+	unbuilt "web: the branch main wants a commit, and v1.0 is an annotated tag: git push dokku v1.0^{}:main"
+	push --force 'main^{tree}:refs/heads/main'
+	unbuilt "web: the branch main wants a commit, and $(git -C "$SOURCE" rev-parse --short=7 'main^{tree}') is a tree: push a commit"
+	push --force "$(git -C "$SOURCE" rev-parse main:Dockerfile):refs/heads/main"
+	unbuilt "web: the branch main wants a commit, and $(git -C "$SOURCE" rev-parse --short=7 main:Dockerfile) is a blob: push a commit"
+	# Beside the branch that deploys.
+	push main v1.0:refs/heads/other
+	unbuilt "web: git cannot set refs/heads/other: trying to write non-commit object $(git -C "$SOURCE" rev-parse v1.0) to branch 'refs/heads/other': push a commit there; nothing was built"
+	push 'v1.0^{}:main' v1.0
+	went_live 2
+	branch_is main
+	assert_equal tag "$(git -C "$DOKKU_ROOT/web" cat-file -t v1.0)"
+}
+
+@test "a shallow clone pushed into a new app is refused before the build, and breaks no repository" {
+	an_app
+	commit
+	commit
+	git clone --quiet --depth 1 "file://$SOURCE" "$WORLD/shallow"
+	SOURCE="$WORLD/shallow"
+	push main
+	unbuilt "web: the push leaves out history that it builds on: if this is a shallow clone, run git fetch --unshallow, then push again"
+	git -C "$DOKKU_ROOT/web" fsck --connectivity-only
+	git -C "$SOURCE" fetch --quiet --unshallow
+	push main
+	went_live 1
+	branch_is main
+}
+
+@test "a shallow clone whose history the app has is pushed as any other" {
+	an_app
+	commit
+	push main
+	git clone --quiet --depth 1 "file://$SOURCE" "$WORLD/shallow"
+	SOURCE="$WORLD/shallow"
+	printf 'x\n' >"$SOURCE/next"
+	git -C "$SOURCE" config receive.shallowUpdate true
+	commit
+	push main
+	went_live 2
+	branch_is main
+	ended
+}
+
+@test "--atomic: a ref that cannot be set refuses all before the build; one that can is set with the branch" {
+	live_once
+	git -C "$DOKKU_ROOT/web" update-ref refs/heads/topic "$was"
+	push --atomic main main:refs/heads/topic/one
+	unbuilt "web: git cannot set refs/heads/topic/one: 'refs/heads/topic' exists: delete that one, git push dokku :refs/heads/topic, or choose another name; nothing was built"
+	# The same without --atomic.
+	push main main:refs/heads/topic/one
+	unbuilt "web: git cannot set refs/heads/topic/one: 'refs/heads/topic' exists: delete that one, git push dokku :refs/heads/topic, or choose another name; nothing was built"
+	git -C "$SOURCE" tag t1
+	push --atomic main main:refs/heads/other t1 :topic
+	went_live 2
+	branch_is main
+	assert_equal $'refs/heads/main\nrefs/heads/other\nrefs/tags/t1' "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	ended
+}
+
+@test "names below the branch: a branch main/x in the way is told before the build, and can be deleted" {
+	an_app
+	commit
+	git -C "$DOKKU_ROOT/web" fetch --quiet "$SOURCE" main:refs/heads/main/x
+	push main
+	unbuilt "web: git cannot set refs/heads/main: 'refs/heads/main/x' exists: delete that one, git push dokku :refs/heads/main/x, or choose another name; nothing was built"
+	push :main/x
+	assert_status 0
+	assert_steps ""
+	push main
+	went_live 1
+	branch_is main
+}
+
+@test "what the git config of the server forbids is told before the build" {
+	live_once
+	export GIT_CONFIG_SYSTEM="$WORLD/gitconfig"
+	git config --file "$GIT_CONFIG_SYSTEM" receive.denyNonFastForwards true
+	git -C "$SOURCE" reset --quiet --hard "$was"
+	git -C "$SOURCE" commit --quiet --amend --allow-empty --message other
+	push --force main
+	unbuilt "web: the git config of this server, receive.denyNonFastForwards, lets nobody rewrite main: git fetch, build on that, and push again"
+	git config --file "$GIT_CONFIG_SYSTEM" receive.denyNonFastForwards no
+	git config --file "$GIT_CONFIG_SYSTEM" receive.denyDeletes 1
+	git -C "$DOKKU_ROOT/web" branch --quiet topic main
+	push --force main :topic
+	unbuilt "web: the git config of this server, receive.denyDeletes, lets nobody delete topic: push without that"
+	push --force main
+	went_live 2
+	branch_is main
+}
+
+@test "git config of the server that would hide the branch or take less changes nothing" {
+	live_once
+	export GIT_CONFIG_SYSTEM="$WORLD/gitconfig"
+	git config --file "$GIT_CONFIG_SYSTEM" transfer.hideRefs refs/heads
+	git config --file "$GIT_CONFIG_SYSTEM" --add receive.hideRefs refs/tags
+	git config --file "$GIT_CONFIG_SYSTEM" receive.denyCurrentBranch refuse
+	git config --file "$GIT_CONFIG_SYSTEM" core.logAllRefUpdates always
+	git -C "$SOURCE" tag t1
+	push main t1
+	went_live 2
+	unset GIT_CONFIG_SYSTEM
+	branch_is main
+}
+
+@test "a branch that is checked out is protected before the build, unless the git config says otherwise" {
+	live_once
+	git -C "$DOKKU_ROOT/web" worktree add --quiet "$WORLD/out" main
+	push main
+	unbuilt "web: main is checked out in a worktree of the app's repository: git worktree remove takes that away"
+	git -C "$DOKKU_ROOT/web" worktree remove "$WORLD/out"
+	git -C "$DOKKU_ROOT/web" branch --quiet topic main
+	git -C "$DOKKU_ROOT/web" symbolic-ref HEAD refs/heads/topic
+	push main :topic
+	unbuilt "web: topic is the branch that a clone checks out: it cannot be deleted: push without that"
+	git -C "$DOKKU_ROOT/web" config receive.denyDeleteCurrent warn
+	push main :topic
+	went_live 2
+	branch_is main
+	assert_equal "" "$(git ls-remote dokku@host:web refs/heads/topic)"
+}
+
+@test "an update hook of the repository is asked before the build" {
+	live_once
+	printf '#!/bin/sh\necho "$1 $2" >>"%s"\necho no Fridays\nexit 1\n' "$BATS_TEST_TMPDIR/asked" >"$DOKKU_ROOT/web/hooks/update"
+	chmod +x "$DOKKU_ROOT/web/hooks/update"
+	push main
+	assert_equal "no Fridays
+ !     web: the hook update of its repository refuses main" "$remote"
+	remote=${remote#*$'\n'}
+	unbuilt "web: the hook update of its repository refuses main"
+	assert_file "$BATS_TEST_TMPDIR/asked" "refs/heads/main $was"
+}
+
+@test "a lock or a folder that git cannot write to is told before the build" {
+	live_once
+	: >"$DOKKU_ROOT/web/refs/heads/main.lock"
+	push main
+	unbuilt "web: git cannot set refs/heads/main: Unable to create '$DOKKU_ROOT/web/refs/heads/main.lock': File exists: another git is at work there, try again in a minute; nothing was built"
+	rm "$DOKKU_ROOT/web/refs/heads/main.lock"
+	push main
+	went_live 2
+	branch_is main
+}
+
+@test "a branch that is another name of one in the same push is refused before the build; alone it is set" {
+	local sibling
+	live_once
+	git -C "$DOKKU_ROOT/web" symbolic-ref refs/heads/stable refs/heads/main
+	sibling=$(git -C "$SOURCE" commit-tree -m sibling -p main~1 'main^{tree}')
+	push main "$sibling:refs/heads/stable"
+	unbuilt "web: refs/heads/stable is another name of refs/heads/main here: push one of the two"
+	push main
+	went_live 2
+	branch_is main
+	ended
+	git -C "$DOKKU_ROOT/web" symbolic-ref refs/heads/main refs/heads/real
+	git -C "$DOKKU_ROOT/web" update-ref refs/heads/real "$(git -C "$SOURCE" rev-parse main)"
+	git -C "$DOKKU_ROOT/web" symbolic-ref --delete refs/heads/stable
+	printf 'again\n' >"$SOURCE/more"
+	commit
+	push main
+	went_live 3
+	branch_is main
+	assert_equal refs/heads/real "$(git -C "$DOKKU_ROOT/web" symbolic-ref refs/heads/main)"
+}
+
+@test "a reference-transaction hook may refuse before the build; after it, what is live becomes the branch all the same" {
+	live_once
+	printf '#!/bin/sh\n[ "$1" != prepared ]\n' >"$DOKKU_ROOT/web/hooks/reference-transaction"
+	chmod +x "$DOKKU_ROOT/web/hooks/reference-transaction"
+	push main
+	unbuilt "web: git cannot set what was pushed: ref updates aborted by hook: see to that, and push again; nothing was built"
+	printf '#!/bin/sh\n[ "$1" != prepared ] || [ ! -e "%s" ]\n' "$BATS_TEST_TMPDIR/built" >"$DOKKU_ROOT/web/hooks/reference-transaction"
+	hook fake builder-build <<<': >"$BATS_TEST_TMPDIR/built"'
+	push main
+	went_live 2
+	branch_is main
+}
+
+@test "the branch is set by the deploy itself, before the push hears that it is live" {
+	live_once
+	hook zz post-deploy <<<'git -C "$DOKKU_ROOT/web" rev-parse main >"$BATS_TEST_TMPDIR/at"; git -C "$DOKKU_ROOT/web" fsck --connectivity-only'
+	push main
+	went_live 2
+	assert_file "$BATS_TEST_TMPDIR/at" "$(git -C "$SOURCE" rev-parse main)"
+}
+
+@test "a lock that comes while it is built does not keep what is live from becoming the branch" {
+	live_once
+	hook fake builder-build <<<': >"$DOKKU_ROOT/web/refs/heads/main.lock"'
+	(sleep 2 && rm "$DOKKU_ROOT/web/refs/heads/main.lock") 3>&- &
+	push main
+	went_live 2
+	wait
+	branch_is main
+}
+
+@test "deletions alone deploy nothing and are git's own affair, but for the branch that deploys" {
+	live_once
+	git -C "$DOKKU_ROOT/web" branch --quiet topic main
+	push :topic
+	assert_status 0
+	assert_steps ""
+	push main :refs/heads/main
+	[[ $status -ne 0 ]]
+	push :main
+	unbuilt "main is the branch that web deploys from: it cannot be deleted"
+}
+
+@test "a tag named as the branch is refused: that is what git makes of v1.0:main in a new app" {
+	an_app
+	commit
+	git -C "$SOURCE" tag --annotate --message release v1.0
+	push v1.0:main
+	unbuilt "web: this would be a tag, named main as a branch is: git push dokku COMMIT:refs/heads/main"
+	push 'v1.0^{}:refs/heads/main'
+	went_live 1
+	branch_is main
+}
+
+@test "only branches and tags are taken: refs/replace and the like are refused, and can be deleted" {
+	local ref
+	live_once
+	for ref in refs/replace/$was refs/notes/commits refs/remotes/origin/main refs/stash refs/for/main; do
+		push main "main:$ref"
+		unbuilt "web: only branches and tags are taken here, not $ref: push without it"
+		push "main:$ref"
+		unbuilt "web: only branches and tags are taken here, not $ref: push without it"
+	done
+	git -C "$DOKKU_ROOT/web" update-ref "refs/replace/$was" "$was"
+	push ":refs/replace/$was"
+	assert_status 0
+	assert_equal refs/heads/main "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+}
+
+@test "replace refs, grafts and config of before change nothing of what is deployed" {
+	local evil
+	live_once
+	hook fake builder-build <<<'cat "$3/more" >>"$STEPS"; printf "\n" >>"$STEPS"; cat "$3/lfs" >>"$STEPS"'
+	printf 'lfs filter=lfs\nmore text\n' >"$SOURCE/.gitattributes"
+	printf 'pointer\n' >"$SOURCE/lfs"
+	printf 'good\n' >"$SOURCE/more"
+	commit
+	git -C "$SOURCE" commit-tree -m evil "$(git -C "$SOURCE" mktree </dev/null)" >"$BATS_TEST_TMPDIR/evil"
+	evil=$(<"$BATS_TEST_TMPDIR/evil")
+	git -C "$DOKKU_ROOT/web" fetch --quiet "$SOURCE" main
+	git -C "$SOURCE" update-ref refs/evil "$evil"
+	git -C "$DOKKU_ROOT/web" fetch --quiet "$SOURCE" refs/evil
+	git -C "$DOKKU_ROOT/web" update-ref "refs/replace/$(git -C "$SOURCE" rev-parse main)" "$evil"
+	# One that replaces itself.
+	git -C "$DOKKU_ROOT/web" update-ref "refs/replace/$was" "$was"
+	export GIT_CONFIG_SYSTEM="$WORLD/gitconfig"
+	git config --file "$GIT_CONFIG_SYSTEM" filter.lfs.smudge 'sed s/^/smudged-/'
+	git config --file "$GIT_CONFIG_SYSTEM" core.autocrlf true
+	git config --file "$HOME/.gitconfig" filter.lfs.required true
+	push main
+	went_live 2
+	assert_equal $'good\npointer' "$(sed -n '/^good/p;/pointer/p' "$STEPS")"
+	branch_is main
+	ended
+}
+
+@test "a file that git does not write out is refused in one line, before the build" {
+	local tree
+	an_app
+	tree=$(printf '100644 blob %s\t.git\n' "$(git -C "$SOURCE" hash-object -w "$SOURCE/Dockerfile")" | git -C "$SOURCE" mktree)
+	git -C "$SOURCE" update-ref refs/heads/main "$(git -C "$SOURCE" commit-tree -m bad "$tree")"
+	push main
+	unbuilt "web: the pushed files cannot be written out: invalid path '.git'; nothing was built"
 }

@@ -1,0 +1,284 @@
+#!/usr/bin/env bats
+# builder-dockerfile: which file is built, by which builder, and what of its output is shown.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins builder-dockerfile
+	make_app web
+	fake_engine <<<'[[ $2 != /version ]] || printf "{ \"Version\": \"20.10.24\", \"Os\": \"linux\", \"Arch\": \"amd64\" }\n"'
+	TREE="$WORLD/tree"
+	mkdir "$TREE"
+	printf 'FROM scratch\n' >"$TREE/Dockerfile"
+}
+
+# build - what the push runs.
+build() { got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$TREE" dokku/web:v1; }
+
+# docker_builds - the builds that docker was asked for, without the probe, the builder first.
+docker_builds() { sed -n 's/^buildkit \([01]\): //p' "$BATS_TEST_TMPDIR/builds"; }
+
+# docker - stdin is what it prints; BuildKit works, or not where NO is given.
+engine_builds() {
+	printf '%s' "$(cat)" >"$BATS_TEST_TMPDIR/prints"
+	fake docker <<<'printf "buildkit %s: %s\n" "$DOCKER_BUILDKIT" "$*" >>"$BATS_TEST_TMPDIR/builds"
+		[[ $* != *--output* ]] || { '"${1:+printf 'ERROR: BuildKit is enabled but the buildx component is missing or broken.\nInstall it\n' >&2; exit 1}"'
+		exit 0; }
+		for ((i = 1; i <= $#; i++)); do [[ ${!i} != --file ]] || { i=$((i + 1)); cp "${!i}" "$WORLD/built"; }; done
+		cat "$BATS_TEST_TMPDIR/prints"; exit "${BUILD_STATUS:-0}"'
+}
+
+@test "builder-detect: where there is the Dockerfile that is to be built" {
+	rm "$TREE/Dockerfile"
+	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
+	assert_success ""
+	printf 'FROM scratch\n' >"$WORLD/tree/Dockerfile"
+	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
+	assert_success dockerfile
+	dokku builder-dockerfile:set web dockerfile-path deploy/Dockerfile
+	assert_status 0
+	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
+	assert_success ""
+}
+
+@test "builder-dockerfile:set: a path within the repo" {
+	local path
+	for path in /etc/passwd ../x a/../../x; do
+		dokku builder-dockerfile:set web dockerfile-path "$path"
+		assert_refused "the path must stay within the repo: \"$path\"; nothing was changed"
+	done
+	dokku builder-dockerfile:set web nope x
+	assert_refused 'builder-dockerfile:set: "nope" is not one of dockerfile-path, build-cache; nothing was done. Usage: dokku builder-dockerfile:set APP|--global dockerfile-path|build-cache [VALUE]' 2
+}
+
+@test "builder-dockerfile:set build-cache: megabytes, for all apps" {
+	dokku builder-dockerfile:set --global build-cache 500
+	assert_success ""
+	dokku builder-dockerfile:set --global build-cache x
+	assert_refused 'not a number of megabytes: "x"; nothing was changed'
+	dokku builder-dockerfile:set web build-cache 500
+	assert_refused 'builder-dockerfile:set: build-cache is the same for all apps: say --global' 2
+}
+
+@test "builder-build: by BuildKit, with a label and caches of the app's own, and the Dockerfile as it is" {
+	printf '\xef\xbb\xbfFROM scratch\r\nCOPY <<FROM /x\r\nFROM here\r\nFROM\r\n' >"$TREE/Dockerfile"
+	engine_builds <<<'#1 [internal] load build definition from Dockerfile'
+	build
+	assert_success ""
+	cmp "$TREE/Dockerfile" "$WORLD/built"
+	assert_equal "build --quiet --output type=tar,dest=/dev/null -
+build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS=web --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
+	assert_equal "" "$(grep -v '^buildkit 1' "$BATS_TEST_TMPDIR/builds")"
+	# It is not asked for again.
+	: >"$BATS_TEST_TMPDIR/builds"
+	hook fake docker-args-build <<<'printf "%s --target one" "$(cat)"'
+	build
+	assert_success ""
+	assert_equal "build --progress=plain --target one --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS=web --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
+	# Another engine.
+	fake_engine <<<'[[ $2 != /version ]] || printf "{ \"Version\": \"28.0.0\" }\n"'
+	build
+	grep -q -- --output "$BATS_TEST_TMPDIR/builds"
+}
+
+@test "builder-build: where BuildKit does not work the old builder builds, and one line says why" {
+	engine_builds no <<<$'Step 1/1 : FROM scratch\n ---> 123'
+	build
+	assert_success "       BuildKit does not work here, so the old builder builds: ERROR: BuildKit is enabled but the buildx component is missing or broken.
+       FROM scratch"
+	assert_equal "buildkit 0: build --force-rm --tag dokku/web:v1 --file $TREE.dockerfile $TREE" "$(tail -n 1 "$BATS_TEST_TMPDIR/builds")"
+	# It may work the next time.
+	engine_builds <<<''
+	build
+	assert_success ""
+	assert_equal "buildkit 1: build --progress=plain" "$(tail -n 1 "$BATS_TEST_TMPDIR/builds" | cut -d ' ' -f 1-4)"
+}
+
+@test "builder-build: what BuildKit prints is shown as steps, what commands print, and the error last" {
+	engine_builds <<'TEXT'
+#1 [internal] load build definition from Dockerfile
+#1 sha256:6f36208fc4ed075e0f793bedafb05cb188919b51978c0e7b39d5636a25bab080
+#1 transferring dockerfile: 352B 0.1s done
+#1 DONE 0.1s
+
+#3 [internal] load build context
+#3 transferring context: 3.15MB 0.0s done
+#3 CACHED
+
+#4 [stage-2 1/3] COPY --chmod=755 web /web
+#4 DONE 0.3s
+
+#5 [one  1/12] RUN echo one; printf '\tx'
+#5 sha256:94e1e6ab93564245ce0fef578410da8d44bbbbf163e6d7ab556a0996cb9a1dc0
+#5 0.985 one
+#5 0.985 	x
+#5 ...
+
+#6 [2/3] RUN --mount=type=cache,target=/c make
+#6 0.916 # hash
+#6 0.917 #5 DONE 0.1s
+#6 0.918 
+#6 1.918 ------
+#6 2.000 10 %50 %100 %
+#6 CACHED
+
+#5 [one  1/12] RUN echo one; printf '\tx'
+#5 ERROR: executor failed running [/bin/sh -c echo failing; exit 3]: exit code: 3
+------
+ > [one  1/12] RUN echo one; printf '\tx':
+0.985 one
+------
+failed to solve with frontend dockerfile.v0: failed to create LLB definition: executor failed running [/bin/sh -c echo failing; exit 3]: exit code: 3
+TEXT
+	BUILD_STATUS=1 build
+	assert_status 1
+	assert_output "       COPY --chmod=755 web /web
+       [one] RUN echo one; printf '\tx'
+       one
+       	x
+       RUN --mount=type=cache,target=/c make
+       # hash
+       #5 DONE 0.1s
+       
+       ------
+       10 %50 %100 %
+       [one] RUN echo one; printf '\tx'
+       executor failed running [/bin/sh -c echo failing; exit 3]: exit code: 3"
+	assert_error " !     web: its Dockerfile does not build: see the last step above, mend it, and push again"
+}
+
+@test "builder-build: a frontend that cannot be had, and a here-document that the engine does not know, are told" {
+	printf '\xef\xbb\xbf# syntax=docker/dockerfile:1\r\nFROM scratch\n' >"$TREE/Dockerfile"
+	engine_builds <<'TEXT'
+#2 [internal] load .dockerignore
+#3 resolve image config for docker.io/docker/dockerfile:1
+#3 ERROR: failed to do request: no such host
+------
+ > resolve image config for docker.io/docker/dockerfile:1:
+------
+failed to solve with frontend dockerfile.v0: failed to solve with frontend gateway.v0: failed to do request: no such host
+TEXT
+	BUILD_STATUS=1 build
+	assert_output "       failed to do request: no such host"
+	assert_error ' !     web: its Dockerfile does not build: its line "# syntax=docker/dockerfile:1" wants an image of a registry that this server cannot reach: remove that line, unless the file needs it'
+	printf 'FROM scratch\nRUN <<E\necho\nE\n' >"$TREE/Dockerfile"
+	engine_builds <<<'failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 3: unknown instruction: ECHO'
+	BUILD_STATUS=1 build
+	assert_output "       dockerfile parse error line 3: unknown instruction: ECHO"
+	assert_error ' !     web: its Dockerfile does not build: this engine builds here-documents (<<) only with the line "# syntax=docker/dockerfile:1" at the top'
+}
+
+@test "a link in the pushed tree is not followed: Dockerfile, a folder on the way, .dockerignore" {
+	local secret="$WORLD/secret"
+	mkdir "$WORLD/outside"
+	printf 'words of the host\n' | tee "$secret" >"$WORLD/outside/Dockerfile"
+	engine_builds <<<''
+	ln -sf "$secret" "$TREE/Dockerfile"
+	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$TREE"
+	assert_success dockerfile
+	build
+	assert_refused "web: Dockerfile in the repo is a symbolic link, or in a folder that is one: make it a file, or name the file: dokku builder-dockerfile:set web dockerfile-path"
+	# One that leads nowhere, or stays in the tree.
+	ln -sf nowhere "$TREE/Dockerfile"
+	build
+	assert_status 1
+	dokku builder-dockerfile:set web dockerfile-path deploy/Dockerfile
+	ln -s "$WORLD/outside" "$TREE/deploy"
+	build
+	assert_refused "web: deploy/Dockerfile in the repo is a symbolic link, or in a folder that is one: make it a file, or name the file: dokku builder-dockerfile:set web dockerfile-path"
+	rm "$TREE/deploy"
+	build
+	assert_refused "web: there is no deploy/Dockerfile in the repo: add it, or see dokku builder-dockerfile:help"
+	mkdir -p "$TREE/deploy/Dockerfile"
+	build
+	assert_refused "web: deploy/Dockerfile in the repo is not a file: make it one, or see dokku builder-dockerfile:help"
+	rmdir "$TREE/deploy/Dockerfile"
+	printf 'FROM scratch\n' >"$TREE/deploy/Dockerfile"
+	ln -s "$secret" "$TREE/.dockerignore"
+	build
+	assert_refused "web: .dockerignore in the repo is not a regular file: make it one and push again"
+	rm "$TREE/.dockerignore"
+	ln -s "$secret" "$TREE/deploy/Dockerfile.dockerignore"
+	build
+	assert_refused "web: deploy/Dockerfile.dockerignore in the repo is not a regular file: make it one and push again"
+	assert_absent "$BATS_TEST_TMPDIR/builds"
+	rm "$TREE/deploy/Dockerfile.dockerignore"
+	printf 'x\n' >"$TREE/.dockerignore"
+	build
+	assert_success ""
+}
+
+@test "find_in_tree: what there is, and never through a link" {
+	mkdir -p "$TREE/a/b"
+	printf x >"$TREE/a/b/file"
+	ln -s a "$TREE/l"
+	mkfifo "$TREE/fifo"
+	TREE=$TREE code "" 'for path; do find_in_tree kind "$TREE" "$path"; printf "%s " "${kind:-none}"; done' a/b/file a/b a/b/none none l l/b/file l/b/none fifo
+	assert_success "file folder none none link link link other "
+}
+
+@test "labelled: a byte order mark, the escape directive, and what only looks like a stage" {
+	label() { code builder-dockerfile 'labelled web "$1"' "$WORLD/file"; }
+	printf '\xef\xbb\xbfFROM a\nRUN x\n' >"$WORLD/file"
+	label
+	assert_success $'\xef\xbb\xbfFROM a\nLABEL com.dokku.app-name=web\nRUN x'
+	printf '# escape=`\nFROM `\n  a\nCOPY a\\ b\n' >"$WORLD/file"
+	label
+	assert_success $'# escape=`\nFROM `\n  a\nLABEL com.dokku.app-name=web\nCOPY a\\ b'
+	printf '# words\n# escape=`\nFROM a\nRUN x \\\n  from y\nfrom b\\\n\n# c\n as d\n' >"$WORLD/file"
+	label
+	assert_success $'# words\n# escape=`\nFROM a\nLABEL com.dokku.app-name=web\nRUN x \\\n  from y\nfrom b\\\n\n# c\n as d\nLABEL com.dokku.app-name=web'
+}
+
+@test "post-retire: an old engine keeps so much build cache, a newer one what it wants" {
+	post_retire() {
+		: >"$CALLS"
+		got "$PLUGIN_PATH/builder-dockerfile/post-retire" web
+		assert_success ""
+	}
+	post_retire
+	assert_calls ""
+	mkdir -p "$DOKKU_LIB_ROOT/data/builder-dockerfile"
+	printf 'x\n' >"$DOKKU_LIB_ROOT/data/builder-dockerfile/buildkit"
+	post_retire
+	assert_calls "engine GET /version
+engine POST /build/prune?keep-storage=2048000000"
+	dokku builder-dockerfile:set --global build-cache 10
+	post_retire
+	grep -qxF 'engine POST /build/prune?keep-storage=10000000' "$CALLS"
+	fake_engine <<<'[[ $2 != /version ]] || printf "{ \"Version\": \"28.0.0\" }\n"'
+	post_retire
+	assert_calls "engine GET /version"
+}
+
+@test "builder-build: by the old builder, our label after each FROM, the output as notes, without noise" {
+	printf 'FROM a AS b\nRUN x\nFROM \\\n  c\nCOPY . .\n' >"$WORLD/tree/Dockerfile"
+	fake docker <<<'[[ $DOCKER_BUILDKIT == 0 ]] || exit 1
+		while [[ $1 != --file ]]; do shift; done; cp "$2" "$WORLD/built"
+		printf "Sending build context to Docker daemon  2kB\nStep 1/2 : FROM a\n ---> 123\nhello\x07\nSuccessfully built 123\n"'
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
+	assert_success "       BuildKit does not work here, so the old builder builds: docker says nothing
+       FROM a
+       hello?"
+	assert_file "$WORLD/built" "FROM a AS b
+LABEL com.dokku.app-name=web
+RUN x
+FROM \\
+  c
+LABEL com.dokku.app-name=web
+COPY . ."
+	fake docker <<<'[[ $DOCKER_BUILDKIT == 0 ]] || exit 1; printf "no such instruction\n" >&2; exit 1'
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
+	assert_status 1
+	assert_output "       BuildKit does not work here, so the old builder builds: docker says nothing
+       no such instruction"
+	assert_error " !     web: its Dockerfile does not build: see the last step above, mend it, and push again"
+	hook fake docker-args-build <<<'exit 1'
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
+	assert_status 1
+	assert_error " !     web: a docker-args-build hook failed: nothing was built"
+	rm "$PLUGIN_PATH/fake/docker-args-build"
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" herokuish web "$WORLD/tree" dokku/web:v1
+	assert_success ""
+}
