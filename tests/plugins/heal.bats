@@ -84,6 +84,9 @@ setup() {
 		mv "$BATS_TEST_TMPDIR/kept" "$TEST_HOST/etc/nginx/$file"
 	done
 	rm "$TEST_HOST/etc/nginx/dokku/web.conf"
+	make_current web 1
+	# As an update that failed leaves it.
+	mv "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied" "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied.new"
 	made_plugins
 	hook proxy subcommands/build-config <<<''
 	got "$NGINX"
