@@ -1,8 +1,12 @@
 # make; sudo make install, demo, test, prove, survive, torture, wrong-app; make check, bench, fuzz, coverage.
 
 PREFIX = /usr/local
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
+VERSION := $(shell env -u GIT_DIR -u GIT_WORK_TREE git describe --tags --always --dirty 2>/dev/null || echo 0.1)
 LIB = $(DESTDIR)$(PREFIX)/lib/dokku
+
+# What is installed must not depend on the environment of the administrator who installs it.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+unexport POSIXLY_CORRECT GREP_OPTIONS TAR_OPTIONS BASH_ENV ENV CDPATH TMPDIR GIT_DIR GIT_WORK_TREE
 
 all: check-runner-binary
 

@@ -146,6 +146,64 @@ C.UTF-8
 none"
 }
 
+# environment_of COMMAND ARG… - what a plugin's command gets where COMMAND runs dokku with ARGs: names of variables, sorted, but
+# for those that a shell makes by itself.
+environment_of() {
+	made_plugins
+	mkdir -p "$PLUGIN_PATH/env/subcommands"
+	printf '#!%s\ncat "/proc/$$/environ" | tr "\\0" "\\n"\n' "$INTERPRETER" >"$PLUGIN_PATH/env/subcommands/default"
+	chmod +x "$PLUGIN_PATH/env/subcommands/default"
+	got env -u DOKKU_TESTING "$@"
+	assert_status 0
+	assert_error ""
+}
+
+@test "environment: what is not named is dropped, whatever it would change" {
+	local line
+	environment_of POSIXLY_CORRECT=1 DOCKER_CONTEXT=far DOCKER_CONFIG=/far DOCKER_API_VERSION=1.24 GREP_OPTIONS=-v ENV=/x CDPATH=/ \
+		GLOBIGNORE='*' IFS=x LANG=tr_TR.UTF-8 LC_MESSAGES=tr_TR TMPDIR=/nowhere GIT_DIR=/nowhere GIT_TRACE=1 CURL_HOME=/nowhere NGINX=3 \
+		TAR_OPTIONS=-v SHELLOPTS=noglob:noclobber:xtrace BASHOPTS=extglob BASH_ENV=/nowhere LD_BIND_NOW=1 'BASH_FUNC_cat%%=() { :; }' \
+		odd.name=1 'text=two
+lines' DOCKER_HOST=tcp://far:1 http_proxy=http://proxy TERM=vt100 NAME=alice "$DOKKU" env
+	assert_equal "$(compgen -e | grep -E '^(DOKKU_|PLUGIN_)' | grep -vx DOKKU_TESTING | cat - <(printf '%s\n' DOCKER_HOST DOKKU HOME LC_ALL NAME PATH PS4 TERM \
+		http_proxy $(compgen -e | grep -xE 'USER|LOGNAME|SHELL|TZ')) | sort -u)" "$(sed -n 's/^\([A-Za-z_][^=]*\)=.*/\1/p' <<<"$output" | grep -vxE '_|SHLVL|PWD|OLDPWD' | sort -u)"
+	for line in DOCKER_HOST=unix:///var/run/docker.sock LC_ALL=C.UTF-8 http_proxy=http://proxy "HOME=$DOKKU_ROOT"; do
+		grep -qxF -e "$line" <<<"$output"
+	done
+}
+
+@test "environment: what git tells its hook stays, of others GIT_ goes; words are as they were, also where dokku starts again" {
+	made_plugins
+	local name
+	for name in git-hook say; do
+		mkdir -p "$PLUGIN_PATH/$name/subcommands"
+		printf '#!%s\nprintf "%%s|" "${GIT_DIR-none}" "${GIT_PROTOCOL-none}" "$@"\n' "$INTERPRETER" >"$PLUGIN_PATH/$name/subcommands/default"
+		chmod +x "$PLUGIN_PATH/$name/subcommands/default"
+	done
+	got env -u DOKKU_TESTING GIT_DIR=. GIT_PROTOCOL=version=2 "$DOKKU" git-hook web
+	assert_success ".|version=2|web|"
+	got env -u DOKKU_TESTING GIT_DIR=. GIT_PROTOCOL=version=2 "$DOKKU" say web
+	assert_success "none|version=2|web|"
+	got env -u DOKKU_TESTING 'BASH_FUNC_x%%=() { :; }' GIT_DIR=. "$DOKKU" say 'a  b' '' '*'
+	assert_success "none|none|a  b||*|"
+	SSH_ORIGINAL_COMMAND="say 'a  b'" got env -u DOKKU_TESTING 'BASH_FUNC_x%%=() { :; }' GIT_DIR=. "$DOKKU"
+	assert_success "none|none|a  b|"
+}
+
+@test "environment: programs of the system come first, relative folders are not looked in" {
+	local system=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+	paths() {
+		environment_of "PATH=$1" "$DOKKU" env
+		assert_equal "PATH=$2" "$(grep '^PATH=' <<<"$output")"
+	}
+	paths /opt/bin:/usr/bin "$system:/opt/bin"
+	paths .:bin::/opt/bin/ "$system:/opt/bin/"
+	paths "" "$system"
+	paths "$system:/opt/bin" "$system:/opt/bin"
+	got env -u PATH -u DOKKU_TESTING "$DOKKU" env
+	assert_equal "PATH=$system" "$(grep '^PATH=' <<<"$output" | sed 's/:\.$//')"
+}
+
 # --- words from ssh -------------------------------------------------------------
 
 # over_ssh COMMAND - as sshd's forced command runs it.

@@ -41,16 +41,18 @@ world_paths() {
 fill_world() {
 	mkdir -p "$DOKKU_ROOT" "$DOKKU_LIB_ROOT"/{config,lock,tmp,plugins/available,plugins/enabled} \
 		"$DOKKU_LIB_ROOT"/data/{services,scheduler-docker-local,releases,builds} "$HOME" "$BIN" "$DOKKU_PROGRAMS" \
-		"$TEST_HOST"/{etc/dokku,etc/nginx/dokku,run,proc/net}
+		"$TEST_HOST"/{etc/dokku,etc/nginx/dokku,etc/nginx/conf.d,run,proc/net}
 	printf '10.86.0.0/16\n' >"$TEST_HOST/etc/dokku/network"
 	printf '[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = master\n[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
+	: >"$TEST_HOST/etc/nginx/conf.d/dokku.conf"
+	: >"$TEST_HOST/etc/nginx/dokku-preview.conf"
 	: >"$CALLS"
 	: >"$STEPS"
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
 	ln -s "$REPO/build/bin/helper" "$DOKKU_PROGRAMS/helper"
 	fake_engine <<<''
-	fake sudo <<<'[[ $1 != -n ]] || shift; exec "$@"'
+	fake sudo <<<'[[ $1 != -l ]] || exit 0; [[ $1 != -n ]] || shift; exec "$@"'
 }
 
 # code_under_test - one copy for the whole run. Sets what dokku exports.
@@ -69,8 +71,8 @@ copy_code() {
 	local stage
 	stage=$(mktemp -d "$BATS_RUN_TMPDIR/stage.XXXXXX")
 	cp -r "${MUTANT:-$REPO}"/{dokku,plugins} "$stage/"
-	find "$stage" -type f -exec sed -i -e "1s,^#!/usr/bin/env bash\$,#!$INTERPRETER," -e 's,/etc/\(dokku\|nginx\|systemd\),${TEST_HOST}&,g' \
-		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/net/if_inet6,${TEST_HOST}&,g' {} +
+	find "$stage" -type f -exec sed -i -e "1s,^#!\(/usr/bin/env bash\|/bin/bash\( -p\)\)\$,#!$INTERPRETER\2," -e 's,/etc/\(dokku\|nginx\|systemd\),${TEST_HOST}&,g' \
+		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/\(net/if_inet6\|sys/net/netfilter\),${TEST_HOST}&,g' {} +
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' -e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
 		"$stage"/plugins/*/root/*
 	mkdir -p "$stage/build/check-runner"

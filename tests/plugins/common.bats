@@ -461,6 +461,11 @@ engine_server() {
 		    protocol_version = "HTTP/1.1"
 		    def answer(self):
 		        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+		        if self.path.startswith("/v1."):
+		            # Docker 29: "client version 1.43 is too old. Minimum supported API version is 1.44".
+		            self.path = "/400" + self.path if int(self.path[4:].split("/")[0]) < 44 else "/200" + self.path
+		        elif not self.path[1].isdigit():
+		            self.path = "/200" + self.path
 		        status = int(self.path.split("/")[1])
 		        text = json.dumps({"message": self.command + " " + self.path, "type": self.headers.get("Content-Type"), "body": body})
 		        if "json?" in self.path:
@@ -503,6 +508,28 @@ engine_server() {
 	code "" 'engine GET /200/x'
 	assert_status 1
 	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
+}
+
+@test "engine: one that takes no version of its API below 1.44 is asked without a version, and members of arrays are found" {
+	engine_server
+	code "" 'engine -w /message GET /v1.43/info'
+	assert_status 22
+	code "" 'container_pid a; remove_container a; remove_image i; tag_image a:b c; stop_container a 1; prune_dangling web'
+	assert_status 0
+	assert_error ""
+	assert_equal "" "$(grep -rnE '/v1\.[0-9]|DOCKER_API_VERSION' "$REPO/plugins" "$REPO/dokku")"
+	code "" 'engine -w "/a/1/b /a/2/b /a/x" GET "/200/json?%7B%22a%22%3A%5B%7B%22b%22%3A1%7D%2C%7B%22b%22%3A2%7D%5D%7D"'
+	assert_success "2 - -"
+}
+
+@test "engine: a socket that the user may not write to is told from an engine that does not run" {
+	mkdir "$BATS_TEST_TMPDIR/closed"
+	export DOCKER_SOCKET=$BATS_TEST_TMPDIR/closed/engine.sock
+	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.." "$BATS_RUN_TMPDIR" 2>/dev/null || true
+	chmod 700 "$BATS_TEST_TMPDIR/closed"
+	got setpriv --reuid nobody --clear-groups "$REPO/build/bin/engine" GET /info
+	assert_refused_by_engine() { [[ $status -eq 1 && $stderr == *"may not be written to, as the user is not in the group docker: run sudo dokku plugin:trigger install" ]]; }
+	assert_refused_by_engine
 }
 
 @test "remove_container, remove_image: what is gone, or going, is no failure; all else is" {

@@ -113,6 +113,25 @@ scheduler-stop docker-local web" "$(tail -n 2 "$STEPS")"
 	assert_equal 2 "$(current web)"
 }
 
+@test "ps:start: an image that somebody has removed is built again, of the commit that the release has, and of no other" {
+	deployed
+	local dir="$DOKKU_LIB_ROOT/data/releases/web/1" commit=1111111111111111111111111111111111111111
+	printf '%s\n' "$commit" >"$dir/commit"
+	dokku ps:stop web
+	mkdir -p "$DOKKU_ROOT/web/refs/heads"
+	fake_engine <<<'[[ $2 != */images/*/json ]] || { printf "{\"message\":\"No such image: dokku/web:v1\"}"; exit 22; }'
+	hook git-hook subcommands/default <<<'cat >"$WORLD/refs"'
+	printf '2222222222222222222222222222222222222222\n' >"$DOKKU_ROOT/web/refs/heads/master"
+	dokku ps:start web
+	assert_refused "web: the image of v1 is gone, and its commit 1111111 is not where the branch master is: dokku ps:rebuild web builds what the branch has, a push of the commit the other"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/stopped" true
+	printf '%s\n' "$commit" >"$DOKKU_ROOT/web/refs/heads/master"
+	fake git <<<"echo $commit"
+	dokku ps:start web
+	assert_success "-----> web: the image of v1 is gone: building it again"
+	assert_file "$WORLD/refs" "$commit $commit refs/heads/master"
+}
+
 # three - a and web are deployed, b never was.
 three() {
 	local app

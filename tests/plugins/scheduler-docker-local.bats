@@ -445,7 +445,7 @@ engine POST /containers/idB/stop?t=30" "$(sort <<<"$asked")"
 	export ENGINE_NO_IMAGE=1
 	got "$HOOKS/reconcile" web 1
 	assert_status 0
-	[[ $stderr == *' !     web: the image of v1 is gone: push again' ]]
+	[[ $stderr == *' !     web: the image of v1 is gone: run dokku ps:rebuild web' ]]
 }
 
 # --- draining -----------------------------------------------------------------------------

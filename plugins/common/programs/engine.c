@@ -20,6 +20,7 @@
  * which no further PATH is asked; 1 and a line on stderr where it gave no whole answer.
  */
 #include <curl/curl.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,24 @@ static _Noreturn void
 fail(const char *what)
 {
 	fprintf(stderr, "the Docker engine does not answer (%s): is dockerd running?\n", what);
+	exit(1);
+}
+
+static const char *
+engine_socket(void)
+{
+	const char *socket = getenv("DOCKER_SOCKET");
+
+	return socket && *socket ? socket : "/var/run/docker.sock";
+}
+
+static _Noreturn void
+fail_to_enter(void)
+{
+	fprintf(stderr,
+		"%s may not be written to, as the user is not in the group docker:"
+		" run sudo dokku plugin:trigger install\n",
+		engine_socket());
 	exit(1);
 }
 
@@ -71,13 +90,11 @@ read_body(size_t *size)
 static CURL *
 prepare(const char *method, long seconds)
 {
-	const char *socket = getenv("DOCKER_SOCKET");
 	CURL *curl = curl_easy_init();
 
 	if (!curl)
 		fail("libcurl does not start");
-	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
-		socket && *socket ? socket : "/var/run/docker.sock");
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, engine_socket());
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
@@ -133,7 +150,12 @@ find(json_t *value, const char *pointer)
 				key[length - 1] = *++pointer == '1' ? '/' : '~';
 		}
 		key[length] = '\0';
-		value = json_object_get(value, key);
+		if (!json_is_array(value))
+			value = json_object_get(value, key);
+		else if (length > 0 && strspn(key, "0123456789") == length)
+			value = json_array_get(value, strtoul(key, NULL, 10));
+		else
+			value = NULL;
 	}
 	return value;
 }
@@ -252,6 +274,9 @@ ask(CURL *curl, const char *path, struct answer *answer)
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
 	CURLcode error = curl_easy_perform(curl);
+	if (error == CURLE_COULDNT_CONNECT && access(engine_socket(), W_OK) == -1 &&
+		errno == EACCES)
+		fail_to_enter();
 	if (error != CURLE_OK)
 		fail(curl_easy_strerror(error));
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);

@@ -1,0 +1,145 @@
+#!/usr/bin/env bats
+# The hook heal of each plugin: what make install made and somebody removed is made again, or named with the command. That of
+# network has its own file.
+
+load ../helper
+
+AGAIN="run sudo dokku plugin:trigger install"
+
+setup() {
+	world
+	# All plugins are linked, as make install does it.
+	local dir
+	for dir in "$PLUGIN_CORE_AVAILABLE_PATH"/*/; do
+		ln -s "$dir" "$PLUGIN_AVAILABLE_PATH/$(basename "$dir")"
+	done
+	fake id <<<'[[ $1 != -Gn ]] || echo "dokku docker adm"'
+	printf 'token\n' >"$TEST_HOST/etc/dokku/preview-token"
+	mkdir -p "$DOKKU_LIB_ROOT/data/draining"
+	COMMON="$PLUGIN_CORE_AVAILABLE_PATH/common/heal" NGINX="$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/heal"
+}
+
+@test "common: where nothing is missing nothing is said" {
+	got "$COMMON"
+	assert_success ""
+}
+
+@test "common: each thing that is missing is named, all in one go" {
+	rm -r "$DOKKU_LIB_ROOT/tmp" "$PLUGIN_AVAILABLE_PATH/ps" "$TEST_HOST/etc/dokku/preview-token"
+	fake id <<<'echo dokku'
+	fake sudo <<<'exit 1'
+	got "$COMMON"
+	assert_status 0
+	assert_output ""
+	assert_error " !     $DOKKU_LIB_ROOT/tmp is missing, or the user dokku may not write to it: $AGAIN
+ !     The user dokku is not in the group docker any more: $AGAIN
+ !     The user dokku is not in the group adm any more: $AGAIN
+ !     $PLUGIN_AVAILABLE_PATH/ps, the plugin ps, is missing: $AGAIN
+ !     sudo does not let the user dokku run services/root/table, /etc/sudoers.d/dokku was removed or changed: $AGAIN
+ !     $TEST_HOST/etc/dokku/preview-token is missing, or the user dokku may not read it: $AGAIN"
+}
+
+@test "folders: those below ours are made again, ours are asked for before a command does anything" {
+	rm -r "$DOKKU_LIB_ROOT/data/draining" "$DOKKU_LIB_ROOT/data/releases"
+	got "$COMMON"
+	assert_success ""
+	[[ -d $DOKKU_LIB_ROOT/data/draining && -d $DOKKU_LIB_ROOT/data/releases ]]
+	local name
+	for name in config data lock tmp; do
+		mv "$DOKKU_LIB_ROOT/$name" "$DOKKU_LIB_ROOT/gone"
+		dokku apps:create web
+		mv "$DOKKU_LIB_ROOT/gone" "$DOKKU_LIB_ROOT/$name"
+		assert_refused "$DOKKU_LIB_ROOT/$name is missing, or the user dokku may not write to it: $AGAIN"
+		assert_absent "$DOKKU_ROOT/web"
+	done
+}
+
+@test "as_root: a helper that fails is not taken for one that sudo forbids, and the other way round" {
+	code "" 'as_root services/root/none'
+	assert_status 127
+	[[ $stderr != *sudoers* ]]
+	fake sudo <<<'echo "sudo: a password is required" >&2; exit 1'
+	code "" 'as_root nginx-vhosts/root/apply'
+	assert_status 1
+	assert_error "sudo: a password is required
+ !     sudo does not let the user dokku run services/root/table, /etc/sudoers.d/dokku was removed or changed: $AGAIN"
+}
+
+@test "nginx: what make install made is named; the file of an app is written again" {
+	local file
+	mkdir -p "$DOKKU_LIB_ROOT/data/nginx-vhosts/web"
+	: >"$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied"
+	make_app web
+	: >"$TEST_HOST/etc/nginx/dokku/web.conf"
+	got "$NGINX"
+	assert_success ""
+	for file in conf.d/dokku.conf dokku-preview.conf; do
+		mv "$TEST_HOST/etc/nginx/$file" "$BATS_TEST_TMPDIR/kept"
+		got "$NGINX"
+		assert_status 0
+		assert_error " !     $TEST_HOST/etc/nginx/$file is missing, without which nginx serves no app once it is restarted: $AGAIN"
+		make_release web 1
+		DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/pre-deploy" web dokku/web:v1
+		assert_refused "$TEST_HOST/etc/nginx/$file is missing, without which nginx serves no app: $AGAIN"
+		mv "$BATS_TEST_TMPDIR/kept" "$TEST_HOST/etc/nginx/$file"
+	done
+	rm "$TEST_HOST/etc/nginx/dokku/web.conf"
+	make_current web 1
+	# As an update that failed leaves it.
+	mv "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied" "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied.new"
+	made_plugins
+	hook proxy subcommands/build-config <<<''
+	got "$NGINX"
+	assert_status 0
+	assert_error " !     web: $TEST_HOST/etc/nginx/dokku/web.conf was removed by somebody: writing it again"
+	assert_steps "subcommands/build-config web"
+}
+
+@test "services: a setting of the kernel is set again by the helper that may" {
+	mkdir -p "$TEST_HOST/proc/sys/net/netfilter"
+	printf '1\n' >"$TEST_HOST/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"
+	fake sudo <<<''
+	got "$PLUGIN_CORE_AVAILABLE_PATH/services/heal"
+	assert_success ""
+	assert_calls ""
+	printf '0\n' >"$TEST_HOST/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/services/heal"
+	assert_status 0
+	assert_error " !     net.netfilter.nf_conntrack_tcp_be_liberal was set to 0: setting it to 1 again"
+	assert_equal "$(printf 'sudo -n %q' "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table")" "$(<"$CALLS")"
+	: >"$CALLS"
+	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/services/heal"
+	assert_success ""
+	assert_calls ""
+}
+
+@test "the watch says what it cannot mend once, and again when it has changed; by hand it is said each time" {
+	made_plugins
+	hook one heal <<<'echo "one is missing" >&2; exit 1'
+	hook two heal <<<'[[ ! -e $WORLD/two ]] || echo "two is missing" >&2'
+	host() { got "$PLUGIN_CORE_AVAILABLE_PATH/services/heal-host" "$@"; }
+	host changes
+	assert_status 0
+	assert_error "one is missing"
+	host changes
+	assert_success ""
+	host
+	assert_error "one is missing"
+	: >"$WORLD/two"
+	host changes
+	assert_error "one is missing
+two is missing"
+	rm "$WORLD/two"
+	host changes
+	assert_error "one is missing"
+}
+
+@test "without links to plugins the program's own are used" {
+	rm -r "$DOKKU_LIB_ROOT/plugins"
+	got env -u PLUGIN_PATH "$DOKKU" version
+	assert_status 0
+	mkdir -p "$DOKKU_LIB_ROOT/data/services"
+	got env -u PLUGIN_PATH "$DOKKU" apps:list
+	assert_status 0
+}

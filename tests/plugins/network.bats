@@ -1,0 +1,145 @@
+#!/usr/bin/env bats
+# network: the Docker network is what make install makes, and is made again where it is not.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins network
+	export STATE="$BATS_TEST_TMPDIR/network"
+	# The engine's network: what the file holds, absent where it is empty. docker changes it.
+	network 10.86.0.0/16
+	fake_engine <<-'BODY'
+		[[ $2 == /networks/dokku ]] || exit 0
+		[[ -z ${ENGINE_DOWN-} ]] || { printf 'the Docker engine does not answer\n' >&2; exit 1; }
+		[[ -s $STATE ]] || { printf '{"message":"network dokku not found"}'; exit 22; }
+		cat "$STATE"
+	BODY
+	fake docker <<-'BODY'
+		case "$1 $2" in
+		"network rm") : >"$STATE" ;;
+		"network create") [[ -z ${POOL_TAKEN-} ]] || { echo "Pool overlaps with other one on this address space" >&2; exit 1; }
+			cp "$STATE.right" "$STATE" ;;
+		esac
+	BODY
+	cp "$STATE" "$STATE.right"
+	CREATE="docker network create --driver bridge --ipv6=false --subnet 10.86.0.0/16 --gateway 10.86.0.1 --ip-range 10.86.192.0/18 --label dokku= --opt com.docker.network.bridge.name=dokku0 dokku"
+}
+
+# network SUBNET [JQ] - the engine has a network with SUBNET, changed by a filter of jq.
+network() {
+	local base=${1%.0.0/16}
+	jq -n --arg subnet "$1" --arg base "$base" '{ Driver: "bridge", EnableIPv6: false, Containers: {},
+		IPAM: { Config: [{ Subnet: $subnet, Gateway: "\($base).0.1", IPRange: "\($base).192.0/18" }] },
+		Options: { "com.docker.network.bridge.name": "dokku0" } } | '"${2-.}" >"$STATE"
+}
+
+heal() { got "$PLUGIN_PATH/network/heal"; }
+
+@test "heal: a network that is as it should be is left alone, and so is one of an older version" {
+	heal
+	assert_success ""
+	network 10.86.0.0/16 '.IPAM.Config[0].IPRange = "10.86.128.0/17"'
+	heal
+	assert_success ""
+	assert_calls ""
+}
+
+@test "heal: one that was removed is made again, as make install makes it" {
+	: >"$STATE"
+	heal
+	assert_status 0
+	assert_output "       Docker network dokku: 10.86.0.0/16"
+	assert_error " !     The Docker network dokku was removed by somebody: making it again"
+	assert_calls "$CREATE"
+}
+
+@test "heal: one that somebody else has made, and nobody uses, is replaced, whatever is different" {
+	differs() {
+		network "${1% *}" "${1##* }"
+		: >"$CALLS"
+		heal
+		assert_status 0 &&
+			assert_error " !     The Docker network dokku was made by somebody else, and no container runs on it: replacing it" &&
+			assert_calls "docker network rm dokku
+$CREATE"
+	}
+	each differs <<-'END'
+		172.20.0.0/16 .
+		10.86.0.0/16 .Options={}
+		10.86.0.0/16 .EnableIPv6=true
+		10.86.0.0/16 .Driver="macvlan"
+		10.86.0.0/16 del(.IPAM.Config[0].IPRange)
+		10.86.0.0/16 .IPAM.Config[0].Gateway="10.86.0.9"
+	END
+}
+
+@test "heal: one on which containers run is not touched, and it is said what to do" {
+	network 172.20.0.0/16 '.Containers = { abc: {}, def: {} }'
+	heal
+	assert_status 1
+	assert_error " !     The Docker network dokku is not the one that dokku made: its subnet is 172.20.0.0/16, not 10.86.0.0/16, or it differs otherwise. Containers run on it: abc, def. Stop them, or disconnect them with: docker network disconnect dokku CONTAINER. Then dokku makes its own."
+	assert_calls ""
+}
+
+@test "heal: an engine that does not answer, or a subnet that is taken, is said, and nothing is made" {
+	ENGINE_DOWN=1 heal
+	assert_refused "the Docker network dokku cannot be looked at: the Docker engine does not answer"
+	assert_calls ""
+	: >"$STATE"
+	POOL_TAKEN=1 heal
+	assert_status 1
+	assert_error_like "*Pool overlaps*could not be created*docker network ls"
+	assert_equal "" "$(<"$STATE")"
+}
+
+@test "heal: without the file that names the subnet it asks for root" {
+	rm "$TEST_HOST/etc/dokku/network"
+	heal
+	assert_refused "$TEST_HOST/etc/dokku/network is missing, which tells our subnet: run sudo dokku plugin:trigger install"
+}
+
+@test "heal: several at once make it once" {
+	local i pids=()
+	: >"$STATE"
+	fake docker <<<'[[ $2 != create ]] || { sleep 0.2; cp "$STATE.right" "$STATE"; }'
+	for i in 1 2 3 4; do
+		"$PLUGIN_PATH/network/heal" >/dev/null 2>&1 &
+		pids+=("$!")
+	done
+	for i in "${pids[@]}"; do
+		wait "$i"
+	done
+	assert_calls "$CREATE"
+}
+
+@test "a container is started on a network that is made first" {
+	made_plugins scheduler-docker-local
+	make_app web
+	make_release web 1 web=0
+	: >"$STATE"
+	got "$PLUGIN_PATH/scheduler-docker-local/scheduler-start" docker-local web 1
+	assert_status 0
+	assert_calls "$CREATE
+engine GET /containers/json?all=true&filters=%7B%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%2C%22com.dokku.container-type%3Ddeploy%22%5D%7D /containers/{}/json"
+}
+
+@test "install: keeps its subnet, adopts its own network where the file is gone, and no one else's" {
+	"$PLUGIN_PATH/network/install"
+	assert_file "$TEST_HOST/etc/dokku/network" 10.86.0.0/16
+	assert_calls ""
+	rm "$TEST_HOST/etc/dokku/network"
+	network 10.91.0.0/16
+	"$PLUGIN_PATH/network/install"
+	assert_file "$TEST_HOST/etc/dokku/network" 10.91.0.0/16
+	assert_calls ""
+	rm "$TEST_HOST/etc/dokku/network"
+	network 172.20.0.0/16 '.Options = {}'
+	fake ip <<<''
+	: >"$CALLS"
+	got "$PLUGIN_PATH/network/install"
+	assert_status 0
+	assert_file "$TEST_HOST/etc/dokku/network" 10.86.0.0/16
+	assert_equal "docker network rm dokku
+$CREATE" "$(grep ^docker "$CALLS")"
+}
