@@ -18,6 +18,8 @@
 
 #define MAX_URL ((size_t)64 << 10)
 #define MAX_SKIPPED ((uint64_t)64 << 10)
+/* CURLE_TOO_LARGE. libcurl knows it from 8.6 on, and the one that is loaded may be newer than our headers. */
+#define CURL_TOO_LARGE 100
 /* How often the process is looked at where no descriptor tells. */
 #define STAT_INTERVAL (20 * UTIL_MS)
 
@@ -640,7 +642,12 @@ curl_end(const struct transfer *t, CURLcode code)
 		return t->refused;
 	if (code == CURLE_COULDNT_CONNECT)
 		return connect_end(t);
-	/* libcurl 7.88 says so of a header line that is too long for it, too. */
+	/*
+	 * Of a header line that is too long for it, or of too many, libcurl 7.88 says that it is out
+	 * of memory. Newer ones have an error of its own for it.
+	 */
+	if ((int)code == CURL_TOO_LARGE)
+		return FETCH_BIG_HEADER;
 	if (code == CURLE_OUT_OF_MEMORY)
 		return t->header_bytes > 0 && !t->headers_done ? FETCH_BIG_HEADER : FETCH_NO_MEMORY;
 	for (size_t i = 0; i < UTIL_COUNT(ends); i++)
