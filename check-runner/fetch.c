@@ -18,7 +18,7 @@
 
 #define MAX_URL ((size_t)64 << 10)
 #define MAX_SKIPPED ((uint64_t)64 << 10)
-/* CURLE_TOO_LARGE. libcurl knows it from 8.6 on, and the one that is loaded may be newer than our headers. */
+/* CURLE_TOO_LARGE of libcurl 8.6. The one that is loaded may be newer than our headers. */
 #define CURL_TOO_LARGE 100
 /* How often the process is looked at where no descriptor tells. */
 #define STAT_INTERVAL (20 * UTIL_MS)
@@ -643,8 +643,8 @@ curl_end(const struct transfer *t, CURLcode code)
 	if (code == CURLE_COULDNT_CONNECT)
 		return connect_end(t);
 	/*
-	 * Of a header line that is too long for it, or of too many, libcurl 7.88 says that it is out
-	 * of memory. Newer ones have an error of its own for it.
+	 * libcurl has this for a header line that is too long and for too many lines. Before 8.6
+	 * it says that it is out of memory.
 	 */
 	if ((int)code == CURL_TOO_LARGE)
 		return FETCH_BIG_HEADER;
