@@ -37,6 +37,8 @@ static char nothing;
 /* curl_global_init starts TLS and SSH whatever its flags say, and curl_global_cleanup ends them. */
 int OPENSSL_init_ssl(uint64_t options, const void *settings);
 void OSSL_LIB_CTX_free(void *context);
+int gnutls_global_init(void);
+void gnutls_global_deinit(void);
 int libssh2_init(int flags);
 void libssh2_exit(void);
 
@@ -61,6 +63,17 @@ void
 OSSL_LIB_CTX_free(void *context)
 {
 	(void)context;
+}
+
+int
+gnutls_global_init(void)
+{
+	return 0;
+}
+
+void
+gnutls_global_deinit(void)
+{
 }
 
 int

@@ -37,6 +37,7 @@ struct transfer {
 	bool https;
 	int64_t started;
 	size_t header_bytes;
+	size_t header_lines;
 	uint64_t skipped;
 	bool headers_done;
 	bool acknowledged; /* … and the server knows that they came */
@@ -305,6 +306,7 @@ take_header(char *line, size_t size, size_t len, void *client)
 {
 	struct transfer *t = client;
 	struct fetch_response *r = t->response;
+	bool is_status_line = len > 5 && memcmp(line, "HTTP/", 5) == 0;
 	size_t n = 0;
 
 	(void)size;
@@ -313,9 +315,13 @@ take_header(char *line, size_t size, size_t len, void *client)
 		t->refused = FETCH_BIG_HEADER;
 		return 0;
 	}
+	if (len > 2 && !is_status_line && ++t->header_lines > FETCH_MAX_HEADER_LINES) {
+		t->refused = FETCH_MANY_HEADERS;
+		return 0;
+	}
 	if (t->headers_done && r->bytes + t->skipped > 0)
 		return len; /* trailers */
-	if (len > 5 && memcmp(line, "HTTP/", 5) == 0) {
+	if (is_status_line) {
 		start_headers(t);
 	} else if (len <= 2 && (line[0] == '\r' || line[0] == '\n')) {
 		long status = 0;
@@ -512,6 +518,7 @@ start_hop(struct transfer *t)
 	start_headers(t);
 	r->status = 0;
 	t->header_bytes = 0;
+	t->header_lines = 0;
 	t->skipped = 0;
 	t->enough = false;
 	if (!buf_addf(&r->url, "%s://%s%s", t->https ? "https" : "http", t->host, t->path) ||
@@ -642,10 +649,7 @@ curl_end(const struct transfer *t, CURLcode code)
 		return t->refused;
 	if (code == CURLE_COULDNT_CONNECT)
 		return connect_end(t);
-	/*
-	 * libcurl has this for a header line that is too long and for too many lines. Before 8.6
-	 * it says that it is out of memory.
-	 */
+	/* A header line that is too long. Before 8.6 libcurl says that it is out of memory. */
 	if ((int)code == CURL_TOO_LARGE)
 		return FETCH_BIG_HEADER;
 	if (code == CURLE_OUT_OF_MEMORY)
