@@ -2,7 +2,7 @@
  * What Debian's libcurl.a refers to and a plain HTTP request never reaches: LDAP, SSH, RTMP,
  * Kerberos, HTTP/2, TLS. Debian has no static library of most of them. Each name stands for a
  * function that ends the program with 5, so that what should not happen is never a pass. The
- * names are libcurl.a's own: rules.mk writes absent.list from its symbol table.
+ * names are libcurl.a's own: rules.mk writes absent.list, all that no archive defines that we link.
  */
 #include "linked.h"
 
@@ -34,8 +34,11 @@ static char nothing;
 #include "absent.list"
 /* clang-format on */
 
-/* curl_global_init starts TLS and SSH whatever its flags say. */
+/* curl_global_init starts TLS and SSH whatever its flags say, and curl_global_cleanup ends them. */
 int OPENSSL_init_ssl(uint64_t options, const void *settings);
+void OSSL_LIB_CTX_free(void *context);
+int gnutls_global_init(void);
+void gnutls_global_deinit(void);
 int libssh2_init(int flags);
 void libssh2_exit(void);
 
@@ -54,6 +57,23 @@ OPENSSL_init_ssl(uint64_t options, const void *settings)
 	(void)options;
 	(void)settings;
 	return 1;
+}
+
+void
+OSSL_LIB_CTX_free(void *context)
+{
+	(void)context;
+}
+
+int
+gnutls_global_init(void)
+{
+	return 0;
+}
+
+void
+gnutls_global_deinit(void)
+{
 }
 
 int

@@ -18,6 +18,8 @@
 
 #define MAX_URL ((size_t)64 << 10)
 #define MAX_SKIPPED ((uint64_t)64 << 10)
+/* CURLE_TOO_LARGE of libcurl 8.6. The one that is loaded may be newer than our headers. */
+#define CURL_TOO_LARGE 100
 /* How often the process is looked at where no descriptor tells. */
 #define STAT_INTERVAL (20 * UTIL_MS)
 
@@ -35,6 +37,7 @@ struct transfer {
 	bool https;
 	int64_t started;
 	size_t header_bytes;
+	size_t header_lines;
 	uint64_t skipped;
 	bool headers_done;
 	bool acknowledged; /* … and the server knows that they came */
@@ -303,6 +306,7 @@ take_header(char *line, size_t size, size_t len, void *client)
 {
 	struct transfer *t = client;
 	struct fetch_response *r = t->response;
+	bool is_status_line = len > 5 && memcmp(line, "HTTP/", 5) == 0;
 	size_t n = 0;
 
 	(void)size;
@@ -311,9 +315,13 @@ take_header(char *line, size_t size, size_t len, void *client)
 		t->refused = FETCH_BIG_HEADER;
 		return 0;
 	}
+	if (len > 2 && !is_status_line && ++t->header_lines > FETCH_MAX_HEADER_LINES) {
+		t->refused = FETCH_MANY_HEADERS;
+		return 0;
+	}
 	if (t->headers_done && r->bytes + t->skipped > 0)
 		return len; /* trailers */
-	if (len > 5 && memcmp(line, "HTTP/", 5) == 0) {
+	if (is_status_line) {
 		start_headers(t);
 	} else if (len <= 2 && (line[0] == '\r' || line[0] == '\n')) {
 		long status = 0;
@@ -510,6 +518,7 @@ start_hop(struct transfer *t)
 	start_headers(t);
 	r->status = 0;
 	t->header_bytes = 0;
+	t->header_lines = 0;
 	t->skipped = 0;
 	t->enough = false;
 	if (!buf_addf(&r->url, "%s://%s%s", t->https ? "https" : "http", t->host, t->path) ||
@@ -640,7 +649,9 @@ curl_end(const struct transfer *t, CURLcode code)
 		return t->refused;
 	if (code == CURLE_COULDNT_CONNECT)
 		return connect_end(t);
-	/* libcurl 7.88 says so of a header line that is too long for it, too. */
+	/* A header line that is too long. Before 8.6 libcurl says that it is out of memory. */
+	if ((int)code == CURL_TOO_LARGE)
+		return FETCH_BIG_HEADER;
 	if (code == CURLE_OUT_OF_MEMORY)
 		return t->header_bytes > 0 && !t->headers_done ? FETCH_BIG_HEADER : FETCH_NO_MEMORY;
 	for (size_t i = 0; i < UTIL_COUNT(ends); i++)

@@ -16,6 +16,8 @@
 
 #define FETCH_SLOTS 8
 #define FETCH_MAX_HEADERS ((size_t)64 << 10)
+/* libcurl 8.9 takes 5,000 at most, and says so as of one that is too long. */
+#define FETCH_MAX_HEADER_LINES 4096
 #define FETCH_MAX_REDIRECTS 10
 
 /* Every way a request can end. */
@@ -23,6 +25,7 @@ enum fetch_end {
 	FETCH_ANSWERED, /* the whole answer, or as much of it as was needed */
 	FETCH_TOO_BIG, /* the body was refused by its taker */
 	FETCH_BIG_HEADER, /* more than FETCH_MAX_HEADERS of response headers */
+	FETCH_MANY_HEADERS, /* more than FETCH_MAX_HEADER_LINES of them */
 	FETCH_ENCODING, /* a body that cannot or may not be decoded */
 	FETCH_CUT, /* the connection ended before the body did */
 	FETCH_REDIRECTS, /* more than FETCH_MAX_REDIRECTS */

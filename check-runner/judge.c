@@ -43,7 +43,8 @@ bool
 response_is_answer(const struct fetch_response *r)
 {
 	return r->status > 0 || r->redirects > 0 || r->end == FETCH_NOT_HTTP ||
-		r->end == FETCH_BIG_HEADER || r->end == FETCH_ENCODING;
+		r->end == FETCH_BIG_HEADER || r->end == FETCH_MANY_HEADERS ||
+		r->end == FETCH_ENCODING;
 }
 
 static bool
@@ -322,6 +323,7 @@ end_broken(const struct judge *j, struct buf *out)
 		[FETCH_ANSWERED] = { VERDICT_INTERNAL, "answered" },
 		[FETCH_TOO_BIG] = { VERDICT_TOO_BIG, "its body is over 8 MiB" },
 		[FETCH_BIG_HEADER] = { VERDICT_TOO_BIG, "more than 64 KiB of response headers" },
+		[FETCH_MANY_HEADERS] = { VERDICT_TOO_BIG, "more than 4096 response headers" },
 		[FETCH_ENCODING] = { VERDICT_BROKEN,
 			"its body is in a coding that was not asked for, or broken" },
 		[FETCH_CUT] = { VERDICT_BROKEN, "the connection ended before its body did" },

@@ -33,6 +33,19 @@ CR_HARD_LDFLAGS = $(eval CR_HARD_LDFLAGS := $(foreach flag,$(CR_LINK_HARDENING),
 
 CR_OBJECTS := $(CR_MODULES:%=$(CR_OUT)/%.o)
 
+# Changes when a library that may be linked in does: after an upgrade of Debian everything is made anew. A
+# package's files keep the time when the package was made, so only their inode's time tells.
+CR_LIBRARIES := $(CR_OUT)/libraries
+CR_WATCHED = $(foreach name,libcurl.a libz.a libpcre2-8.a libc.a libjansson.a libnftnl.a libcurl.so \
+	libc.so,$(shell $(CC) -print-file-name=$(name)))
+
+$(CR_LIBRARIES): always
+	@mkdir -p $(@D)
+	@$(CC) --version >$@.new; stat --dereference --format '%n %s %y %z' $(CR_WATCHED) >>$@.new 2>/dev/null; \
+		cmp --quiet $@.new $@ || mv $@.new $@
+
+.PHONY: always
+
 CR_LINK = $(CC) -O2 $(CR_HARD_CFLAGS) $(CFLAGS) $(CR_HARD_LDFLAGS) $(LDFLAGS)
 
 $(CR_OUT)/check-runner-tls: $(CR_OBJECTS)
@@ -46,17 +59,18 @@ cr_archive = $(shell $(CC) -print-file-name=lib$(1).a)
 CR_ARCHIVES = $(call cr_archive,curl) $(call cr_archive,z) $(call cr_archive,pcre2-8)
 CR_ALONE_OBJECTS := $(filter-out $(CR_OUT)/linked.o,$(CR_OBJECTS))
 
-# What libcurl.a may want from libraries that absent.c stands for, without what it has itself.
-CR_FOREIGN := ASN1 BIO BN CRYPTO DES ENGINE ERR EVP GENERAL_NAMES MD5 OCSP OPENSSL OSSL OpenSSL PEM \
-	PKCS12 RAND RSA SHA256 SSL TLS UI X509 X509V3 d2i i2a i2d i2t \
-	BrotliDecoder GSS gss RTMP ZSTD ber idn2 ldap libssh2 nghttp2 nghttp3 ngtcp2 psl
-CR_EMPTY :=
+# Every name that libcurl.a asks for and nothing that we link in defines, but for those of absent.c. Names
+# that begin with an underscore are the compiler's and the linker's own.
+CR_PRESENT = $(CR_ARCHIVES) $(call cr_archive,c)
 
-$(CR_OUT)/absent.list: $(CR_SRC)/absent.c $(CR_SRC)/rules.mk
-	@mkdir -p $(@D)
-	@nm --undefined-only $(call cr_archive,curl) 2>/dev/null | awk '$$1 == "U" { print $$2 }' | sort -u | \
-		grep -E '^($(subst $(CR_EMPTY) $(CR_EMPTY),|,$(CR_FOREIGN)))' | while read -r name; do \
-			grep -q "^$$name(" $(CR_SRC)/absent.c || echo "ABSENT($$name)"; done >$@ || :
+$(CR_OUT)/absent.list: $(CR_SRC)/absent.c $(CR_LIBRARIES)
+	@nm --defined-only $(CR_PRESENT) 2>/dev/null | awk 'NF == 3 { print $$3 }' >$@.present || :
+	@sed -n 's/^\([A-Za-z]\w*\)(.*/\1/p' $(CR_SRC)/absent.c >>$@.present
+	@grep -qx malloc $@.present || { echo; exit; }; \
+		nm --undefined-only $(call cr_archive,curl) 2>/dev/null | awk ' \
+			FILENAME != "-" { present[$$1]; next } \
+			$$1 == "U" && $$2 !~ /^_/ && !($$2 in present) && !seen[$$2]++ { print "ABSENT(" $$2 ")" } \
+		' $@.present - >$@ || :
 
 # Without it, what wants it does not link, and that is no error.
 $(CR_OUT)/absent.o: $(CR_SRC)/absent.c $(CR_OUT)/absent.list
@@ -82,7 +96,7 @@ $(CR_OUT)/check-runner-libc: $(CR_OUT)/check-runner-tls $(CR_OUT)/absent.o
 $(CR_OUT)/check-runner: $(CR_OUT)/check-runner-libc
 	$(call cr_link_alone,$(filter-out -pie,$(CR_LINK)) -static-pie,$(CR_OUT)/check-runner-libc)
 
-$(CR_OUT)/%.o: $(CR_SRC)/%.c $(CR_SRC)/rules.mk
+$(CR_OUT)/%.o: $(CR_SRC)/%.c $(CR_SRC)/rules.mk $(CR_LIBRARIES)
 	@mkdir -p $(@D)
 	$(CC) $(CR_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CR_LIB_CFLAGS) -MMD -MP \
 		$(CPPFLAGS) $(CFLAGS) -c -o $@ $<

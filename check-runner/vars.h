@@ -10,13 +10,15 @@
 
 #include "buf.h"
 
+struct vars_pair {
+	char *name;
+	char *value;
+	size_t len;
+};
+
 /* A zeroed struct has no variables. It owns all its strings. */
 struct vars {
-	struct vars_pair {
-		char *name;
-		char *value;
-		size_t len;
-	} * pair;
+	struct vars_pair *pair;
 	size_t nr;
 };
 

@@ -9,7 +9,7 @@ PLUGIN_CC = $(CC) $(PLUGIN_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CPPFLAGS) $(C
 plugin-programs: $(PLUGIN_PROGRAMS)
 
 # Static: a start costs a third.
-$(PLUGIN_OUT)/helper: plugins/common/programs/helper.c plugins/rules.mk
+$(PLUGIN_OUT)/helper: plugins/common/programs/helper.c plugins/rules.mk $(CR_LIBRARIES)
 	@mkdir -p $(@D)
 	$(PLUGIN_CC) $(filter-out -fPIE,$(LDFLAGS)) -static -o $@ $<
 
@@ -28,7 +28,7 @@ $(PLUGIN_OUT)/engine: plugins/common/programs/engine.c $(CR_OUT)/check-runner pl
 
 PLUGIN_NFTNL = $(or $(wildcard $(shell $(CC) -print-file-name=libnftnl.a)),-lnftnl)
 
-$(PLUGIN_OUT)/map: plugins/services/map.c plugins/rules.mk
+$(PLUGIN_OUT)/map: plugins/services/map.c plugins/rules.mk $(CR_LIBRARIES)
 	@mkdir -p $(@D)
 	$(PLUGIN_CC) $(CR_HARD_LDFLAGS) $(LDFLAGS) -o $@ $< $(PLUGIN_NFTNL) -lmnl $(LDLIBS)
 

@@ -8,12 +8,15 @@ bats_require_minimum_version 1.5.0
 # A cache of our own, so that clean and what is killed half-way concern no other world. Only the
 # base and the packages are shared: the folder is on their file system, and holds links to them.
 setup_file() {
-	local base real=${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}
+	local base suite real=${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}
 	((EUID == 0)) || skip "needs root"
+	# The default, whatever whoever runs the tests has set.
+	unset DOKKU_TEST_SUITE
 	base=$("$BATS_TEST_DIRNAME/world" base)
+	suite=$("$BATS_TEST_DIRNAME/world" base --suite trixie)
 	export DOKKU_TEST_CACHE=$real/bats-$$ A=bats-$$-a B=bats-$$-b
 	mkdir -p "$DOKKU_TEST_CACHE" "$real/archives"
-	ln -s "$base" "$DOKKU_TEST_CACHE/"
+	ln -s "$base" "$suite" "$DOKKU_TEST_CACHE/"
 	cp -al "$real/archives" "$DOKKU_TEST_CACHE/"
 }
 
@@ -129,7 +132,7 @@ ask() {
 	[[ ${#lines[@]} -eq 1 ]]
 	world run "$A" -- test -e /root/mark
 	run -0 world list
-	[[ $output == "$A"$'\tup\t'*$'\tbase' ]]
+	[[ $output == "$A"$'\tup\t'*$'\tbase\tbookworm' ]]
 	run ! assert_no_trace
 	world down "$A"
 	assert_no_trace
@@ -236,7 +239,7 @@ ask() {
 	world up "$A"
 	world run "$A" -- sh -c 'echo kept >/root/file; echo gone >/run/file; echo kept >/var/lib/docker/file'
 	world stop "$A"
-	[[ $(world list) == "$A"$'\tstopped\t-\tbase' ]]
+	[[ $(world list) == "$A"$'\tstopped\t-\tbase\tbookworm' ]]
 	run -111 world run "$A" -- true
 	run -1 world ip "$A"
 	world up "$A"
@@ -279,6 +282,47 @@ ask() {
 	[[ $output == "world: no such layer: no-such-layer" ]]
 }
 
+@test "suite: another release, and every layer and world says on which it stands" {
+	world up "$A" --suite trixie
+	run -0 world run "$A" -- bash -euc '. /etc/os-release; echo "$VERSION_ID"; awk "{ print \$3 }" /etc/apt/sources.list | sort -u'
+	[[ $output == $'13\ntrixie\ntrixie-security\ntrixie-updates' ]]
+	run -0 world list
+	[[ $output == "$A"$'\tup\t'*$'\tbase\ttrixie' ]]
+	run -1 world up "$A" --from base --suite bookworm
+	[[ $output == "world: $A stands on trixie, not bookworm: take it down first" ]]
+	world up "$A"
+	world save "$A" thirteen
+	run -1 world up "$B" --suite bookworm --from thirteen
+	[[ $output == "world: the layer thirteen stands on trixie, not bookworm" ]]
+	world up "$B" --from thirteen
+	run -0 world run "$B" -- sed -n 's/^VERSION_ID=//p' /etc/os-release
+	[[ $output == '"13"' ]]
+	for words in "up $A --suite" "up $A --suite ../x" "up $A --suite trixie extra" "base --suite" "base trixie"; do
+		# shellcheck disable=SC2086 # words
+		run -100 world $words
+	done
+}
+
+# made_with APT-GET - prints what a base of trixie is debootstrapped with where apt-get does that.
+made_with() {
+	local bin=$BATS_TEST_TMPDIR/bin
+	mkdir -p "$bin"
+	printf '#!/bin/bash\n%s\n' "$1" >"$bin/apt-get"
+	printf '#!/bin/sh\necho "$*" >%s\nexit 1\n' "$bin/arguments" >"$bin/debootstrap"
+	chmod +x "$bin"/*
+	DOKKU_TEST_CACHE=$BATS_TEST_TMPDIR/cache PATH=$bin:$PATH run -1 world base --suite trixie
+	sed -e 's/.* trixie /trixie /' -e "s|$BATS_TEST_TMPDIR/cache/base-trixie-[0-9a-f]*.new|DIR|" "$bin/arguments"
+}
+
+@test "suite: the mirror is the host's own, of whatever release; without one debootstrap takes its own" {
+	local indexes='http://m.example/debian-security bookworm-security main\nhttp://m.example/debian bookworm main'
+	[[ $(made_with "[[ \$* != *indextargets* ]] || printf '$indexes\n'") == 'trixie DIR http://m.example/debian' ]]
+	# Nothing was downloaded yet, so that apt does not know whose the sources are.
+	[[ $(made_with "[[ \$* != *Lists=*indextargets* ]] || printf '$indexes\n'") == 'trixie DIR http://m.example/debian' ]]
+	[[ $(made_with 'exit 100') == 'trixie DIR' ]]
+	run -1 grep -E 'https?://[a-z]' "$BATS_TEST_DIRNAME/world"
+}
+
 @test "up killed half-way: the next one works, and nothing stays" {
 	local step pid dir=$DOKKU_TEST_CACHE/worlds
 	for step in "test -e $dir/.$A.new" "test -e $dir/$A/cgroups" "test -e $dir/$A/alive" \
@@ -306,7 +350,7 @@ ask() {
 	chmod +x "$BATS_TEST_TMPDIR/bin/nft"
 	PATH=$BATS_TEST_TMPDIR/bin:$PATH run -1 world up "$A"
 	[[ $output == *"no nft today"* ]]
-	[[ $(world list) == "$A"$'\tstopped\t-\tbase' ]]
+	[[ $(world list) == "$A"$'\tstopped\t-\tbase\tbookworm' ]]
 	rm -r "$DOKKU_TEST_CACHE/worlds/$A"
 	assert_no_trace
 }

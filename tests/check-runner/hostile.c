@@ -315,6 +315,19 @@ do_header_flood(struct request *r)
 		;
 }
 
+/* As many header lines as the query says, none of them long. */
+static void
+do_header_many(struct request *r)
+{
+	long left = strtol(r->query, NULL, 10);
+
+	if (!say(r->fd, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n"))
+		return;
+	while (--left > 0 && say(r->fd, "a:b\r\n"))
+		;
+	(void)say(r->fd, "\r\nneedle");
+}
+
 static void
 do_header_long(struct request *r)
 {
@@ -706,6 +719,7 @@ static const struct {
 	{ "/endless-found", do_endless_found },
 	{ "/endless-drip", do_endless_drip },
 	{ "/header-flood", do_header_flood },
+	{ "/header-many", do_header_many },
 	{ "/header-long", do_header_long },
 	{ "/interim-flood", do_interim_flood },
 	{ "/interim", do_interim },

@@ -148,6 +148,7 @@ static const struct {
 } broken[] = {
 	{ FETCH_TOO_BIG, 200, VERDICT_TOO_BIG, "200, but its body is over 8 MiB" },
 	{ FETCH_BIG_HEADER, 0, VERDICT_TOO_BIG, "more than 64 KiB of response headers" },
+	{ FETCH_MANY_HEADERS, 0, VERDICT_TOO_BIG, "more than 4096 response headers" },
 	{ FETCH_ENCODING, 0, VERDICT_BROKEN,
 		"its body is in a coding that was not asked for, or broken" },
 	{ FETCH_CUT, 200, VERDICT_BROKEN, "200, but the connection ended before its body did" },

@@ -17,7 +17,7 @@ BATS_TEST_DIRNAME=$hosts_dir
 # where it is missing. The options choose another base, such as --suite trixie.
 packages_layer() {
 	local key maker
-	key=$(printf '%s\n' "${@:2}" | cat - "$top/plugins/common/dependencies" | sha256sum)
+	key=$(printf '%s\n' "${@:2}" ${DOKKU_TEST_SUITE:+"$DOKKU_TEST_SUITE"} | cat - "$top/plugins/common/dependencies" "$top/plugins/common/lib/packages" | sha256sum)
 	printf -v "$1" 'packages-%s' "${key:0:10}"
 	(
 		exec 9>"${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}/locks/${!1}"
