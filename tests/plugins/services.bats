@@ -500,7 +500,7 @@ $reuse = 1"
 		assert_equal "1 1" "$(in_kernel "$liberal") $(in_kernel "$reuse")"
 	done
 	fake userdel nginx </dev/null
-	got "$PLUGIN_CORE_AVAILABLE_PATH/common/uninstall" "$BATS_TEST_TMPDIR/prefix"
+	got env --unset=PLUGIN_CORE_AVAILABLE_PATH "$PLUGIN_CORE_AVAILABLE_PATH/common/uninstall" "$BATS_TEST_TMPDIR/prefix"
 	assert_status 0
 	assert_equal "0 2" "$(in_kernel "$liberal") $(in_kernel "$reuse")"
 	assert_absent "$file"
