@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Ordinary traffic, for a minute or so, with so few ports that each is used again within seconds: nothing is
-# lost, nothing comes from a release that was replaced, and many slow requests hold up nobody.
+# Ordinary traffic, with so few ports that each is used again within seconds. Nothing is lost, nothing
+# comes from a release that was replaced, and many slow requests hold up nobody.
 # tests/sustained is the long form.
 # shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
 # shellcheck disable=SC2016 # for the shell in the world
@@ -49,19 +49,19 @@ busy() {
 	load_end "busy-$1"
 }
 
-@test "an app that leaves closing to nginx does not use up the ports, nor meets a port its old container" {
-	busy last --url https://last.localhost/ --connect "$address:443" --expect-app last --mode get=10@10 \
-		--marks "$BATS_FILE_TMPDIR/marks"
+@test "an app that leaves closing to nginx loses nothing when ports run short, nor is it stale" {
+	busy last --url https://last.localhost/ --connect "$address:443" --expect-app last \
+		--mode get=10@10 --marks "$BATS_FILE_TMPDIR/marks"
 }
 
 @test "nor does one that resets its connections" {
 	busy reset
 }
 
-# block_syns RELEASE - the container of the app last that runs now answers no new connection any more.
+# block_syns - the container of the app last that runs now answers no new connection any more.
 block_syns() {
-	in_world bash -c 'nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" "$(cat /home/dokku/last/CONTAINER.web.1)")" \
-		nft -f - <<<"table ip t {
+	in_world bash -c 'container=$(cat /home/dokku/last/CONTAINER.web.1)
+		nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" "$container")" nft -f - <<<"table ip t {
 		chain c {
 			type filter hook input priority 0
 			tcp flags & (syn | ack) == syn drop
@@ -69,7 +69,7 @@ block_syns() {
 		}"'
 }
 
-@test "a version that answers no SYN gets none after the next deploy, though its connections are not closed" {
+@test "a version that answers no SYN gets none after the next deploy" {
 	local i
 	load_begin websocket last --mode ws=1
 	ports 40000 40299
@@ -92,15 +92,16 @@ block_syns() {
 @test "2,000 slow requests at once are all answered, and a neighbour does not notice" {
 	local p99 slow
 	ports 32768 60999
-	"$top/build/tests/load/load" --url 'http://last.localhost/slow?ms=5000' --connect "$address:80" --mode get=2000 --expect-app last \
-		--requests 4000 --json "$BATS_FILE_TMPDIR/slow.json" >"$BATS_FILE_TMPDIR/slow.txt" 3>&- &
+	"$top/build/tests/load/load" --url 'http://last.localhost/slow?ms=5000' --connect "$address:80" \
+		--mode get=2000 --expect-app last --requests 4000 --json "$BATS_FILE_TMPDIR/slow.json" \
+		>"$BATS_FILE_TMPDIR/slow.txt" 3>&- &
 	slow=$!
 	sleep 1
 	load_begin fast neighbour --mode get=8@20
 	sleep 6
 	load_end fast
 	wait "$slow" || { cat "$BATS_FILE_TMPDIR/slow.txt" && return 1; }
-	[[ $(jq .failed "$BATS_FILE_TMPDIR/slow.json") -eq 0 && $(jq .requests "$BATS_FILE_TMPDIR/slow.json") -ge 4000 ]]
+	jq --exit-status '.failed == 0 and .requests >= 4000' "$BATS_FILE_TMPDIR/slow.json"
 	p99=$(jq '.targets[0].modes[0].latency_us.p99' "$BATS_FILE_TMPDIR/fast.json")
 	[[ $p99 -lt 1000000 ]]
 }

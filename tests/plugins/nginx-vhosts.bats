@@ -503,12 +503,13 @@ events {
 http { include /etc/nginx/conf.d/*.conf; }'
 
 @test "connections: Debian's number is raised, said with its price, and given back" {
-	local conf=$TEST_HOST/etc/nginx/nginx.conf limits=$TEST_HOST/etc/nginx/modules-enabled/60-dokku-files.conf
+	local conf=$TEST_HOST/etc/nginx/nginx.conf limits
+	limits=$TEST_HOST/etc/nginx/modules-enabled/60-dokku-files.conf
 	printf '%s\n' "$STOCK" >"$conf"
 	chmod 640 "$conf"
 	connections raise
-	assert_success "-----> nginx may have 8192 connections per worker instead of 768, a request takes two: $conf
------>   3 MB of memory more for each worker; make uninstall takes it back"
+	assert_success "-----> nginx may have 8192 connections per worker instead of 768, a request takes two
+       $conf; 3 MB more for each worker; make uninstall takes it back"
 	assert_file "$conf" "${STOCK/768;/8192; # dokku: was 768}"
 	assert_equal 640 "$(stat --format %a "$conf")"
 	grep -qx 'worker_rlimit_nofile [1-9][0-9]*;' "$limits"
@@ -553,7 +554,7 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	printf '%s\n' "$STOCK" >"$conf"
 	REFUSED=8192 connections raise
 	assert_status 0
-	[[ $output == *"nginx may have 768 connections per worker"*"of $conf"* ]]
+	[[ $output == *"nginx may have 768 connections per worker"*"events of $conf"* ]]
 	assert_file "$conf" "$STOCK"
 	assert_equal "nginx.conf" "$(cd "$TEST_HOST/etc/nginx" && ls -d nginx.conf*)"
 	connections raise
@@ -563,7 +564,7 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	assert_file "$conf" "${STOCK/768/4096}"
 }
 
-@test "connections: a running nginx gets the files at once, its workers too; the administrator's own limit stays" {
+@test "connections: a running nginx gets the files at once; the administrator's own limit stays" {
 	local conf=$TEST_HOST/etc/nginx/nginx.conf pid hard
 	hard=$(ulimit -Hn)
 	[[ $hard != unlimited && $hard -lt 65536 ]] || hard=65536
