@@ -584,6 +584,7 @@ http { include /etc/nginx/conf.d/*.conf; }'
 		[[ $(prlimit --pid "$pid" --nofile --noheadings --raw --output SOFT) -ge $hard ]]
 	done
 	assert_absent "$TEST_HOST/etc/nginx/modules-enabled/60-dokku-files.conf"
+	[[ $output == *"worker_rlimit_nofile 5000 in nginx's config allows fewer connections"* ]]
 	kill $(<"/proc/$NGINX/task/$NGINX/children")
 }
 
