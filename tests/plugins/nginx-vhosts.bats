@@ -527,13 +527,13 @@ http { include /etc/nginx/conf.d/*.conf; }'
 @test "connections: whatever the administrator has made of that line" {
 	local conf=$TEST_HOST/etc/nginx/nginx.conf before after
 	while IFS='|' read -r before after; do
-		printf "$before\n" >"$conf"
+		printf '%b\n' "$before" >"$conf"
 		connections raise
 		assert_status 0
-		assert_file "$conf" "$(printf "$after")"
+		assert_file "$conf" "$(printf %b "$after")"
 		connections restore
 		assert_status 0
-		assert_file "$conf" "$(printf "$before")"
+		assert_file "$conf" "$(printf %b "$before")"
 	done <<-'TABLE'
 		events { worker_connections 1024; }|events { worker_connections 8192; }
 		events{worker_connections  512 ;}|events{worker_connections  8192 ;}
@@ -569,8 +569,9 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	hard=$(ulimit -Hn)
 	[[ $hard != unlimited && $hard -lt 65536 ]] || hard=65536
 	kill "$NGINX"
-	cp "$(type -P bash)" "$BATS_TEST_TMPDIR/nginx"
-	(ulimit -Sn 256 && exec "$BATS_TEST_TMPDIR/nginx" -c 'sleep 300 & wait') 3>&- &
+	mkdir "$BATS_TEST_TMPDIR/shell"
+	cp "$(type -P bash)" "$BATS_TEST_TMPDIR/shell/nginx"
+	(ulimit -Sn 256 && exec "$BATS_TEST_TMPDIR/shell/nginx" -c 'sleep 300 & wait') 3>&- &
 	NGINX=$!
 	printf '%s\n' "$NGINX" >"$TEST_HOST/run/nginx.pid"
 	for _ in {1..500}; do
@@ -585,7 +586,7 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	done
 	assert_absent "$TEST_HOST/etc/nginx/modules-enabled/60-dokku-files.conf"
 	[[ $output == *"worker_rlimit_nofile 5000 in nginx's config allows fewer connections"* ]]
-	kill $(<"/proc/$NGINX/task/$NGINX/children")
+	pkill -P "$NGINX"
 }
 
 @test "install: our server's file has a name that no app has, and is not reloaded for that" {
