@@ -1,4 +1,5 @@
-# make; sudo make install, demo, test, prove, survive, torture, wrong-app; make check, bench, fuzz, coverage.
+# make; sudo make install, demo, test, prove, prove-sustained, survive, torture, wrong-app, bench-sustained; make check,
+# bench, fuzz, coverage.
 
 PREFIX = /usr/local
 VERSION := $(shell env -u GIT_DIR -u GIT_WORK_TREE git describe --tags --always --dirty 2>/dev/null || echo 0.1)

@@ -8,7 +8,13 @@ prove:
 prove-contrast:
 	@DEPLOYS=40 tests/prove --contrast
 
+prove-sustained:
+	@tests/sustained
+
+bench-sustained:
+	@tests/sustained --full
+
 bench-switch:
 	@tests/bench/switch
 
-.PHONY: prove prove-contrast bench-switch
+.PHONY: prove prove-contrast prove-sustained bench-sustained bench-switch

@@ -120,6 +120,26 @@ status_of() {
 	wait "${servers[1]}"
 }
 
+# ask_last - on a connection that is to be the last: what is read until its end, for a second at most; that status.
+ask_last() {
+	timeout 1 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
+		printf "GET /status/200 HTTP/1.1\r\nConnection: close\r\n\r\n" >&3
+		cat <&3' bash "$port"
+}
+
+@test "CLOSE says who closes first, or that nobody does" {
+	web
+	run -0 ask_last
+	[[ $output == *"as you asked" ]]
+	web CLOSE=last
+	run -124 ask_last
+	[[ $output == *"as you asked" ]]
+	web CLOSE=reset
+	run -1 ask_last
+	[[ $output == *"Connection reset by peer" ]]
+	CLOSE=never PORT=$(free_port) run -2 "$build/apps/web" /nowhere
+}
+
 @test "IGNORE_TERM ignores it" {
 	web IGNORE_TERM=1
 	kill "${servers[0]}"

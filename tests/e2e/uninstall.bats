@@ -14,6 +14,9 @@ setup_file() {
 	run in_world bash -c 'type -P dokku check-runner; ls /usr/local/lib/dokku /etc/sudoers.d/dokku /etc/nginx/conf.d/dokku.conf'
 	[[ $output != */usr/local/bin/* ]]
 	in_world nginx -t -q
+	# What belongs to others is as it was.
+	[[ -z $(in_world dpkg --verify nginx-common) ]]
+	[[ $(in_world sysctl --values net.ipv4.tcp_tw_reuse net.netfilter.nf_conntrack_tcp_be_liberal) == $'2\n0' ]]
 	[[ $(in_world docker ps --quiet --filter label=com.dokku.app-name=kept | wc -l) -eq 1 ]]
 	timeout 300 "$top/tests/world" run "$world" -- make -C /root/dokku install </dev/null
 	await 10 assert_serves kept v1

@@ -14,6 +14,7 @@ setup() {
 		tree=$TEST_HOST/etc/nginx/dokku
 		case $* in
 		-v) printf 'nginx version: nginx/%s\n' "${NGINX_VERSION:-1.22.1}" >&2 ;;
+		-T) printf '# configuration file x:\nworker_connections 8192;\n' ;;
 		*-t*) ! grep -qs BAD "${CANDIDATE:-/dev/null}" || { printf 'nginx: [emerg] unknown directive "BAD" in x:1\n' >&2; exit 1; } ;;
 		*reload* | '')
 			[[ -n $* || ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"
@@ -481,6 +482,113 @@ domain generation.dokku.invalid"
 	assert_refused "nginx: not a host name"
 }
 
+# connections raise|restore - of an nginx that reads nginx.conf, and refuses what has BAD in it.
+connections() {
+	# shellcheck disable=SC2016 # for the fake
+	fake nginx <<<'file=$TEST_HOST/etc/nginx/nginx.conf
+		case $* in
+		-T) printf "# configuration file %s:\n" "$file"; cat "$file" ;;
+		*-t*) ! grep -qs -e "${REFUSED-BAD}" "$file" ;;
+		esac'
+	mkdir -p "$TEST_HOST/etc/nginx/modules-enabled"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/connections" "$@"
+}
+
+readonly STOCK='include /etc/nginx/modules-enabled/*.conf;
+
+events {
+	worker_connections 768;
+	# multi_accept on;
+}
+http { include /etc/nginx/conf.d/*.conf; }'
+
+@test "connections: Debian's number is raised, said with its price, and given back" {
+	local conf=$TEST_HOST/etc/nginx/nginx.conf limits
+	limits=$TEST_HOST/etc/nginx/modules-enabled/60-dokku-files.conf
+	printf '%s\n' "$STOCK" >"$conf"
+	chmod 640 "$conf"
+	connections raise
+	assert_success "-----> nginx may have 8192 connections per worker instead of 768, a request takes two
+       $conf; 3 MB more for each worker; make uninstall takes it back"
+	assert_file "$conf" "${STOCK/768;/8192; # dokku: was 768}"
+	assert_equal 640 "$(stat --format %a "$conf")"
+	grep -qx 'worker_rlimit_nofile [1-9][0-9]*;' "$limits"
+	connections raise
+	assert_success ""
+	assert_file "$conf" "${STOCK/768;/8192; # dokku: was 768}"
+	connections restore
+	assert_success ""
+	assert_file "$conf" "$STOCK"
+	assert_absent "$limits"
+	assert_absent "$TEST_HOST/etc/dokku/nginx-connections"
+	assert_equal "nginx.conf" "$(cd "$TEST_HOST/etc/nginx" && ls -d nginx.conf*)"
+}
+
+@test "connections: whatever the administrator has made of that line" {
+	local conf=$TEST_HOST/etc/nginx/nginx.conf before after
+	while IFS='|' read -r before after; do
+		printf '%b\n' "$before" >"$conf"
+		connections raise
+		assert_status 0
+		assert_file "$conf" "$(printf %b "$after")"
+		connections restore
+		assert_status 0
+		assert_file "$conf" "$(printf %b "$before")"
+	done <<-'TABLE'
+		events { worker_connections 1024; }|events { worker_connections 8192; }
+		events{worker_connections  512 ;}|events{worker_connections  8192 ;}
+		events {\n\tuse epoll;\n}|events {\n\tworker_connections 8192; # dokku: was not set\n\tuse epoll;\n}
+		events {\n\tworker_connections 8192;\n}|events {\n\tworker_connections 8192;\n}
+		events {\n\tworker_connections 20000;\n}|events {\n\tworker_connections 20000;\n}
+		#worker_connections 768;\nevents {\n\tworker_connections 768; # mine\n}|#worker_connections 768;\nevents {\n\tworker_connections 8192; # mine\n}
+	TABLE
+}
+
+@test "connections: what cannot be changed is named; what somebody has changed since stays" {
+	local conf=$TEST_HOST/etc/nginx/nginx.conf
+	printf 'events { }\n' >"$conf"
+	connections raise
+	assert_status 0
+	[[ $output == *'write "worker_connections 8192;" into the block events of nginx.conf'* ]]
+	assert_file "$conf" 'events { }'
+	printf '%s\n' "$STOCK" >"$conf"
+	REFUSED=8192 connections raise
+	assert_status 0
+	[[ $output == *"nginx may have 768 connections per worker"*"events of $conf"* ]]
+	assert_file "$conf" "$STOCK"
+	assert_equal "nginx.conf" "$(cd "$TEST_HOST/etc/nginx" && ls -d nginx.conf*)"
+	connections raise
+	printf '%s\n' "${STOCK/768/4096}" >"$conf"
+	connections restore
+	assert_success ""
+	assert_file "$conf" "${STOCK/768/4096}"
+}
+
+@test "connections: a running nginx gets the files at once; the administrator's own limit stays" {
+	local conf=$TEST_HOST/etc/nginx/nginx.conf pid hard
+	hard=$(ulimit -Hn)
+	[[ $hard != unlimited && $hard -lt 65536 ]] || hard=65536
+	kill "$NGINX"
+	mkdir "$BATS_TEST_TMPDIR/shell"
+	cp "$(type -P bash)" "$BATS_TEST_TMPDIR/shell/nginx"
+	(ulimit -Sn 256 && exec "$BATS_TEST_TMPDIR/shell/nginx" -c 'sleep 300 & wait') 3>&- &
+	NGINX=$!
+	printf '%s\n' "$NGINX" >"$TEST_HOST/run/nginx.pid"
+	for _ in {1..500}; do
+		[[ -z $(<"/proc/$NGINX/task/$NGINX/children") ]] || break
+		sleep 0.01
+	done
+	printf 'worker_rlimit_nofile 5000;\n%s\n' "$STOCK" >"$conf"
+	connections raise
+	assert_status 0
+	for pid in "$NGINX" $(<"/proc/$NGINX/task/$NGINX/children"); do
+		[[ $(prlimit --pid "$pid" --nofile --noheadings --raw --output SOFT) -ge $hard ]]
+	done
+	assert_absent "$TEST_HOST/etc/nginx/modules-enabled/60-dokku-files.conf"
+	[[ $output == *"worker_rlimit_nofile 5000 in nginx's config allows fewer connections"* ]]
+	pkill -P "$NGINX"
+}
+
 @test "install: our server's file has a name that no app has, and is not reloaded for that" {
 	[[ $EUID -eq 0 ]] || skip "as root only"
 	fake dpkg </dev/null
@@ -512,7 +620,7 @@ domain generation.dokku.invalid"
 	rm "$BIN/install"
 	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled} "$TEST_HOST"/{run,etc}/systemd/system
 	apply "$FACTS"
-	fake nginx <<<'[[ $* != *-t* || $(ulimit -Sn) -gt 256 ]] || { echo "nginx: [emerg] too many" >&2; exit 1; }; [[ $* != -v ]] || echo nginx version: nginx/1.22.1 >&2'
+	fake nginx <<<'[[ $* != *-t* || $(ulimit -Sn) -gt 256 ]] || { echo "nginx: [emerg] too many" >&2; exit 1; }; [[ $* != -v ]] || echo nginx version: nginx/1.22.1 >&2; [[ $* != -T ]] || printf "# configuration file x:\nworker_connections 8192;\n"'
 	(
 		ulimit -Sn 256
 		got "$PLUGIN_PATH/nginx-vhosts/install"

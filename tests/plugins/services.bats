@@ -366,14 +366,18 @@ type ipv4_addr . inet_service : ipv4_addr . inet_service
 map shares {
 typeof ip daddr . tcp dport . numgen random mod 12 : ip daddr . tcp dport
 }
-ct timeout brief {
+ct timeout forget {
 protocol tcp
 l3proto ip
-policy = { last_ack: 3, close: 3, time_wait: 3 }
+policy = { syn_sent: 1, last_ack: 3, close: 0, time_wait: 3 }
 }
-chain timeouts {
+chain timeouts_output {
 type filter hook output priority -150
-ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } ct state new ct timeout set "brief"
+ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } ct state new ct timeout set "forget"
+}
+chain timeouts_prerouting {
+type filter hook prerouting priority -150
+ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } ct state new ct timeout set "forget"
 }
 chain output {
 type nat hook output priority -100
@@ -484,6 +488,89 @@ chain $RULES {
 	assert_success ""
 	assert_equal "" "$(nft list table ip dokku | grep -F 10.86.)"
 	nft list chain ip dokku strangers_forward | grep -qF 'ip daddr != 10.87.0.0/16 return'
+}
+
+@test "root/table: a table that remembers reset connections is renewed, and keeps its elements" {
+	nft -f - <<<'table ip dokku {
+		map services { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 10.86.0.9 . 80 : 10.86.128.9 . 5000 }; }
+		map shares { typeof ip daddr . tcp dport . numgen random mod 12 : ip daddr . tcp dport
+		}
+		ct timeout brief { protocol tcp; l3proto ip; policy = { last_ack: 3, close: 3, time_wait: 3 }
+		}
+		chain timeouts { type filter hook output priority -150; ct state new ct timeout set "brief"
+		}
+	}'
+	told_nft
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
+	assert_success ""
+	assert_file "$CALLS.nft" "flush table ip dokku
+delete ct timeout ip dokku brief
+$TABLE"
+	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
+	[[ $(nft list table ip dokku) != *'"brief"'* ]]
+	rm "$CALLS.nft"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
+	assert_success ""
+	assert_absent "$CALLS.nft"
+}
+
+# fake_kernel KEY VALUE… - what sysctl tells of the kernel, and changes.
+fake_kernel() {
+	printf '%s %s\n' "$@" >"$BATS_TEST_TMPDIR/kernel"
+	# shellcheck disable=SC2016
+	fake sysctl <<<'file=$BATS_TEST_TMPDIR/kernel
+		case $1 in
+		--values) grep -q "^$2 " "$file" && sed -n "s/^$2 //p" "$file" ;;
+		--quiet) [[ ${READ_ONLY-} != "${3%=*}" ]] && sed -i "s/^${3%=*} .*/${3%=*} ${3#*=}/" "$file" ;;
+		esac'
+}
+
+in_kernel() { sed -n "s/^$1 //p" "$BATS_TEST_TMPDIR/kernel"; }
+
+install_services() {
+	# shellcheck disable=SC2016 # for the fake
+	fake nft <<<'exec nsenter --target "$KERNEL" --net -- /usr/sbin/nft "$@"'
+	fake chgrp setcap chmod docker </dev/null
+	mkdir -p "$TEST_HOST/etc/sysctl.d"
+	got "$PLUGIN_PATH/services/install"
+}
+
+@test "install: the kernel's settings hold after a boot too, and uninstall goes back to what was" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	local file=$TEST_HOST/etc/sysctl.d/60-dokku.conf liberal=net.netfilter.nf_conntrack_tcp_be_liberal reuse=net.ipv4.tcp_tw_reuse
+	fake_kernel "$liberal" 0 "$reuse" 2 net.ipv4.tcp_timestamps 1
+	# The second time, what was there before the first one still stands.
+	for _ in 1 2; do
+		install_services
+		assert_success ""
+		assert_file "$file" "# Installed by dokku: plugins/services/install says why.
+# was $liberal = 0
+$liberal = 1
+# was $reuse = 2
+$reuse = 1"
+		assert_equal "1 1" "$(in_kernel "$liberal") $(in_kernel "$reuse")"
+	done
+	fake userdel nginx </dev/null
+	got env --unset=PLUGIN_CORE_AVAILABLE_PATH "$PLUGIN_CORE_AVAILABLE_PATH/common/uninstall" "$BATS_TEST_TMPDIR/prefix"
+	assert_status 0
+	assert_equal "0 2" "$(in_kernel "$liberal") $(in_kernel "$reuse")"
+	assert_absent "$file"
+}
+
+@test "install: an older version's file of settings, one that the kernel refuses, and no timestamps" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	local file=$TEST_HOST/etc/sysctl.d/60-dokku.conf liberal=net.netfilter.nf_conntrack_tcp_be_liberal reuse=net.ipv4.tcp_tw_reuse
+	mkdir -p "$TEST_HOST/etc/sysctl.d"
+	printf '# Installed by dokku: plugins/services/install says why.\n%s = 1\n' "$liberal" >"$file"
+	fake_kernel "$liberal" 1 "$reuse" 0 net.ipv4.tcp_timestamps 0
+	READ_ONLY=$reuse install_services
+	assert_status 0
+	[[ $output == *"$reuse could not be set to 1: more than 235 requests a second to one app may fail"* ]]
+	[[ $output == *"net.ipv4.tcp_timestamps is 0, so tcp_tw_reuse has no effect"* ]]
+	[[ $(<"$file") == *"# was $liberal = 0
+$liberal = 1
+# was $reuse = 0
+$reuse = 1" ]]
 }
 
 @test "root/table: a kernel without timeouts of a connection's own does without" {

@@ -69,6 +69,23 @@ append_header(char *out, size_t size, const char *name, const char *value)
 			*p = '?';
 }
 
+static bool
+read_closing(enum closing *out)
+{
+	static const char *const words[] = {
+		[CLOSE_FIRST] = "first", [CLOSE_LAST] = "last", [CLOSE_RESET] = "reset"
+	};
+	const char *word = text_of("CLOSE", words[CLOSE_FIRST]);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(word, words[i]) == 0) {
+			*out = (enum closing)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 const char *
 config_read(struct config *c, const char *dir)
 {
@@ -106,6 +123,8 @@ config_read(struct config *c, const char *dir)
 		if (value != NULL && !parse_unsigned(value, numbers[i].max, numbers[i].out))
 			return numbers[i].name;
 	}
+	if (!read_closing(&c->closing))
+		return "CLOSE";
 	c->port = (uint16_t)port;
 	c->mail_port = (uint16_t)mail_port;
 	c->exit_code = (int)code;

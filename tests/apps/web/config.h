@@ -5,6 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How a connection ends after its last answer. */
+enum closing {
+	CLOSE_FIRST, /* we close it */
+	CLOSE_LAST, /* we wait for the peer to close it */
+	CLOSE_RESET, /* we reset it */
+};
+
 /* What the environment asks for, read once and const after. Strings are borrowed from it. */
 struct config {
 	const char *app;
@@ -25,10 +32,11 @@ struct config {
 	bool ignore_term;
 	bool force_https;
 	bool log;
+	enum closing closing;
 	char identity[512]; /* the X-App and X-Release lines of every response */
 };
 
-/* Fill *c from the environment. Returns NULL, or the name of a variable that is no number. */
+/* Fill *c from the environment. Returns NULL, or the name of a variable whose value is none of its own. */
 const char *config_read(struct config *c, const char *dir);
 
 /* A whole decimal number of at most max. *out stays as it was on false. */

@@ -12,7 +12,7 @@
 
 #include "config.h"
 
-enum { GRACE_MS = 500 };
+enum { GRACE_MS = 500, LAST_WAIT_S = 5 };
 
 static const struct {
 	unsigned status;
@@ -139,14 +139,18 @@ void
 conn_end(struct conn *c)
 {
 	char waste[4096];
-	struct timeval second = { .tv_sec = 1 };
+	struct timeval wait = { .tv_sec = c->closing == CLOSE_LAST ? LAST_WAIT_S : 1 };
+	struct linger reset = { .l_onoff = 1 };
 
-	if (c->linger) {
+	if (c->linger && c->closing != CLOSE_LAST)
 		shutdown(c->fd, SHUT_WR);
-		setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	if (c->linger || c->closing == CLOSE_LAST) {
+		setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 		for (int i = 0; i < 256 && recv(c->fd, waste, sizeof(waste), 0) > 0; i++)
 			;
 	}
+	if (c->closing == CLOSE_RESET)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(c->fd);
 }
 

@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* One client. Zero it but for the first four members. */
+#include "config.h"
+
+/* One client. Zero it but for the first four members and closing. */
 struct conn {
 	int fd;
 	int stop_fd; /* readable (hung up) once the server stops */
@@ -16,6 +18,7 @@ struct conn {
 	bool close; /* no further request on this connection */
 	bool asked; /* a request has come */
 	bool linger; /* unread bytes may be left: a plain close would send a reset */
+	enum closing closing; /* which side ends it */
 	size_t start;
 	size_t end;
 	char in[16384]; /* bytes start to end are received and not yet used */

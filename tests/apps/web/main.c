@@ -96,7 +96,7 @@ main(int argc, char **argv)
 		return misuse("usage", "web [DIR] | web worker");
 	const char *wrong = config_read(&config, dir);
 	if (wrong != NULL)
-		return misuse("not a number in range", wrong);
+		return misuse("not a value of it", wrong);
 	block_signals(&set);
 	/* _exit, because threads may still be serving when the process is told to crash. */
 	int status = worker ? worker_run(&config, &set) : run_server(&config, &set);

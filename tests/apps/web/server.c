@@ -124,6 +124,7 @@ serve_clients(void *arg)
 		c->stop_fd = s->stop_pipe[0];
 		c->stopping = &s->stopping;
 		c->identity = s->config->identity;
+		c->closing = s->config->closing;
 		c->asked = c->close = c->linger = false;
 		c->start = c->end = 0;
 		take_place(s);
