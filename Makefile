@@ -31,7 +31,7 @@ install-files:
 	cp -r dokku plugins LICENSE $(LIB).new/
 	install -m 755 build/check-runner/check-runner build/check-runner/check-runner-tls $(LIB).new/
 	install -d $(LIB).new/bin
-	install -m 755 build/bin/helper build/bin/engine $(LIB).new/bin/
+	install -m 755 build/bin/helper build/bin/observe build/bin/engine $(LIB).new/bin/
 	install -m 755 build/bin/map $(LIB).new/plugins/services/root/map
 	rm -rf $(LIB).new/plugins/*/*.c $(LIB).new/plugins/*/programs $(LIB).new/plugins/rules.mk
 	echo '$(VERSION)' >$(LIB).new/VERSION
@@ -39,8 +39,10 @@ install-files:
 		xargs -0 sed -i -E "1s,^#!(/usr/bin/env bash|/bin/bash)( -p)?$$,#!$$bash\2,"
 	chown -R root:root $(LIB).new
 	chmod -R go-w,a+rX $(LIB).new
-	map=$(LIB).new/plugins/services/root/map; if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
-		chgrp dokku $$map && chmod 750 $$map && setcap cap_net_admin=ep $$map; fi
+	map=$(LIB).new/plugins/services/root/map observe=$(LIB).new/bin/observe; \
+	if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
+		chgrp dokku $$map $$observe && chmod 750 $$map $$observe && setcap cap_net_admin=ep $$map && \
+		{ setcap cap_sys_ptrace=p $$observe || true; }; fi
 	if [ -e $(LIB) ]; then mv $(LIB) $(LIB).old; fi
 	mv $(LIB).new $(LIB)
 	rm -rf $(LIB).old
