@@ -15,11 +15,17 @@ include $(wildcard tests/*.mk)
 check-runner-binary: build/check-runner/check-runner
 
 # Packages, the program, its files, then what each plugin sets up on the host.
-install:
+install: require-exec
 	@if [ -z "$(DESTDIR)" ]; then plugins/common/dependencies; fi
 	@$(MAKE) --no-print-directory --silent build/check-runner/check-runner plugin-programs
 	@$(MAKE) --no-print-directory --silent install-files
 	@if [ -z "$(DESTDIR)" ]; then $(MAKE) --no-print-directory --silent install-host; fi
+
+# Scripts of this checkout are run, and programs that are built in it.
+require-exec:
+	@[ -x plugins/common/dependencies ] || { \
+		echo ' !     Nothing can be executed in $(CURDIR): its file system may be mounted noexec.' >&2; \
+		echo ' !     Clone dokku to another one, such as /usr/src, and run make install there.' >&2; exit 1; }
 
 # A new tree takes the place of the old one by rename: what runs meanwhile goes on
 # reading the old files. What is installed names its interpreter: env would be one program more
@@ -39,6 +45,9 @@ install-files:
 		xargs -0 sed -i -E "1s,^#!(/usr/bin/env bash|/bin/bash)( -p)?$$,#!$$bash\2,"
 	chown -R root:root $(LIB).new
 	chmod -R go-w,a+rX $(LIB).new
+	@[ -x $(LIB).new/dokku ] || { rm -rf $(LIB).new; \
+		echo ' !     dokku cannot be executed in $(LIB): its file system may be mounted noexec.' >&2; \
+		echo ' !     Mount it with exec, or choose another one: make install PREFIX=/opt/dokku' >&2; exit 1; }
 	map=$(LIB).new/plugins/services/root/map observe=$(LIB).new/bin/observe; \
 	if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
 		chgrp dokku $$map $$observe && chmod 750 $$map $$observe && setcap cap_net_admin=ep $$map && \
@@ -73,4 +82,4 @@ bench: bench-check-runner bench-switch
 clean:
 	rm -rf build
 
-.PHONY: all check-runner-binary install install-files install-host uninstall demo fuzz coverage bench clean
+.PHONY: all require-exec check-runner-binary install install-files install-host uninstall demo fuzz coverage bench clean

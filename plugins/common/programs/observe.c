@@ -252,8 +252,10 @@ workers(const char *master_text, const char *ticks_text)
 	char text[1024];
 	struct dirent *entry;
 
+	if (!read_stat(master_text, text, sizeof(text)) && is_alive(master))
+		return BLIND;
 	DIR *folder = opendir(proc);
-	if (!folder || (!read_stat(master_text, text, sizeof(text)) && is_alive(master)))
+	if (!folder)
 		return BLIND;
 	while ((entry = readdir(folder)) != NULL) {
 		if (isdigit((unsigned char)entry->d_name[0]) &&

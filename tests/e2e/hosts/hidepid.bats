@@ -23,7 +23,8 @@ dokku_sees() { in_world setpriv --reuid dokku --regid dokku --init-groups test -
 @test "make install and a push, without CHECKS and with them" {
 	host_install
 	host_key
-	! dokku_sees 1
+	run dokku_sees 1
+	[[ $status -ne 0 ]]
 	commit hidden v1
 	rm -f "$(repo hidden)/CHECKS"
 	git -C "$(repo hidden)" commit --quiet --all --amend --no-edit
@@ -58,14 +59,20 @@ dokku_sees() { in_world setpriv --reuid dokku --regid dokku --init-groups test -
 	done
 }
 
+# pre_retire - the hook, as the user dokku runs it.
+pre_retire() {
+	in_world setpriv --reuid dokku --regid dokku --init-groups env DOKKU_ROOT=/home/dokku DOKKU_LIB_ROOT=/var/lib/dokku \
+		PLUGIN_CORE_AVAILABLE_PATH=/usr/local/lib/dokku/plugins /usr/local/lib/dokku/plugins/services/pre-retire hidden "$1"
+}
+
 @test "a worker of nginx that was there before the last switch is waited for" {
 	hide hidepid=2
 	in_world bash -c 'read -r up _ </proc/uptime && echo "${up/./}" >/run/dokku-nginx.switched'
 	# Fails at once: its deadline is over, and the workers that nginx has are older than that.
-	run in_world setpriv --reuid dokku --regid dokku --init-groups dokku plugin:trigger pre-retire hidden 1
+	run pre_retire 1
 	[[ $status -ne 0 ]]
 	in_world sh -c 'echo 1 >/run/dokku-nginx.switched'
-	in_world setpriv --reuid dokku --regid dokku --init-groups dokku plugin:trigger pre-retire hidden 1
+	pre_retire 1
 	in_world rm /run/dokku-nginx.switched
 }
 
