@@ -14,12 +14,13 @@ include $(wildcard tests/*.mk)
 
 check-runner-binary: build/check-runner/check-runner
 
-# Packages, the program, its files, then what each plugin sets up on the host.
+# Packages, the program, its files, then what each plugin sets up on the host. All of it may be read by
+# everybody, whatever the umask of who installs it; what is private has a mode of its own.
 install: require-exec
-	@if [ -z "$(DESTDIR)" ]; then plugins/common/dependencies; fi
-	@$(MAKE) --no-print-directory --silent build/check-runner/check-runner plugin-programs
-	@$(MAKE) --no-print-directory --silent install-files
-	@if [ -z "$(DESTDIR)" ]; then $(MAKE) --no-print-directory --silent install-host; fi
+	@umask 022; if [ -z "$(DESTDIR)" ]; then plugins/common/dependencies; fi
+	@umask 022; $(MAKE) --no-print-directory --silent build/check-runner/check-runner plugin-programs
+	@umask 022; $(MAKE) --no-print-directory --silent install-files
+	@umask 022; if [ -z "$(DESTDIR)" ]; then $(MAKE) --no-print-directory --silent install-host; fi
 
 # Scripts of this checkout are run, and programs that are built in it.
 require-exec:

@@ -854,3 +854,20 @@ other_git() {
 	went_live 2
 	grep -qxF ' !     hooks/post-receive of web is not run: it is no file that can be executed there' <<<"$remote"
 }
+
+@test "a pushed tree has git's modes, whatever the umask of the session" {
+	local mask
+	an_app
+	mkdir -p "$SOURCE/dir"
+	printf 'x\n' | tee "$SOURCE/dir/file" >"$SOURCE/run"
+	chmod 700 "$SOURCE/run" "$SOURCE/dir"
+	chmod 600 "$SOURCE/dir/file"
+	hook fake builder-build <<<'(cd "$3" && find . -printf "%m %P\n" | sort | paste -sd " ") >"$WORLD/modes"'
+	for mask in 077 027 000 777; do
+		fake ssh <<<"umask $mask; SSH_ORIGINAL_COMMAND=\${!#} exec \"\$DOKKU\""
+		commit
+		push main
+		assert_status 0
+		assert_file "$WORLD/modes" "644 Dockerfile 644 dir/file 755  755 dir 755 run"
+	done
+}

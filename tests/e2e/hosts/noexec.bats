@@ -78,7 +78,7 @@ assert_pushed() { assert_serves "$1" "$2" && [[ $(branch "$1") == "$(git -C "$(r
 	[[ $status -eq 0 && $output == *'Nothing can be executed in /var/lib/dokku/plugins/available'*noexec* ]]
 	commit_and_push fixed v7
 	assert_pushed fixed v7
-	in_world umount /var/lib/dokku
+	in_world mount -o remount,bind,exec /var/lib/dokku
 }
 
 @test "/usr/local noexec: make install fails, names the reason, and leaves what there is" {
