@@ -78,6 +78,6 @@ pre_retire() {
 
 @test "what sees is dokku's alone" {
 	in_world test "$(in_world stat --format '%U:%G %a' /usr/local/lib/dokku/bin/observe)" = 'root:dokku 750'
-	run in_world setpriv --reuid nobody --clear-groups /usr/local/lib/dokku/bin/observe connections 1 80
+	run in_world sudo -u nobody /usr/local/lib/dokku/bin/observe connections 1 80
 	[[ $status -ne 0 ]]
 }

@@ -41,9 +41,9 @@ assert_modes() { [[ $(modes "$1") == $'drwxr-xr-x\n-rw-r--r--' || $(modes "$1") 
 @test "umask 077: make install gives a working installation, that everybody may read" {
 	install_with 077
 	host_key
-	in_world setpriv --reuid nobody --clear-groups /usr/local/bin/dokku version
-	in_world setpriv --reuid nobody --clear-groups /usr/local/bin/check-runner --version
-	in_world setpriv --reuid nobody --clear-groups cat /usr/local/share/man/man1/dokku.1 /etc/dokku/command /etc/dokku/network >/dev/null
+	in_world sudo -u nobody /usr/local/bin/dokku version
+	in_world sudo -u nobody /usr/local/bin/check-runner --version
+	in_world sudo -u nobody cat /usr/local/share/man/man1/dokku.1 /etc/dokku/command /etc/dokku/network >/dev/null
 	[[ -z $(in_world find /usr/local /var/lib/dokku/plugins /etc/nginx/conf.d /etc/nginx/dokku -not -type l -not -perm -o=r -not -path '*/root/map' -not -path '*/bin/observe') ]]
 	[[ -z $(in_world find /usr/local /var/lib/dokku /etc/dokku /etc/nginx/conf.d /etc/nginx/dokku -not -type l -perm /o=w) ]]
 }
@@ -94,5 +94,5 @@ assert_modes() { [[ $(modes "$1") == $'drwxr-xr-x\n-rw-r--r--' || $(modes "$1") 
 	commit_as_nobody private v5
 	push private
 	assert_serves private v5
-	in_world setpriv --reuid nobody --clear-groups cat /etc/dokku/command
+	in_world sudo -u nobody cat /etc/dokku/command
 }
