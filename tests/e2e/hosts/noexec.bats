@@ -78,6 +78,12 @@ assert_pushed() { assert_serves "$1" "$2" && [[ $(branch "$1") == "$(git -C "$(r
 	[[ $status -eq 0 && $output == *'Nothing can be executed in /var/lib/dokku/plugins/available'*noexec* ]]
 	commit_and_push fixed v7
 	assert_pushed fixed v7
+	# A check that cannot run has not passed.
+	in_world sh -c 'mkdir -p /root/strict && printf "#!/bin/sh\nexit 1\n" >/root/strict/check-deploy && chmod 755 /root/strict/check-deploy && dokku plugin:install /root/strict'
+	run commit_and_push fixed v8
+	[[ $status -ne 0 && $output == *'/strict/check-deploy: Permission denied'* ]]
+	assert_serves fixed v7
+	in_world dokku plugin:uninstall strict
 	in_world mount -o remount,bind,exec /var/lib/dokku
 }
 
@@ -88,5 +94,5 @@ assert_pushed() { assert_serves "$1" "$2" && [[ $(branch "$1") == "$(git -C "$(r
 	[[ $status -ne 0 && $output == *'dokku cannot be executed in /usr/local/fixed/lib/dokku'*noexec* ]]
 	in_world test ! -e /usr/local/fixed/lib/dokku.new
 	in_world umount /usr/local/fixed
-	assert_pushed fixed v7
+	assert_serves fixed v7
 }
