@@ -19,12 +19,19 @@ include $(wildcard tests/*.mk)
 
 check-runner-binary: build/check-runner/check-runner
 
-# Packages, the program, its files, then what each plugin sets up on the host.
-install:
-	@if [ -z "$(DESTDIR)" ]; then plugins/common/dependencies; fi
-	@$(MAKE) --no-print-directory --silent build/check-runner/check-runner plugin-programs
-	@$(MAKE) --no-print-directory --silent install-files
-	@if [ -z "$(DESTDIR)" ]; then $(MAKE) --no-print-directory --silent install-host; fi
+# Packages, the program, its files, then what each plugin sets up on the host. All of it may be read by
+# everybody, whatever the umask of who installs it; what is private has a mode of its own.
+install: require-exec
+	@umask 022; if [ -z "$(DESTDIR)" ]; then plugins/common/dependencies; fi
+	@umask 022; $(MAKE) --no-print-directory --silent build/check-runner/check-runner plugin-programs
+	@umask 022; $(MAKE) --no-print-directory --silent install-files
+	@umask 022; if [ -z "$(DESTDIR)" ]; then $(MAKE) --no-print-directory --silent install-host; fi
+
+# Scripts of this checkout are run, and programs that are built in it.
+require-exec:
+	@[ -x plugins/common/dependencies ] || { \
+		echo ' !     Nothing can be executed in $(CURDIR): its file system may be mounted noexec.' >&2; \
+		echo ' !     Clone dokku to another one, such as /usr/src, and run make install there.' >&2; exit 1; }
 
 # A new tree takes the place of the old one by rename: what runs meanwhile goes on
 # reading the old files. What is installed names its interpreter: env would be one program more
@@ -36,7 +43,7 @@ install-files:
 	cp -r dokku plugins LICENSE $(LIB).new/
 	install -m 755 build/check-runner/check-runner build/check-runner/check-runner-tls $(LIB).new/
 	install -d $(LIB).new/bin
-	install -m 755 build/bin/helper build/bin/engine $(LIB).new/bin/
+	install -m 755 build/bin/helper build/bin/observe build/bin/engine $(LIB).new/bin/
 	install -m 755 build/bin/map $(LIB).new/plugins/services/root/map
 	rm -rf $(LIB).new/plugins/*/*.c $(LIB).new/plugins/*/programs $(LIB).new/plugins/rules.mk
 	echo '$(VERSION)' >$(LIB).new/VERSION
@@ -44,8 +51,13 @@ install-files:
 		xargs -0 sed -i -E "1s,^#!(/usr/bin/env bash|/bin/bash)( -p)?$$,#!$$bash\2,"
 	chown -R root:root $(LIB).new
 	chmod -R go-w,a+rX $(LIB).new
-	map=$(LIB).new/plugins/services/root/map; if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
-		chgrp dokku $$map && chmod 750 $$map && setcap cap_net_admin=ep $$map; fi
+	@[ -x $(LIB).new/dokku ] || { rm -rf $(LIB).new; \
+		echo ' !     dokku cannot be executed in $(LIB): its file system may be mounted noexec.' >&2; \
+		echo ' !     Mount it with exec, or choose another one: make install PREFIX=/opt/dokku' >&2; exit 1; }
+	map=$(LIB).new/plugins/services/root/map observe=$(LIB).new/bin/observe; \
+	if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
+		chgrp dokku $$map $$observe && chmod 750 $$map $$observe && setcap cap_net_admin=ep $$map && \
+		{ setcap cap_sys_ptrace=p $$observe || true; }; fi
 	if [ -e $(LIB) ]; then mv $(LIB) $(LIB).old; fi
 	mv $(LIB).new $(LIB)
 	rm -rf $(LIB).old
@@ -76,4 +88,4 @@ bench: bench-check-runner bench-switch
 clean:
 	rm -rf build
 
-.PHONY: all check-runner-binary install install-files install-host uninstall demo fuzz coverage bench clean
+.PHONY: all require-exec check-runner-binary install install-files install-host uninstall demo fuzz coverage bench clean

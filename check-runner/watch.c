@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -17,8 +18,9 @@ watch_open_stat(struct watch *w, pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
 	*w = (struct watch){ .pidfd = -1, .stat = open(path, O_RDONLY | O_CLOEXEC) };
+	/* /proc may hide a process of another user that runs. */
 	if (w->stat < 0)
-		return errno == ENOENT || errno == ESRCH ? -1 : -2;
+		return kill(pid, 0) == 0 || errno != ESRCH ? -2 : -1;
 	return watch_alive(w) ? 0 : -1;
 }
 

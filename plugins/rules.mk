@@ -1,15 +1,15 @@
 # The programs that plugins start: what Bash is too slow for, or cannot do. They lie in bin/ where
 # dokku is installed, and the address map's helper in its plugin.
 PLUGIN_OUT := build/bin
-PLUGIN_PROGRAMS := $(PLUGIN_OUT)/helper $(PLUGIN_OUT)/engine $(PLUGIN_OUT)/map
-PLUGIN_SOURCES := plugins/common/programs/helper.c plugins/common/programs/engine.c plugins/services/map.c
+PLUGIN_PROGRAMS := $(PLUGIN_OUT)/helper $(PLUGIN_OUT)/observe $(PLUGIN_OUT)/engine $(PLUGIN_OUT)/map
+PLUGIN_SOURCES := $(wildcard plugins/common/programs/*.c) plugins/services/map.c
 PLUGIN_STD := -std=c11 -D_GNU_SOURCE
 PLUGIN_CC = $(CC) $(PLUGIN_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 
 plugin-programs: $(PLUGIN_PROGRAMS)
 
 # Static: a start costs a third.
-$(PLUGIN_OUT)/helper: plugins/common/programs/helper.c plugins/rules.mk $(CR_LIBRARIES)
+$(PLUGIN_OUT)/helper $(PLUGIN_OUT)/observe: $(PLUGIN_OUT)/%: plugins/common/programs/%.c plugins/rules.mk $(CR_LIBRARIES)
 	@mkdir -p $(@D)
 	$(PLUGIN_CC) $(filter-out -fPIE,$(LDFLAGS)) -static -o $@ $<
 
@@ -37,6 +37,11 @@ $(PLUGIN_OUT)/san/map: plugins/services/map.c plugins/rules.mk
 	@mkdir -p $(@D)
 	$(CC) $(PLUGIN_STD) $(CR_WARN) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< -lnftnl -lmnl
 
-plugin-test-programs: plugin-programs $(PLUGIN_OUT)/san/map
+# Its /proc is where OBSERVE_PROC says.
+$(PLUGIN_OUT)/san/observe: plugins/common/programs/observe.c plugins/rules.mk
+	@mkdir -p $(@D)
+	$(CC) $(PLUGIN_STD) $(CR_WARN) -O1 -g -DOBSERVE_TESTING -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $<
+
+plugin-test-programs: plugin-programs $(PLUGIN_OUT)/san/map $(PLUGIN_OUT)/san/observe
 
 .PHONY: plugin-programs plugin-test-programs

@@ -51,6 +51,7 @@ fill_world() {
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
 	ln -s "$REPO/build/bin/helper" "$DOKKU_PROGRAMS/helper"
+	ln -s "$REPO/build/bin/san/observe" "$DOKKU_PROGRAMS/observe"
 	fake_engine <<<''
 	fake sudo <<<'[[ $1 != -l ]] || exit 0; [[ $1 != -n ]] || shift; exec "$@"'
 }

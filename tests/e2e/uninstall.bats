@@ -11,7 +11,7 @@ setup_file() {
 
 @test "uninstall takes the program and keeps the apps; install brings them back" {
 	in_world make -C /root/dokku uninstall
-	run in_world bash -c 'type -P dokku check-runner; ls /usr/local/lib/dokku /etc/sudoers.d/dokku /etc/nginx/conf.d/dokku.conf'
+	run in_world bash -c 'type -P dokku check-runner; ls /usr/local/lib/dokku /etc/sudoers.d/dokku /etc/nginx/conf.d/{00-,}dokku.conf'
 	[[ $output != */usr/local/bin/* ]]
 	in_world nginx -t -q
 	# What belongs to others is as it was.
@@ -28,7 +28,7 @@ setup_file() {
 	[[ -z $(in_world docker ps --all --quiet) ]]
 	[[ -z $(in_world docker image ls --quiet 'dokku/*') ]]
 	[[ -z $(in_world docker network ls --quiet --filter name=dokku) ]]
-	run in_world bash -c 'ls -d /home/dokku /var/lib/dokku /etc/dokku /etc/nginx/dokku /etc/nginx/conf.d/dokku.conf /usr/local/lib/dokku 2>/dev/null; getent passwd dokku; nft list tables | grep dokku; pgrep -af services:heal'
+	run in_world bash -c 'ls -d /home/dokku /var/lib/dokku /etc/dokku /etc/nginx/dokku /etc/nginx/conf.d/{00-,}dokku.conf /usr/local/lib/dokku 2>/dev/null; getent passwd dokku; nft list tables | grep dokku; pgrep -af services:heal'
 	[[ -z $output ]]
 	in_world nginx -t -q
 }

@@ -242,6 +242,34 @@ web"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
+# without_kill TEXT ARG… - code as one who may not signal the processes of others, as the user dokku.
+without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"; $1" bash "${@:2}"; }
+
+@test "is_alive: a process of another user too; is_ours: not that" {
+	local other
+	setpriv --reuid 65534 sleep 60 3>&- &
+	other=$!
+	without_kill 'for pid; do is_alive "$pid" && printf "alive " || printf "dead "; is_ours "$pid" && printf "ours " || printf "not "; done' \
+		"$other" "$$" 999999999 99999999999999999999 0 -1 "" x 1x
+	kill "$other"
+	assert_success "alive not alive ours dead not dead not dead not dead not dead not dead not dead not "
+}
+
+@test "sweep_temp: a number that another user has now, and a file of another user" {
+	local other
+	make_app web
+	setpriv --reuid 65534 sleep 60 3>&- &
+	other=$!
+	touch "$DOKKU_LIB_ROOT/tmp/thing.$other.aaaaaa" "$DOKKU_ROOT/VHOST.tmp.$other.bbbbbb" "$DOKKU_ROOT/VHOST.tmp.$other.cccccc" \
+		"$DOKKU_ROOT/VHOST.tmp.999999999.dddddd"
+	chown 65534 "$DOKKU_ROOT"/VHOST.tmp.*.{cccccc,dddddd}
+	without_kill 'shopt -s nullglob; sweep_temp web'
+	kill "$other"
+	assert_success ""
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	assert_equal "VHOST.tmp.$other.cccccc" "$(cd "$DOKKU_ROOT" && ls -d VHOST.tmp.*)"
+}
+
 @test "sweep_temp: half-written state of the app goes when its writer is gone, of others it stays" {
 	local gone=999999999
 	make_app web blog

@@ -1092,3 +1092,134 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	push main
 	unbuilt "web: the pushed files cannot be written out: invalid path '.git'; nothing was built"
 }
+
+# --- hooks that do not run --------------------------------------------------------------------
+
+# other_git HOOKS [WITHOUT] - a git to which git-receive-pack cannot say where its hooks are: it has the folder HOOKS. WITHOUT is a
+# setting that it does not know.
+other_git() {
+	local real
+	real=$(PATH=${PATH#"$BIN:"} type -P git)
+	printf '#!%s\nargs=()\nfor arg; do\n\tcase $arg in core.hooksPath=*) arg="core.hooksPath=%s" ;; %s=*) arg=x.y=z ;; esac\n\targs+=("$arg")\ndone\nexec %q "${args[@]}"\n' \
+		"$INTERPRETER" "$1" "${2:-none}" "$real" >"$BIN/git"
+	chmod +x "$BIN/git"
+	# git puts the folder of its own programs first.
+	fake ssh <<<'PATH=$BIN:$PATH SSH_ORIGINAL_COMMAND=${!#} exec "$DOKKU"'
+}
+
+@test "a push deploys where the repository's hooks do not run, or others are set" {
+	an_app
+	chmod -x "$DOKKU_ROOT/web/hooks/pre-receive"
+	commit
+	push main
+	went_live 1
+	mkdir "$WORLD/hooks"
+	git -C "$DOKKU_ROOT/web" config core.hooksPath "$WORLD/hooks"
+	git config --file "$HOME/.gitconfig" core.hooksPath "$WORLD/hooks"
+	commit
+	push main
+	went_live 2
+	rm -r "$DOKKU_ROOT/web/hooks"
+	commit
+	push main
+	went_live 3
+}
+
+@test "a push that our hook has not seen is refused, and the branch stays" {
+	an_app
+	commit
+	push main
+	went_live 1
+	local was
+	was=$(git -C "$DOKKU_ROOT/web" rev-parse main)
+	mkdir "$WORLD/hooks"
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/git/proc-receive" "$WORLD/hooks/proc-receive"
+	other_git "$WORLD/hooks"
+	commit
+	push main
+	assert_status 1
+	[[ $stderr == *"nothing was deployed, as git did not run dokku's pre-receive hook: run make install on the server"* ]]
+	assert_equal "$was" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	push main:other
+	assert_status 1
+	# Without any hook git itself refuses it.
+	other_git "$WORLD/home"
+	push main
+	assert_status 1
+	assert_equal "$was" "$(git -C "$DOKKU_ROOT/web" for-each-ref --format='%(objectname)')"
+	assert_equal 1 "$(current web)"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "a git that asks no hook: the pusher is told, and the branch goes back" {
+	local was
+	an_app
+	other_git "$WORLD/home" receive.procReceiveRefs
+	commit
+	push main
+	assert_status 1
+	[[ $stderr == *" !     web: NOTHING WAS DEPLOYED. Git took the push without running dokku's hook in "*"; main is back where it was."* ]]
+	assert_equal "" "$(git -C "$DOKKU_ROOT/web" for-each-ref)"
+	rm "$BIN/git"
+	push main
+	went_live 1
+	was=$(git -C "$DOKKU_ROOT/web" rev-parse main)
+	other_git "$WORLD/home" receive.procReceiveRefs
+	commit
+	push main
+	assert_status 1
+	assert_equal "$was" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	# Nothing was pushed, and nothing is said.
+	git -C "$SOURCE" reset --quiet --hard HEAD^
+	push main
+	assert_success ""
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "hooks of the owner's own in the repository run, and an old one of dokku's does not deploy twice" {
+	local name
+	an_app
+	for name in update post-receive post-update; do
+		printf '#!/bin/sh\nprintf "%%s %%s\\n" %s "$*"; cat\n' "$name" >"$DOKKU_ROOT/web/hooks/$name"
+		chmod +x "$DOKKU_ROOT/web/hooks/$name"
+	done
+	commit
+	push main
+	went_live 1
+	local new
+	new=$(git -C "$SOURCE" rev-parse HEAD)
+	grep -qxF "update refs/heads/main $(printf '%040d' 0) $new" <<<"$remote"
+	grep -qxF "$(printf '%040d' 0) $new refs/heads/main" <<<"$remote"
+	grep -qxF "post-update refs/heads/main" <<<"$remote"
+	# One that cannot run is said to be so.
+	chmod -x "$DOKKU_ROOT/web/hooks/post-receive"
+	# A pre-receive of the owner's own may refuse; that of Dokku's would deploy.
+	printf '#!/bin/sh\nread -r old new ref; echo "mine: $ref"; exit 1\n' >"$DOKKU_ROOT/web/hooks/pre-receive"
+	chmod +x "$DOKKU_ROOT/web/hooks/pre-receive"
+	commit
+	push main
+	assert_status 1
+	assert_equal 1 "$(current web)"
+	grep -qxF "mine: refs/heads/main" <<<"$remote"
+	printf '#!/usr/bin/env bash\ncat | dokku git-hook web\n' >"$DOKKU_ROOT/web/hooks/pre-receive"
+	push main
+	went_live 2
+	grep -qxF ' !     hooks/post-receive of web is not run: it is no file that can be executed there' <<<"$remote"
+}
+
+@test "a pushed tree has git's modes, whatever the umask of the session" {
+	local mask
+	an_app
+	mkdir -p "$SOURCE/dir"
+	printf 'x\n' | tee "$SOURCE/dir/file" >"$SOURCE/run"
+	chmod 700 "$SOURCE/run" "$SOURCE/dir"
+	chmod 600 "$SOURCE/dir/file"
+	hook fake builder-build <<<'(cd "$3" && find . -printf "%m %P\n" | sort | paste -sd " ") >"$WORLD/modes"'
+	for mask in 077 027 000 777; do
+		fake ssh <<<"umask $mask; SSH_ORIGINAL_COMMAND=\${!#} exec \"\$DOKKU\""
+		commit
+		push main
+		assert_status 0
+		assert_file "$WORLD/modes" "644 Dockerfile 644 dir/file 755  755 dir 755 run"
+	done
+}

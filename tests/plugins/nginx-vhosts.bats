@@ -14,7 +14,10 @@ setup() {
 		tree=$TEST_HOST/etc/nginx/dokku
 		case $* in
 		-v) printf 'nginx version: nginx/%s\n' "${NGINX_VERSION:-1.22.1}" >&2 ;;
-		-T) printf '# configuration file x:\nworker_connections 8192;\n' ;;
+		-T)
+			printf '# configuration file %s:\nlisten 81;\nworker_connections 8192;\n' "$TEST_HOST/etc/nginx/conf.d/dokku.conf"
+			cat "$BATS_TEST_TMPDIR/others" 2>/dev/null || true
+			;;
 		*-t*) ! grep -qs BAD "${CANDIDATE:-/dev/null}" || { printf 'nginx: [emerg] unknown directive "BAD" in x:1\n' >&2; exit 1; } ;;
 		*reload* | '')
 			[[ -n $* || ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"
@@ -620,7 +623,7 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	rm "$BIN/install"
 	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled} "$TEST_HOST"/{run,etc}/systemd/system
 	apply "$FACTS"
-	fake nginx <<<'[[ $* != *-t* || $(ulimit -Sn) -gt 256 ]] || { echo "nginx: [emerg] too many" >&2; exit 1; }; [[ $* != -v ]] || echo nginx version: nginx/1.22.1 >&2; [[ $* != -T ]] || printf "# configuration file x:\nworker_connections 8192;\n"'
+	fake nginx <<<'[[ $* != -T ]] || printf "# configuration file %s:\nworker_connections 8192;\n" "$TEST_HOST/etc/nginx/conf.d/dokku.conf"; [[ $* != *-t* || $(ulimit -Sn) -gt 256 ]] || { echo "nginx: [emerg] too many" >&2; exit 1; }; [[ $* != -v ]] || echo nginx version: nginx/1.22.1 >&2'
 	(
 		ulimit -Sn 256
 		got "$PLUGIN_PATH/nginx-vhosts/install"
@@ -922,4 +925,61 @@ set send-timeout 7s"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/post-retire" shop
 	assert_file "$dir/1/errors" 1
 	assert_file "$dir/2/errors" 3
+}
+
+# installs - the install hook, on an nginx with what stdin is: "# configuration file PATH:" and its text.
+installs() {
+	cat >"$BATS_TEST_TMPDIR/others"
+	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled}
+	rm -f "$BIN/install"
+	got "$PLUGIN_PATH/nginx-vhosts/install"
+}
+
+@test "install: which servers are the default, and which have an address for themselves, as nginx reads it" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	apply "$FACTS"
+	installs <<-OTHERS
+		# configuration file /etc/nginx/nginx.conf:
+		http { server { listen 80 default_server; listen *:443 ssl # default_server
+		; } }
+		# configuration file /etc/nginx/sites-enabled/b:
+		server { listen
+			[::]:443 ssl
+			default; root "/a; listen 80 default_server;"; # listen 80 default_server;
+		}
+		server{listen 0.0.0.0:8080 default_server;}server{listen unix:/run/x default_server;listen 80;listen 127.0.0.1:80 default_server;listen [::1]:80;}
+		# configuration file /etc/nginx/sites-enabled/c:
+		server { listen 10.0.0.1; listen 10.0.0.2:443 ssl; listen [2001:db8::1]:80; listen [2001:db8::2]; listen 10.0.0.3:81; }
+		# configuration file $TREE/web.conf:
+		server { listen 80 default_server; }
+	OTHERS
+	assert_status 0
+	assert_equal "       nginx: /etc/nginx/nginx.conf has the default server of 80. Host names that no app has go there.
+       nginx: /etc/nginx/sites-enabled/b has the default server of [::]:443. Host names that no app has go there.
+       nginx: /etc/nginx/sites-enabled/c has 10.0.0.1 for itself, so no app answers there. For apps to answer at that address, let it listen on 80 instead.
+       nginx: /etc/nginx/sites-enabled/c has 10.0.0.2:443 for itself, so no app answers there. For apps to answer at that address, let it listen on 443 instead.
+       nginx: /etc/nginx/sites-enabled/c has [2001:db8::1]:80 for itself, so no app answers there. For apps to answer at that address, let it listen on 80 instead.
+       nginx: /etc/nginx/sites-enabled/c has [2001:db8::2] for itself, so no app answers there. For apps to answer at that address, let it listen on 80 instead." "$output"
+	[[ $(<"$TEST_HOST/etc/nginx/conf.d/00-dokku.conf") != *default_server\;* ]]
+}
+
+@test "install: an nginx that does not take our files has those from before; one that does not read them is said so" {
+	local conf="$TEST_HOST/etc/nginx/conf.d"
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	apply "$FACTS"
+	mkdir -p "$conf"
+	printf '# old\n' | tee "$conf/dokku.conf" >"$TEST_HOST/etc/nginx/dokku-preview.conf"
+	printf '#!%s\n[[ $* != -T ]] || exit 0\n[[ $* != -t || ! -e %q ]] || { echo "nginx: [emerg] \\"map_hash\\" directive is duplicate in x:1" >&2; exit 1; }\n[[ $* != -v ]] || echo nginx version: nginx/1.22.1 >&2\n' \
+		"$INTERPRETER" "$conf/00-dokku.conf" >"$BIN/nginx"
+	installs </dev/null
+	assert_status 1
+	assert_error ' !     nginx does not take our include: "map_hash" directive is duplicate in x:1'
+	assert_file "$conf/dokku.conf" "# old"
+	assert_file "$TEST_HOST/etc/nginx/dokku-preview.conf" "# old"
+	assert_absent "$conf/00-dokku.conf"
+	sed -i 's/^\[\[ .* != -t .*//' "$BIN/nginx"
+	installs </dev/null
+	assert_status 1
+	assert_error " !     nginx does not take our include: nginx.conf does not read it: it has to include $conf/*.conf in its http block"
+	assert_file "$conf/dokku.conf" "# old"
 }

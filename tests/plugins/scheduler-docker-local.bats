@@ -412,6 +412,15 @@ web 2 idB 10.86.128.51 5000"
 	assert_equal '["/bin/sh","-c","exec ls $HOME"]' "$(jq -c .Cmd "$CREATED"/web.run.*)"
 }
 
+@test "scheduler-run: what it reads comes from where it was, not from the beginning of the file" {
+	fake docker <<<'[[ $1 != start ]] || cat'
+	got bash -c 'read -r line; exec "$@" 3<&0' bash "$HOOKS/scheduler-run" docker-local web 1 "" "" cat < <(printf 'one\ntwo\n')
+	assert_output two
+	printf 'one\ntwo\n' >"$WORLD/input"
+	got bash -c 'read -r line; exec "$@" 3<&0' bash "$HOOKS/scheduler-run" docker-local web 1 "" "" cat <"$WORLD/input"
+	assert_output two
+}
+
 @test "reconcile: a stop that was cut short is ended: nobody is led to the containers, then they stop" {
 	local asked
 	code "" 'property_set ps web stopped true'
@@ -460,26 +469,26 @@ connections_text() {
 
 # connections STATE… - those of a made process.
 connections() {
-	mkdir -p "$TEST_HOST/proc/77/net"
-	connections_text "$@" >"$TEST_HOST/proc/77/net/tcp"
+	mkdir -p "$TEST_HOST/proc/99999977/net"
+	connections_text "$@" >"$TEST_HOST/proc/99999977/net/tcp"
 }
 
 # counted PID PORT [DEADLINE] - of the made /proc.
-counted() { got "$DOKKU_PROGRAMS/helper" connections "$TEST_HOST/proc/$1" "${@:2}"; }
+counted() { OBSERVE_PROC="$TEST_HOST/proc" got "$DOKKU_PROGRAMS/observe" connections "$@"; }
 
 @test "open_connections: of the port, in the states in which there is something left to do" {
 	connections
-	counted 77 5000
+	counted 99999977 5000
 	assert_success 0
 	# ESTABLISHED SYN_RECV FIN_WAIT1 CLOSE_WAIT LAST_ACK CLOSING, and those that are over.
 	connections 01 03 04 08 09 0B 02 05 06 07 0A
-	counted 77 5000
+	counted 99999977 5000
 	assert_success 6
 	connections 01 01
-	cp "$TEST_HOST/proc/77/net/tcp" "$TEST_HOST/proc/77/net/tcp6"
-	counted 77 5000
+	cp "$TEST_HOST/proc/99999977/net/tcp" "$TEST_HOST/proc/99999977/net/tcp6"
+	counted 99999977 5000
 	assert_success 4
-	counted 78 5000
+	counted 99999978 5000
 	assert_success 0
 }
 
@@ -507,16 +516,16 @@ drain_with() {
 # sampled STATE… - one look at the connections shows these: who looks waits for it.
 sampled() {
 	connections_text "$@" >"$TEST_HOST/sample"
-	timeout 5 dd status=none conv=notrunc if="$TEST_HOST/sample" of="$TEST_HOST/proc/77/net/tcp"
+	timeout 5 dd status=none conv=notrunc if="$TEST_HOST/sample" of="$TEST_HOST/proc/99999977/net/tcp"
 	# Until it has been read to its end.
 	sleep 0.05
 }
 
 @test "open_connections: until two samples in a row are empty" {
 	local waiter
-	mkdir -p "$TEST_HOST/proc/77/net"
-	mkfifo "$TEST_HOST/proc/77/net/tcp"
-	counted 77 5000 $((EPOCHSECONDS + 60)) 3>&- &
+	mkdir -p "$TEST_HOST/proc/99999977/net"
+	mkfifo "$TEST_HOST/proc/99999977/net/tcp"
+	counted 99999977 5000 $((EPOCHSECONDS + 60)) 3>&- &
 	waiter=$!
 	sampled 01
 	sampled
@@ -530,21 +539,21 @@ sampled() {
 
 @test "open_connections: until its deadline, or the end of the process" {
 	connections 01 08
-	counted 77 5000 $((EPOCHSECONDS - 1))
+	counted 99999977 5000 $((EPOCHSECONDS - 1))
 	assert_success 2
-	rm -r "$TEST_HOST/proc/77"
-	counted 77 5000 $((EPOCHSECONDS + 60))
+	rm -r "$TEST_HOST/proc/99999977"
+	counted 99999977 5000 $((EPOCHSECONDS + 60))
 	assert_success 0
 }
 
 @test "open_connections: what is no port or no time is refused" {
 	local arg
 	for arg in -1 65536 x ""; do
-		counted 77 "$arg"
+		counted 99999977 "$arg"
 		assert_status 1
 		assert_output ""
 	done
-	counted 77 5000 soon
+	counted 99999977 5000 soon
 	assert_status 1
 }
 
@@ -812,7 +821,50 @@ engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 }
 
 @test "open_connections: what cannot be read is not drained, as long as the process lives" {
-	mkdir -p "$TEST_HOST/proc/79"
-	counted 79 5000
+	mkdir -p "$TEST_HOST/proc/99999979"
+	counted 99999979 5000
+	assert_success 1
+}
+
+# stat_line PID NAME PPID BIRTH - as in /proc/PID/stat.
+stat_line() {
+	mkdir -p "$TEST_HOST/proc/$1"
+	printf '%s (%s) S %s 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %s 12345 99\n' "$1" "$2" "$3" "$4" >"$TEST_HOST/proc/$1/stat"
+}
+
+@test "observe workers: those of this nginx that were born by then" {
+	workers() { OBSERVE_PROC="$TEST_HOST/proc" got "$DOKKU_PROGRAMS/observe" workers "$@"; }
+	stat_line 99999901 nginx 1 10
+	stat_line 99999902 nginx 99999901 500
+	stat_line 99999903 nginx 99999901 501
+	stat_line 99999904 nginx 99999905 10
+	stat_line 99999906 'a (nginx) b' 99999901 10
+	stat_line 99999907 'nginx) S 99999901 (x' 99999901 10
+	workers 99999901 500
+	assert_success 99999902
+	workers 99999901 501
+	assert_status 0
+	assert_equal $'99999902\n99999903' "$(sort <<<"$output")"
+	# Its master is gone; and a master that runs but is not to be seen.
+	workers 99999955 500
+	assert_success ""
+	workers "$$" 500
+	assert_status 2
+}
+
+@test "observe: what is no number, or one too many, is refused" {
+	local arg
+	for arg in 0 -1 +1 " 1" 1x "" 2147483648 99999999999999999999999 ../1; do
+		got "$DOKKU_PROGRAMS/observe" workers "$arg" 1
+		assert_refused "observe: connections PID PORT [DEADLINE] | workers MASTER TICKS"
+		got "$DOKKU_PROGRAMS/observe" connections "$arg" 80
+		assert_refused "observe: connections PID PORT [DEADLINE] | workers MASTER TICKS"
+	done
+	got "$DOKKU_PROGRAMS/observe" workers 1 1 1
+	assert_status 1
+}
+
+@test "observe: a connection that cannot be seen, of a process that runs, is one" {
+	OBSERVE_PROC="$TEST_HOST/proc" got "$DOKKU_PROGRAMS/observe" connections "$$" 80
 	assert_success 1
 }

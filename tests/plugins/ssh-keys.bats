@@ -142,3 +142,61 @@ ssh-ed25519 AAAA other"
 	wait "${pids[@]}"
 	assert_equal $((keys + 4)) "$(wc -l <"$KEYS")"
 }
+
+@test "ssh-keys:add: lines that end in CR LF, with a comment and without" {
+	printf '%s\r\n' "$(key ann)" >"$WORLD/crlf.pub"
+	dokku ssh-keys:add ann "$WORLD/crlf.pub"
+	assert_success "-----> ann may push: $(fingerprint ann)"
+	printf '# by PuTTY\r\n\r\n%s bob@host\r\n' "$(key bob)" >"$WORLD/crlf.pub"
+	dokku ssh-keys:add bob <"$WORLD/crlf.pub"
+	assert_success "-----> bob may push: $(fingerprint bob)"
+	assert_file "$KEYS" "$(line ann ann)
+$(line bob bob)"
+	# A carriage return within the data is not an end of a line.
+	printf '%s\rx\n' "$(key ann)" | got "$DOKKU" ssh-keys:add cam
+	assert_equal "$(line ann ann)
+$(line bob bob)" "$(<"$KEYS")"
+}
+
+@test "ssh-keys:add: a folder or a file that cannot be read is refused, and a way is named" {
+	dokku ssh-keys:add ann "$WORLD/none.pub"
+	assert_refused "ssh-keys:add: $WORLD/none.pub cannot be read by $(id -un); nothing was changed. Give the key on stdin: dokku ssh-keys:add NAME <FILE"
+	dokku ssh-keys:add ann "$WORLD"
+	assert_refused "ssh-keys:add: the key cannot be read; nothing was changed"
+	assert_absent "$KEYS"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+# installed - the install hook, for an admin whose authorized_keys is stdin.
+installed() {
+	mkdir -p "$WORLD/admin/.ssh"
+	cat >"$WORLD/admin/.ssh/authorized_keys"
+	fake getent <<<"printf 'ann:x:1:1::%s:/bin/sh\n' '$WORLD/admin'"
+	fake setpriv <<<'while [[ $1 == --* ]]; do [[ $1 == --init-groups ]] || shift; shift; done; exec "$@"'
+	fake chown <<<''
+	rm -f "$KEYS"
+	SUDO_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
+	assert_status 0
+}
+
+@test "install: the first key is one whose line begins with a key type, and a usable one" {
+	installed <<-KEYS
+		# old laptop: $(key bob) bob@host
+		command="/usr/bin/rrsync /srv" $(key bob)
+		from="10.0.0.0/8" $(key bob)
+		restrict $(key bob)
+		cert-authority $(key bob)
+		ssh-ed25519 AAAA cut
+		$(key ann) ann@host
+	KEYS
+	assert_file "$KEYS" "$(line admin ann)"
+	installed <<-KEYS
+		restrict,command="x" $(key bob)
+		# $(key bob)
+	KEYS
+	assert_absent "$KEYS"
+	assert_output '       no public key was found to let you push: sudo dokku ssh-keys:add admin FILE.pub adds yours'
+	# CR LF, blanks before it, no newline at the end.
+	installed < <(printf '\t%s\r' "$(key ann)")
+	assert_file "$KEYS" "$(line admin ann)"
+}

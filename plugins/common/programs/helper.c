@@ -8,11 +8,8 @@
  *   helper hold [-s] [-w SECONDS] FILE [[-s] [-w SECONDS] FILE…] -- COMMAND [ARG…]
  *                                   COMMAND while we hold these locks (flock(2), in turn), each
  *                                   waited for up to SECONDS (for ever); -s: shared
- *   helper connections PROCESS PORT [DEADLINE]
- *                                   how many connections of the container in which PROCESS, a
- *                                   folder of /proc, runs have something left to do on PORT; with
- *                                   DEADLINE, in seconds since the epoch, only when two samples
- *                                   in a row were 0 or it has passed
+ *   helper alive PID…               whether all these processes exist, of whatever user. Status 1
+ *                                   if one does not. /proc may hide those of others (hidepid).
  *
  * Exit status: that of COMMAND; 128 and its number for a signal; 73 where a lock was not to be
  * had; else 1 and a line on stderr. hold gives COMMAND no descriptor and dies before it: a lock
@@ -26,6 +23,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +49,7 @@ static _Noreturn void
 misuse(void)
 {
 	fputs(" !     helper: tied COMMAND… | write FILE [MODE [sync]] | hold FILE… -- COMMAND… |"
-	      " connections PROCESS PORT [DEADLINE]\n",
+	      " alive PID…\n",
 		stderr);
 	exit(1);
 }
@@ -283,116 +281,27 @@ hold(char **arg)
 	return run_tied(arg + 1, last);
 }
 
-/* --- connections ---------------------------------------------------------------------------- */
+/* --- alive ---------------------------------------------------------------------------------- */
 
-/* The states of include/net/tcp_states.h in which the app's side has something left to send or to
- * hear: ESTABLISHED, SYN_RECV, FIN_WAIT1, CLOSE_WAIT, LAST_ACK and CLOSING. */
 static int
-has_more_to_do(unsigned long state)
-{
-	return state == 1 || state == 3 || state == 4 || state == 8 || state == 9 || state == 11;
-}
-
-/* "  0: LOCAL:PORT REMOTE:PORT STATE …", all of it hexadecimal: whether here and state could be read. */
-static int
-read_connection(const char *line, unsigned long *here, unsigned long *state)
-{
-	char *end = NULL;
-
-	for (int colons = 0; colons < 3; colons++) {
-		line = strchr(line, ':');
-		if (!line)
-			return 0;
-		line++;
-		if (colons == 1)
-			*here = strtoul(line, &end, 16);
-	}
-	strtoul(line, &end, 16);
-	if (*end != ' ')
-		return 0;
-	*state = strtoul(end, &end, 16);
-	return *end == ' ';
-}
-
-/* Adds to count what file, of process's network, says of port; 0 where it cannot be read. */
-static int
-count_in(const char *process, const char *file, unsigned long port, long *count)
-{
-	char path[4096], line[512];
-	unsigned long here = 0, state = 0;
-	int heading;
-
-	snprintf(path, sizeof(path), "%s/net/%s", process, file);
-	FILE *list = fopen(path, "re");
-	if (!list)
-		return 0;
-	heading = fgets(line, sizeof(line), list) != NULL;
-	while (fgets(line, sizeof(line), list)) {
-		if (read_connection(line, &here, &state) && here == port && has_more_to_do(state))
-			++*count;
-	}
-	fclose(list);
-	return heading;
-}
-
-/* In the container's own network namespace, which is where they are, whatever nginx or conntrack believe.
- * What cannot be read counts as one, as long as the process lives: it is not drained. */
-static long
-count_connections(const char *process, unsigned long port)
-{
-	struct stat status;
-	long count = 0;
-	int known = count_in(process, "tcp", port, &count);
-
-	if (count_in(process, "tcp6", port, &count) || known)
-		return count;
-	return stat(process, &status) == 0;
-}
-
-static unsigned long
-parse_number(const char *text, unsigned long highest)
+is_alive(const char *text)
 {
 	char *end;
-	unsigned long number = strtoul(text, &end, 10);
+	long pid = strtol(text, &end, 10);
 
-	if (end == text || *end != '\0' || *text == '-' || number > highest)
+	if (end == text || *end != '\0' || pid < 1 || pid > INT_MAX)
 		misuse();
-	return number;
+	return kill((pid_t)pid, 0) == 0 || errno == EPERM;
 }
 
-/* Between two looks. For each the kernel walks over all its connections, those of other containers
- * too, so what takes long is looked at less often: after a minute once a second; what seems to be
- * at its end, or near its deadline, left seconds from now, ten times. */
-static void
-rest(unsigned long looks, long count, time_t left)
-{
-	unsigned long tenths = looks / 10 + 1;
-
-	if (count == 0 || left <= 1)
-		tenths = 1;
-	else if (tenths > 10)
-		tenths = 10;
-	for (; tenths > 0; tenths--)
-		nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
-}
-
-/* Nothing new comes meanwhile: nothing leads to this container any more. */
 static int
-connections(const char *process, const char *port_text, const char *deadline_text)
+alive(char **pid)
 {
-	unsigned long port = parse_number(port_text, 65535);
-	time_t deadline = deadline_text ? (time_t)parse_number(deadline_text, 999999999999) : 0;
-	long count = count_connections(process, port), before = -1;
-
-	for (unsigned long looks = 0; deadline_text && (count > 0 || before != 0) &&
-		(count == 0 || time(NULL) < deadline);
-		looks++) {
-		rest(looks, count, deadline - time(NULL));
-		before = count;
-		count = count_connections(process, port);
+	for (; *pid; pid++) {
+		if (!is_alive(*pid))
+			return 1;
 	}
-	printf("%ld\n", count);
-	return fflush(stdout) == EOF;
+	return 0;
 }
 
 int
@@ -410,9 +319,7 @@ main(int argc, char **argv)
 	}
 	if (argc >= 5 && strcmp(argv[1], "hold") == 0)
 		return hold(argv + 2);
-	if ((argc == 4 || argc == 5) && strcmp(argv[1], "connections") == 0) {
-		die_with(getppid());
-		return connections(argv[2], argv[3], argv[4]);
-	}
+	if (argc >= 3 && strcmp(argv[1], "alive") == 0)
+		return alive(argv + 2);
 	misuse();
 }

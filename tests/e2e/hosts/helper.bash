@@ -40,6 +40,8 @@ host_up() {
 	make --silent --no-print-directory -C "$top" build/tests/apps/web build/tests/load/load
 	e2e_setup
 	in_world git clone --quiet /src /root/dokku
+	# Another commit, to see that a test fails without what it is for.
+	[[ -z ${HOST_REV-} ]] || in_world git -C /root/dokku checkout --quiet "$HOST_REV"
 }
 
 # host_install - make install on it, as its administrator does; what it prints, and its status.
