@@ -454,3 +454,19 @@ export B='new'"
 	assert_file "$ENV" "export A='old'"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
+
+@test "config:set: PORT is a port" {
+	is_refused() {
+		dokku config:set web "PORT=$1"
+		assert_refused "PORT: \"$1\" is not a port from 1 to 65535: config:unset PORT gives the default again; nothing was changed"
+		dokku config:set --global "PORT=$1"
+		assert_status 1
+	}
+	local port
+	for port in 99999 65536 0 080 -1 abc '' '80 ' 1e3; do
+		is_refused "$port"
+	done
+	assert_absent "$ENV"
+	dokku --quiet config:set web PORT=65535 PORT_=abc
+	assert_success
+}
