@@ -473,6 +473,7 @@ export B='new'"
 
 # --- what other tools wrote -------------------------------------------------------
 
+# shellcheck disable=SC1003 # no quote is escaped here
 @test "every form that Dokku writes is read, and comes back after a change" {
 	mkdir -p "${ENV%/*}"
 	printf '%s\n' "export A='it'\\''s'" 'B="v \"q\" \\ \n\r\! \$X \` é"' 'C=5' 'D=-7 ' "E=don't do # c" \
