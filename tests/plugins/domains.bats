@@ -271,7 +271,7 @@ https://b.com"
 	assert_success "-----> web answers to: web.example.com www.example.org"
 	dokku domains:remove web example.org
 	assert_refused "example.org is not a domain of web; nothing was changed"
-	dokku domains:set web *.Example.NET B.example.net b.example.net
+	dokku domains:set web '*.Example.NET' B.example.net b.example.net
 	assert_success "-----> web answers to: *.example.net b.example.net"
 	dokku domains:set-global My.Example.COM
 	assert_success "-----> Global domains: my.example.com"
