@@ -62,11 +62,14 @@ def with_option($flag; $value):
 
 (split("\u0000") | map(select(. != ""))) as $env
 | ($env | any(startswith("PORT="))) as $has_port
+# A shell that stays must not be the only process that gets a signal: see command_script.
+| ($command | type == "array" and (.[2] // "" | startswith($traps))) as $is_script
 | {
 	Image: $image,
 	Hostname: "",
 	Env: (["PORT=\($port)" | select($has_port | not)] + ["DYNO=\($process).\($index)"]
-		+ ["GIT_REV=\($commit)" | select($commit != "")] + $env),
+		+ ["GIT_REV=\($commit)" | select($commit != "")]
+		+ ["TINI_KILL_PROCESS_GROUP=1" | select($is_script)] + $env),
 	Labels: labels,
 	StopTimeout: ($stop | tonumber),
 	HostConfig: {

@@ -125,8 +125,8 @@ scheduler-task docker-local web 2 release migrate 5"
 		{ "scripts": [] }|Cannot index array with string "dokku"
 		{ "scripts": { "dokku": { "predeploy": 7 } } }|scripts.dokku.predeploy is not text
 		{ "scripts": { "dokku": { "postdeploy": ["a"] } } }|scripts.dokku.postdeploy is not text
-		{ "scripts": { "postdeploy": "a\\\\nb" } }|scripts.postdeploy is not one line
-		{ "scripts": { "postdeploy": "a\\\\u0000b" } }|scripts.postdeploy is not one line
+		{ "scripts": { "postdeploy": "a\\\\u001bb" } }|scripts.postdeploy has a character that is not printable
+		{ "scripts": { "postdeploy": "a\\\\u0000b" } }|scripts.postdeploy has a character that is not printable
 	FILES
 }
 
@@ -157,4 +157,82 @@ scheduler-task docker-local web 2 release migrate 5"
 	got "$HOOKS/post-deploy" web 80 10.86.0.2 2
 	assert_success
 	assert_steps ""
+}
+
+# shellcheck disable=SC1003 # no quote is escaped here
+@test "comments and commas at the end are accepted, in no string" {
+	mkdir -p "$WORLD/tree"
+	reads() {
+		printf '%b' "$1" >"$WORLD/tree/app.json"
+		code app-json 'app_json_command "$1" scripts.postdeploy' "$WORLD/tree/app.json"
+		assert_success "$2"
+	}
+	reads '{ // why\n "scripts": { /* a\n b */ "postdeploy": "x" } } // end' x
+	reads '{ "scripts": { "postdeploy": "curl http://x/*y*/z // \\"// \\\\", }, }' 'curl http://x/*y*/z // "// \'
+	reads '{ "a": [1, 2 , /* 3 */ ] , "scripts": { "postdeploy": ",] ,}" // ,\n , }\n}' ',] ,}'
+	reads '/**/{"scripts":{"postdeploy":"x"}}//' x
+	reads '{ "scripts": { "postdeploy": "a && b\\nif c; then\\td; fi" } }' $'a && b\nif c; then\td; fi'
+	refuses() {
+		printf '%b' "$1" >"$WORLD/tree/app.json"
+		got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
+		assert_status 1
+		assert_error_like ' !     app.json: *: mend it and push again'
+	}
+	refuses '{} /* not closed'
+	refuses '{ / }'
+	refuses '{ "a": 1,, }'
+	refuses '{ "a": "// }'
+	refuses '{, }'
+	refuses '{ "a" /* : */ 1 }'
+}
+
+@test "a comment keeps the line of an error" {
+	mkdir -p "$WORLD/tree"
+	printf '{ // a\n/* b\nc */\n "x": 1\n "y": 2 }' >"$WORLD/tree/app.json"
+	got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
+	assert_status 1
+	assert_error_like '*at line 5, *'
+}
+
+@test "a big app.json costs no second" {
+	mkdir -p "$WORLD/tree"
+	printf '{ "name": "%s" // x\n}' "$(head -c 60000 /dev/zero | tr '\0' a)" >"$WORLD/tree/app.json"
+	code app-json 'ulimit -t 20; TIMEFORMAT=%3U; time json_text "$1" >/dev/null' "$WORLD/tree/app.json"
+	[[ $((10#${stderr/./})) -lt 1000 ]]
+}
+
+# shellcheck disable=SC2001 # of each line
+@test "each key that is not acted on is named once, with what is there instead" {
+	mkdir -p "$WORLD/tree"
+	cat >"$WORLD/tree/app.json" <<-'FILE'
+		{ "name": "x", "description": "y", "$schema": "z", "keywords": ["a"],
+		  "healthchecks": { "web": [{ "type": "startup" }] }, "formation": { "web": { "quantity": 2 } },
+		  "env": { "A": "1" }, "cron": [{ "command": "x" }], "buildpacks": [{ "url": "x" }], "stack": "heroku-24",
+		  "addons": ["postgres"], "environments": { "test": {} }, "naem": 1, "logo": "x", "image": "y",
+		  "scripts": { "postdeploy": "a", "test": "b", "dokku": { "predeploy": "c", "predeply": "d" } } }
+	FILE
+	got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
+	assert_status 0
+	assert_equal "addons: start such a service yourself, and name it by dokku config:set
+buildpacks: the Dockerfile says how the app is built
+cron: let cron of the server start dokku run
+env: dokku config:set sets variables
+environments: no such key is known here
+formation: dokku ps:scale says how many of each process run
+healthchecks: a file CHECKS says when a version is good
+naem: no such key is known here
+scripts.dokku.predeply: there are scripts.dokku.predeploy, scripts.dokku.postdeploy and scripts.postdeploy
+scripts.test: there are scripts.dokku.predeploy, scripts.dokku.postdeploy and scripts.postdeploy
+stack: the Dockerfile says how the app is built" "$(sed 's/^ !     app.json: \(.*\) is not acted on/\1/' <<<"$stderr" | LC_ALL=C sort)"
+	printf '{ "formation": {}, "cron": [], "env": null, "scripts": {} }' >"$WORLD/tree/app.json"
+	got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
+	assert_success ""
+}
+
+@test "a command of several lines is run as it is, and shown on one" {
+	app_json <<<'{ "scripts": { "dokku": { "predeploy": "a\nb" } } }'
+	tasks
+	assert_success "-----> Running predeploy of v2: a; b"
+	assert_steps "scheduler-task docker-local web 2 predeploy a
+b 3600"
 }

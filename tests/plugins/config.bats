@@ -454,3 +454,104 @@ export B='new'"
 	assert_file "$ENV" "export A='old'"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
+
+@test "config:set: PORT is a port" {
+	is_refused() {
+		dokku config:set web "PORT=$1"
+		assert_refused "PORT: \"$1\" is not a port from 1 to 65535: config:unset PORT gives the default again; nothing was changed"
+		dokku config:set --global "PORT=$1"
+		assert_status 1
+	}
+	local port
+	for port in 99999 65536 0 080 -1 abc '' '80 ' 1e3; do
+		is_refused "$port"
+	done
+	assert_absent "$ENV"
+	dokku --quiet config:set web PORT=65535 PORT_=abc
+	assert_success
+}
+
+# --- what other tools wrote -------------------------------------------------------
+
+# shellcheck disable=SC1003 # no quote is escaped here
+@test "every form that Dokku writes is read, and comes back after a change" {
+	mkdir -p "${ENV%/*}"
+	printf '%s\n' "export A='it'\\''s'" 'B="v \"q\" \\ \n\r\! \$X \` é"' 'C=5' 'D=-7 ' "E=don't do # c" \
+		"export F=\$'a\\nb\\'\\t\\x41\\101'" $'export G=\'multi\nline\'' $'I="a\nb"' 'J=' 'K=""' "export L=''" \
+		$'M = "x"  # c\r' "R='a\\'" 'S=a\$b c' 'export=5' $'\t export  T="t"' 'U=$ 5$' 'V="a#b" ' >"$ENV"
+	printf 'W="without newline"' >>"$ENV"
+	local expected
+	expected=$(printf '%s\0' "A=it's" $'B=v "q" \\ \n\r! $X ` é' C=5 D=-7 "E=don't do" $'F=a\nb\'\tAA' $'G=multi\nline' $'I=a\nb' \
+		J= K= L= M=x 'R=a\' 'S=a$b c' T=t 'U=$ 5$' 'V=a#b' 'W=without newline' export=5 | base64 -w 0)
+	assert_equal "$expected" "$("$DOKKU" config:export --format nul web | base64 -w 0)"
+	dokku config:set web NEW=1
+	assert_success "-----> Set for web: NEW"
+	dokku config:unset web NEW
+	assert_equal "$expected" "$("$DOKKU" config:export --format nul web | base64 -w 0)"
+	dokku config:get web B
+	assert_success $'v "q" \\ \n\r! $X ` é'
+}
+
+@test "a line that is not understood is kept word for word, said once a command, and replaced by a value of its own" {
+	mkdir -p "${ENV%/*}"
+	printf '%s\n' '# by hand' 'H="$HOME/x"' "A='1'" '1X=3' 'no line' "N='a' b" $'O="x$(y\nB=no)"' 'P=${Q}' "F=\$'\\u00e9'" \
+		$'Z=\'unclosed\nC=\'lost' >"$ENV"
+	local kept
+	kept=$(printf '%s\n' '# by hand' 'H="$HOME/x"' '1X=3' 'no line' "N='a' b" $'O="x$(y\nB=no)"' 'P=${Q}' "F=\$'\\u00e9'" \
+		$'Z=\'unclosed\nC=\'lost')
+	dokku config:set web NEW=1
+	assert_status 0
+	assert_error " !     $ENV:2: not understood, so it sets nothing; it is kept as it is
+ !     $ENV:4: not understood, so it sets nothing; it is kept as it is
+ !     $ENV:5: not understood, so it sets nothing; it is kept as it is
+ !     $ENV:6: not understood, so it sets nothing; it is kept as it is
+ !     $ENV:7: not understood, so it sets nothing; it is kept as it is
+ !     $ENV:9: not understood, so it sets nothing; it is kept as it is
+ !     $ENV:10: not understood, so it sets nothing; it is kept as it is
+ !     $ENV:11: not understood, so it sets nothing; it is kept as it is"
+	assert_file "$ENV" "export A='1'
+export NEW='1'
+$kept"
+	dokku config:export --format nul web
+	assert_equal "A=1,NEW=1," "$(tr '\0' , <"$BATS_TEST_TMPDIR/stdout")"
+	dokku --quiet config:unset web H
+	dokku --quiet config:set web P=2 Z=3
+	assert_file "$ENV" "export A='1'
+export NEW='1'
+export P='2'
+export Z='3'
+# by hand
+1X=3
+no line
+N='a' b
+O=\"x\$(y
+B=no)\"
+F=\$'\\u00e9'"
+	dokku config:clear web
+	assert_status 0
+	assert_file "$ENV" ""
+}
+
+@test "a deploy takes what another tool wrote, and says once what it does not understand" {
+	make_release web 1
+	make_current web 1
+	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	mkdir -p "${ENV%/*}"
+	printf 'A="1"\nB=2\nC="$D"\n' >"$ENV"
+	dokku config:set web E=5
+	assert_status 0
+	assert_equal 1 "$(grep -c "ENV:3: not understood" "$BATS_TEST_TMPDIR/stdout")"
+	assert_equal "A=1,B=2,E=5," "$(tr '\0' , <"$DOKKU_LIB_ROOT/data/releases/web/2/env")"
+	assert_file "$ENV" "export A='1'
+export B='2'
+export E='5'
+C=\"\$D\""
+}
+
+@test "a thousand variables are read in less than a second of computing" {
+	mkdir -p "${ENV%/*}"
+	for ((i = 0; i < 1000; i++)); do printf 'V%s="value \\"%s\\""\n' "$i" "$i"; done >"$ENV"
+	code config 'ulimit -t 60; TIMEFORMAT=%3U; declare -A config=(); time config_load "$1"; printf "%s" "${#config[@]}"' "$ENV"
+	assert_output 1000
+	[[ $((10#${stderr/./})) -lt 1000 ]]
+}

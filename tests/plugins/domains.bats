@@ -18,7 +18,7 @@ setup() {
 	}
 	each is_refused <<-'NAMES'
 		.
-		a.
+		a..
 		.a
 		a..b
 		-a.com
@@ -37,7 +37,6 @@ setup() {
 		http://a.com
 		a.com/x
 		a.com:80
-		é.com
 		aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.com
 		--all
 	NAMES
@@ -47,7 +46,7 @@ setup() {
 
 @test "host names that are some" {
 	dokku domains:add web a.com '*.a.com' 1.2.com xn--bcher-kva.example localhost A.Upper.com
-	assert_success "-----> web answers to: web.example.com a.com *.a.com 1.2.com xn--bcher-kva.example localhost A.Upper.com"
+	assert_success "-----> web answers to: web.example.com a.com *.a.com 1.2.com xn--bcher-kva.example localhost a.upper.com"
 }
 
 @test "add, remove, set, clear, reset; nginx is told each time" {
@@ -70,7 +69,7 @@ setup() {
 	dokku domains:add blog Shop.com
 	: >"$STEPS"
 	dokku domains:add web ok.com shop.COM
-	assert_refused "shop.COM is a domain of blog: dokku domains:remove blog shop.COM frees it; nothing was changed"
+	assert_refused "shop.com is a domain of blog: dokku domains:remove blog shop.com frees it; nothing was changed"
 	dokku domains:set web shop.com
 	assert_refused "shop.com is a domain of blog: dokku domains:remove blog shop.com frees it; nothing was changed"
 	assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
@@ -91,7 +90,7 @@ setup() {
 		dokku domains:add web a.com
 		assert_success "-----> web answers to: web.example.com b.com a.com"
 		dokku domains:add blog A.com
-		assert_refused "A.com is a domain of web: dokku domains:remove web A.com frees it; nothing was changed"
+		assert_refused "a.com is a domain of web: dokku domains:remove web a.com frees it; nothing was changed"
 		dokku domains:add-global c.com
 		dokku domains:remove-global c.com
 		assert_success "-----> Global domains: example.com"
@@ -212,7 +211,7 @@ new.example.org"
 	dokku domains:set-global a.com b.com
 	assert_success "-----> Global domains: a.com b.com"
 	dokku domains:set-global 'a b'
-	assert_refused 'not a host name: "a b"; nothing was changed'
+	assert_refused 'not a host name: "a b": letters, digits, hyphens, dots, and *. at most at its start; nothing was changed'
 	dokku domains:clear-global
 	assert_success "-----> Global domains: "
 	assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
@@ -259,4 +258,49 @@ https://b.com"
 	dokku domains:clear web
 	dokku url web
 	assert_refused "web has no host name: dokku domains:add web DOMAIN gives it one"
+}
+
+@test "capitals and a dot at the end mean nothing in a host name" {
+	dokku domains:add web EXAMPLE.org example.ORG. www.Example.org
+	assert_success "-----> web answers to: web.example.com example.org www.example.org"
+	dokku domains:add web Example.Org
+	assert_success "-----> web answers to: web.example.com example.org www.example.org"
+	dokku domains:add blog eXample.org
+	assert_refused "example.org is a domain of web: dokku domains:remove web example.org frees it; nothing was changed"
+	dokku domains:remove web EXAMPLE.ORG.
+	assert_success "-----> web answers to: web.example.com www.example.org"
+	dokku domains:remove web example.org
+	assert_refused "example.org is not a domain of web; nothing was changed"
+	dokku domains:set web '*.Example.NET' B.example.net b.example.net
+	assert_success "-----> web answers to: *.example.net b.example.net"
+	dokku domains:set-global My.Example.COM
+	assert_success "-----> Global domains: my.example.com"
+	dokku domains:remove-global MY.example.com
+	assert_file "$DOKKU_ROOT/VHOST" ""
+}
+
+@test "what an older version has kept with capitals is found in any case" {
+	printf 'EXAMPLE.org\nother.org\n' >"$DOKKU_ROOT/web/VHOST"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/domains/app-domains" web
+	assert_success "example.org
+other.org"
+	dokku domains:add blog example.ORG
+	assert_refused "example.org is a domain of web: dokku domains:remove web example.org frees it; nothing was changed"
+	dokku domains:add web example.org
+	assert_success "-----> web answers to: example.org other.org"
+	printf 'EXAMPLE.org\nother.org\n' >"$DOKKU_ROOT/web/VHOST"
+	dokku domains:remove web example.org
+	assert_success "-----> web answers to: other.org"
+	assert_file "$DOKKU_ROOT/web/VHOST" other.org
+}
+
+@test "an international host name is wanted in its ASCII form" {
+	local name
+	for name in é.com bücher.example; do
+		dokku domains:add web "$name"
+		assert_status 1
+		assert_error_like ' !     not a host name: "*": write it in its ASCII form, xn--…, as idn2 prints it; nothing was changed'
+	done
+	dokku domains:add web XN--Bcher-kva.example
+	assert_success "-----> web answers to: web.example.com xn--bcher-kva.example"
 }

@@ -572,9 +572,15 @@ disk() {
 	printf 'XPORT=9\0PORT=1234\0PORT_=8\0' >"$WORLD/env"
 	code git 'release_port port "$WORLD" 8080/tcp; printf "%s\n" "$port"'
 	assert_success 1234
-	printf 'PORT=a[$(id)]\0' >"$WORLD/env"
-	code git 'release_port port "$WORLD" 8080/tcp; printf "%s\n" "$port"'
-	assert_success 8080
+	is_refused() {
+		printf 'PORT=%s\0' "$1" >"$WORLD/env"
+		code git 'release_port port "$WORLD" 8080/tcp; printf "%s\n" "$port"'
+		assert_refused "PORT in the config is \"$1\", not a port: see dokku config:set"
+	}
+	local port
+	for port in 'a[$(id)]' 99999 65536 0 080 -1 '' '80 '; do
+		is_refused "$port"
+	done
 }
 
 @test "the port of a push: what its image exposes, unless the config of the app or of all sets it; no image is no release" {

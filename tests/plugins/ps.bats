@@ -267,3 +267,181 @@ reconcile c 1" "$(grep ^reconcile "$STEPS")"
 	dokku ps:rebuild web
 	assert_refused "web: nothing was pushed to its branch master yet"
 }
+
+# --- the Procfile ---------------------------------------------------------------
+
+@test "a Procfile that is not understood is refused before the build, with line and column" {
+	mkdir -p "$WORLD/tree"
+	is_refused() {
+		printf '%b' "${1%%|*}" >"$WORLD/tree/Procfile"
+		got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-build" dockerfile web "$WORLD/tree"
+		assert_status 1
+		assert_output ""
+		assert_error " !     Procfile:${1##*|}
+ !     web: the Procfile is not understood: change the lines named above, and push again"
+	}
+	is_refused 'web: a\nrelease : b\n|2:8: a blank before the colon: write release:'
+	is_refused 'web\t: a\n|1:4: a blank before the colon: write web:'
+	is_refused '\xef\xbb\xbfweb: a\n|1:1: a byte order mark: save the file as UTF-8 without one'
+	is_refused 'release: a\nweb: b\nrelease: c\n|3:1: a second line for release: keep one of them'
+	is_refused 'web: a\n  web:b|2:1: a second line for web: keep one of them'
+	is_refused 'web: a\n\nworker b\n|3:7: no colon: a line is TYPE: COMMAND'
+	is_refused 'web|1:4: no colon: a line is TYPE: COMMAND'
+	is_refused ': a\n|1:1: not a name for a process type: use letters and digits, - and _ between them, at most 63'
+	is_refused '_web: a\n|1:1: not a name for a process type: use letters and digits, - and _ between them, at most 63'
+	is_refused "$(printf '%064d' 0): a\n|1:1: not a name for a process type: use letters and digits, - and _ between them, at most 63"
+	is_refused 'wörker: a\n|1:2: "ö" cannot be in the name of a process type'
+	is_refused 'my.worker: a\n|1:3: "." cannot be in the name of a process type'
+	is_refused 'web: \r\n|1:6: no command for web: add one, or remove the line'
+	is_refused 'web: a\nworker: # later\n|2:9: no command for worker: add one, or remove the line'
+	is_refused 'web: a\n\tworker:\tb \x1b[31m\n|2:12: a character that is not printable'
+	is_refused 'web: a\rworker: b\n|1:7: a character that is not printable'
+}
+
+@test "every line that is wrong is named" {
+	mkdir -p "$WORLD/tree"
+	printf 'a\nb : c\nweb: a\n' >"$WORLD/tree/Procfile"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-build" dockerfile web "$WORLD/tree"
+	assert_status 1
+	assert_error " !     Procfile:1:2: no colon: a line is TYPE: COMMAND
+ !     Procfile:2:2: a blank before the colon: write b:
+ !     web: the Procfile is not understood: change the lines named above, and push again"
+}
+
+@test "a Procfile that is good: comments, blank lines, CR LF, tabs, no newline at the end, none" {
+	mkdir -p "$WORLD/tree"
+	builds() {
+		got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-build" dockerfile web "$WORLD/tree"
+		assert_success ""
+	}
+	builds
+	printf '# c\n\n \t\r\n// c\nweb:\ta\r\n \tworker-1_x:b é # c\nUrgent: x:y\n%063d:z' 0 >"$WORLD/tree/Procfile"
+	builds
+	printf 'Web: a\nRELEASE: b\n' >"$WORLD/tree/Procfile"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-build" dockerfile web "$WORLD/tree"
+	assert_status 0
+	assert_error_like '* !     Procfile: Web is a process type of its own: only web in lower case is special*'
+	assert_error_like '* !     Procfile: RELEASE is a process type of its own: only release in lower case is special*'
+	printf 'x' >"$WORLD/elsewhere"
+	ln -sf "$WORLD/elsewhere" "$WORLD/tree/Procfile"
+	builds
+}
+
+@test "procfile_read: the same parser for all; of a release that an older version took, what can be read" {
+	deployed
+	printf '\tweb: a b \t\r\nweb: c\nbad line\n// d: e\nworker:x: y\nlast: z' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	code ps 'for p in web worker last bad d; do printf "%s=%s\n" "$p" "$(procfile_command web 1 "$p")"; done; ps_types web 1'
+	assert_success "web=a b
+worker=x: y
+last=z
+bad=
+d=
+last
+web
+worker"
+}
+
+# --- what a release can run -------------------------------------------------------
+
+# pre_deploy - for the release 2, made from 1, its scale in arguments.
+pre_deploy() {
+	make_release web 2 "$@"
+	cp "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile" "$DOKKU_LIB_ROOT/data/releases/web/2/"
+	DOKKU_RELEASE=2 got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-deploy" web dokku/web:v2
+}
+
+# image CONFIG - what the engine says of each image.
+image() {
+	fake_engine <<<"[[ \$2 != /images/dokku/web:v*/json ]] || printf '%s' '{ \"Config\": $1 }'"
+}
+
+@test "a Procfile without web: web does not run where the image has no command, and what does is said" {
+	deployed
+	image '{}'
+	printf 'worker: b\nclock: c\nrelease: d\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	pre_deploy web=1
+	assert_status 0
+	assert_output "       web=0 instead of web=1 in this release: the Procfile names no web and the image has no CMD"
+	assert_error " !     web: no process runs: dokku ps:scale web TYPE=1 starts one of: clock, worker"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=0
+	pre_deploy web=1 worker=2
+	assert_success "       web=0 instead of web=1 in this release: the Procfile names no web and the image has no CMD"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "web=0
+worker=2"
+}
+
+@test "without web in the Procfile an image runs what it says itself" {
+	deployed
+	printf 'worker: b\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	local config
+	for config in '{ "Cmd": ["/web"] }' '{ "Entrypoint": ["/web"] }'; do
+		image "$config"
+		pre_deploy web=2 worker=1
+		assert_success ""
+		assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "web=2
+worker=1"
+	done
+}
+
+@test "a type that the Procfile does not name any more does not run the image's command instead" {
+	deployed
+	image '{ "Cmd": ["/web"] }'
+	pre_deploy web=1 cron=1 worker=0 gone=0
+	assert_success "       cron=0 instead of cron=1 in this release: the Procfile names no cron"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "web=1
+cron=0
+worker=0
+gone=0"
+}
+
+@test "an engine that does not answer decides nothing" {
+	deployed
+	fake_engine <<<'exit 1'
+	pre_deploy web=1
+	assert_status 1
+	assert_error " !     web: the image dokku/web:v2 cannot be looked at: does dockerd run?"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=1
+}
+
+@test "the port is that of this release: PORT of its config, what its image exposes, and a change is said" {
+	deployed
+	image '{ "Cmd": ["x"], "ExposedPorts": { "9000/tcp": {}, "8000/tcp": {} } }'
+	make_release web 2
+	printf 'PORT=7000\0' >"$DOKKU_LIB_ROOT/data/releases/web/2/env"
+	DOKKU_RELEASE=2 got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-deploy" web dokku/web:v2
+	assert_success "       web has to listen on port 7000 from v2 on, not on 5000"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/port" 7000
+	make_current web 2
+	make_release web 3
+	cp "$DOKKU_LIB_ROOT/data/releases/web/2/port" "$DOKKU_LIB_ROOT/data/releases/web/3/port"
+	DOKKU_RELEASE=3 got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-deploy" web dokku/web:v3
+	assert_success "       web has to listen on port 8000 from v3 on, not on 7000"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/3/port" 8000
+	printf 'PORT=99999\0' >"$DOKKU_LIB_ROOT/data/releases/web/3/env"
+	DOKKU_RELEASE=3 got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-deploy" web dokku/web:v3
+	assert_refused 'PORT in the config is "99999", not a port: see dokku config:set'
+}
+
+@test "config:set PORT changes the port of the release that comes of it" {
+	deployed
+	dokku config:set web PORT=7000
+	assert_status 0
+	assert_equal 2 "$(current web)"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/port" 7000
+	dokku config:unset web PORT
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/3/port" 5000
+}
+
+@test "ps:scale: web cannot run where neither Procfile nor image names a command; 0 is always good" {
+	deployed
+	printf 'worker: b\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	image '{}'
+	dokku ps:scale web web=2
+	assert_refused "web has no process type web: its Procfile names them (--skip-deploy sets it for the next push); nothing was changed"
+	dokku ps:scale web web=0 gone=0 worker=1
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "gone=0
+web=0
+worker=1"
+}

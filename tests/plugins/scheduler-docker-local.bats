@@ -164,25 +164,174 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
 	assert_equal 0 "$output"
 }
 
-@test "command_json: words as they stand, and a shell only where there is something for one" {
-	makes() {
-		code scheduler-docker-local 'command_json "$1"' "$1"
+# traps - what a shell that stays is told first.
+traps() { strict scheduler-docker-local 'printf "%s" "$COMMAND_TRAPS"'; }
+
+# makes COMMAND WORD… - the words that a container runs for COMMAND.
+makes() {
+	code scheduler-docker-local 'command_json "$1"' "$1"
+	assert_success "$(jq --null-input --compact-output '$ARGS.positional' --args -- "${@:2}")"
+}
+
+@test "command_json: words as they stand where there is nothing for a shell" {
+	code scheduler-docker-local 'command_json ""; command_json "  "; command_json "$1"' $'\t\n'
+	assert_success nullnullnull
+	makes $'run\ta  b' run a b
+	makes run run
+	makes "  run   --port  5000 " run --port 5000
+	makes '/bin/a b,c:d' /bin/a b,c:d
+	makes 'run --port=80 x%y a@b ]' run --port=80 x%y a@b ']'
+	makes 'env X=1 run' env X=1 run
+	makes 'true' true
+}
+
+@test "command_json: the shell becomes one simple command" {
+	simple() { makes "$1" /bin/sh -c "$2"; }
+	simple 'run $PORT' 'exec run $PORT'
+	simple 'run "a b"' 'exec run "a b"'
+	simple "run 'a b' é" "exec run 'a b' é"
+	simple 'X=1 ./web' 'X=1 exec ./web'
+	simple 'X="a b" Y=$(date +%s) ./web --a >>log 2>&1 # hi' 'X="a b" Y=$(date +%s) exec ./web --a >>log 2>&1 # hi'
+	simple '>log ./web' '>log exec ./web'
+	simple './web;' 'exec ./web;'
+	simple './web* ~/x' 'exec ./web* ~/x'
+	simple '"./my web" x' 'exec "./my web" x'
+	simple 'exec ./web' 'exec ./web'
+	simple 'exec ./web $PORT' 'exec ./web $PORT'
+	simple $'run "a\x01"' $'exec run "a\x01"'
+}
+
+@test "command_json: of several commands the shell becomes the last, where that means the same" {
+	local traps
+	traps=$(traps)
+	last() { makes "$1" /bin/sh -c "$traps$2"; }
+	last 'cd public && ./web' 'cd public && exec ./web'
+	last 'a; b $X' 'a; exec b $X'
+	last $'a\nb "$X"\n' $'a\nexec b "$X"'
+	last 'a || b && c' 'a || b && exec c'
+	last 'export X=1; X=2 ./web' 'export X=1; X=2 exec ./web'
+	last $'a &&\n# why\n b' $'a &&\n# why\n exec b'
+}
+
+@test "command_json: anything else is left to a shell that stays" {
+	local traps command
+	traps=$(traps)
+	for command in 'if true; then a; fi' '(cd x; a)' 'a | b' 'a & b' 'a &' '{ a; }' '! a' 'f() { a; }; f' \
+		'cd public' ':' 'echo $A' '$CMD a' '"web" x' 'a && export X=1' 'a && X=1' 'a && echo b' 'a &&' ';' '; a' \
+		"trap 'x' EXIT; ./web" 'a `b`' 'a "unclosed' "it's" 'a $((1+2))' 'time a' 'while :; do a; done' \
+		$'cat <<E\nx\nE' 'a <(b)' $'a $\'b\'' 'alias a=b; a' 'exec a; b' 'X=1' 'a b >' 'a "$(date "+%s")"' 'case x in x) a;; esac'; do
+		[[ $command != 'exec a; b' ]] || continue
+		makes "$command" /bin/sh -c "$traps$command"
+	done
+	makes "$(printf 'a "%4096s"' x)" /bin/sh -c "$traps$(printf 'a "%4096s"' x)"
+}
+
+@test "command_json: what sh -c makes of a command is what a container runs, in each shell that there is" {
+	local shell command words expected
+	cd "$WORLD"
+	mkdir public
+	printf '#!/bin/sh\nprintf "%%s:" "${0##*/}" "$X" "$@"; printf "\\n"; exit 7\n' >public/web
+	chmod +x public/web
+	ln -s public/web 'my web'
+	export A='two words' X=outer
+	for shell in dash "bash --posix" "busybox sh"; do
+		type -P "${shell%% *}" >/dev/null || continue
+		while IFS= read -r command; do
+			printf -v command '%b' "$command"
+			expected=$(
+				$shell -c "$command" 2>&1
+				printf ' %s' "$?"
+			)
+			code scheduler-docker-local 'command_json "$1"' "$command"
+			mapfile -t -d '' words < <(jq --join-output '.[] + "\u0000"' <<<"$output")
+			# shellcheck disable=SC2206 # words
+			[[ ${words[0]} != /bin/sh ]] || words=($shell "${words[@]:1}")
+			assert_equal "$command: $expected" "$command: $(
+				"${words[@]}" 2>&1
+				printf ' %s' "$?"
+			)"
+		done <<-'COMMANDS'
+			public/web a   b
+			public/web "$A" $A '$A' \\$A a\\ b
+			X=1 public/web
+			X=1 Y=2 public/web ${X} ${Z:-none} $(printf x)
+			cd public && ./web
+			cd public; ./web
+			cd nowhere && ./web
+			cd nowhere 2>/dev/null || public/web || printf '%s' "$?"
+			if public/web; then :; else printf no; fi
+			(cd public; ./web)
+			public/web | cat
+			public/web & wait
+			./my\\ web x
+			"./my web" 'y' # comment
+			public/w* ~
+			public/web #comment
+			public/web a#b
+			public/web >public/out; cat public/out
+			>public/out public/web; cat public/out
+			2>&1 public/web
+			f() { public/web "$1"; }; f x
+			! public/web
+			{ public/web; }
+			exit 3
+			cd public
+			:
+			true
+			true && false
+			X=2; public/web
+			X=2
+			export X=3; public/web
+			public/web\ncd public\n./web
+			cat <<E\n$A\nE
+			for i in 1 2; do public/web $i; done
+			printf '%s' "a b" $A
+			exec public/web "$A"
+			trap 'printf bye' EXIT; public/web
+			trap 'printf bye' EXIT; public/web; true
+			set -e; public/web; printf never
+			no-such-program "$A" 2>/dev/null
+			cd public && no-such-program x 2>/dev/null
+		COMMANDS
+	done
+}
+
+# A container of its own group, as docker-init makes it with TINI_KILL_PROCESS_GROUP.
+@test "a command of several: a signal reaches the app, which ends in its own time, and nothing comes after it" {
+	local shell command script pid begun
+	cd "$WORLD"
+	printf '#!/bin/sh\ntrap "sleep 0.3; echo graceful >>log; exit 5" TERM\necho up >>log\nwhile :; do sleep 0.05; done\n' >web
+	chmod +x web
+	for shell in dash "bash --posix" "busybox sh"; do
+		type -P "${shell%% *}" >/dev/null || continue
+		for command in 'cd . && ./web' './web; echo next >>log' 'if true; then ./web; fi' './web & sleep 60' '(cd .; ./web); echo next >>log' './web & ./web'; do
+			: >log
+			code scheduler-docker-local 'command_json "$1"' "$command"
+			script=$(jq -r '.[2]' <<<"$output")
+			# shellcheck disable=SC2086 # words
+			setsid $shell -c "$script" >/dev/null 2>&1 3>&- &
+			pid=$!
+			begun=1
+			[[ $command != './web & ./web' ]] || begun=2
+			timeout 10 sh -c 'until [ "$(grep -c up log)" = "$1" ]; do sleep 0.02; done' sh "$begun"
+			kill -TERM -- "-$pid"
+			wait "$pid" || true
+			# What the kernel would do to the rest when the container's first process ends.
+			kill -KILL -- "-$pid" 2>/dev/null || true
+			assert_equal "$shell, $command: $begun 0" "$shell, $command: $(grep -c graceful log) $(grep -c next log)"
+		done
+	done
+}
+
+@test "a shell that stays has the whole group signalled, and only that" {
+	env_of() {
+		code scheduler-docker-local 'scheduler_spec web 1 web 1 10.86.128.2 "$(command_json "$1")" | jq -c "[.Cmd[0], (.Env | index(\"TINI_KILL_PROCESS_GROUP=1\") != null)]"' "$1"
 		assert_success "$2"
 	}
-	makes "" null
-	makes "  " null
-	makes $'run\ta  b' '["run\ta","b"]'
-	makes "run" '["run"]'
-	makes "  run   --port  5000 " '["run","--port","5000"]'
-	makes '/bin/a b,c:d' '["/bin/a","b,c:d"]'
-	makes 'run $PORT' '["/bin/sh","-c","exec run $PORT"]'
-	makes 'run "a b"' '["/bin/sh","-c","exec run \"a b\""]'
-	makes "run 'a b'" '["/bin/sh","-c","exec run '"'a b'"'"]'
-	local char
-	for char in ';' '|' '&' '<' '>' '(' '`' '*' '?' "\\" '~' '#' '=' '['; do
-		code scheduler-docker-local 'command_json "$1"' "a ${char} b"
-		assert_equal "/bin/sh" "$(jq -r '.[0]' <<<"$output")"
-	done
+	env_of 'cd public && ./web' '["/bin/sh",true]'
+	env_of './web | cat' '["/bin/sh",true]'
+	env_of './web $PORT' '["/bin/sh",false]'
+	env_of './web' '["./web",false]'
 }
 
 # --- tasks ------------------------------------------------------------------------

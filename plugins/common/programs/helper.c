@@ -3,13 +3,15 @@
  * libraries, because a deploy starts it some fifty times.
  *
  *   helper tied COMMAND [ARG…]      become COMMAND, that dies by SIGKILL when our parent does
- *   helper write FILE [MODE [sync]] stdin becomes FILE (644) by rename, when it is on the disk; with
- *                                   "sync" this ends when the rename is there too
- *   helper hold [-s] [-w SECONDS] FILE [[-s] [-w SECONDS] FILE…] -- COMMAND [ARG…]
- *                                   COMMAND while we hold these locks (flock(2), in turn), each
+ *   helper write FILE [MODE [sync]] stdin becomes FILE (644) by rename, when it is on the disk;
+ * with "sync" this ends when the rename is there too helper hold [-s] [-w SECONDS] FILE [[-s] [-w
+ * SECONDS] FILE…] -- COMMAND [ARG…] COMMAND while we hold these locks (flock(2), in turn), each
  *                                   waited for up to SECONDS (for ever); -s: shared
  *   helper alive PID…               whether all these processes exist, of whatever user. Status 1
  *                                   if one does not. /proc may hide those of others (hidepid).
+ *   helper env FILE                 the pairs of an ENV file as NAME=VALUE, a NUL after each; and
+ *                                   "=N TEXT" for what is not understood, from line N on, and
+ *                                   "= TEXT" for a comment
  *
  * Exit status: that of COMMAND; 128 and its number for a signal; 73 where a lock was not to be
  * had; else 1 and a line on stderr. hold gives COMMAND no descriptor and dies before it: a lock
@@ -21,6 +23,7 @@
  * write dies with its parent, too: what was killed must not change a file when somebody else has
  * its lock already.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -49,7 +52,7 @@ static _Noreturn void
 misuse(void)
 {
 	fputs(" !     helper: tied COMMAND… | write FILE [MODE [sync]] | hold FILE… -- COMMAND… |"
-	      " alive PID…\n",
+	      " alive PID… | env FILE\n",
 		stderr);
 	exit(1);
 }
@@ -63,8 +66,8 @@ become(char **command)
 	_exit(status);
 }
 
-/* The parent may have gone before the kernel was asked to tell us, even before we could ask who it is: then
- * the one we see is who takes in orphans, and of another session. */
+/* The parent may have gone before the kernel was asked to tell us, even before we could ask who it
+ * is: then the one we see is who takes in orphans, and of another session. */
 static void
 die_with(pid_t parent)
 {
@@ -110,8 +113,8 @@ copy_stdin(int to, const char *file)
 	}
 }
 
-/* The folder of path, which is cut off there, to the disk. The file is what it should be: a disk that
- * cannot sync a folder is no reason to say otherwise. */
+/* The folder of path, which is cut off there, to the disk. The file is what it should be: a disk
+ * that cannot sync a folder is no reason to say otherwise. */
 static void
 sync_folder(char *path)
 {
@@ -304,6 +307,256 @@ alive(char **pid)
 	return 0;
 }
 
+/* --- env ------------------------------------------------------------------------------------ */
+
+/* What is being read of an ENV file. The forms are those that Dokku has written over the years: in
+ * single quotes, as a shell reads them; in double quotes, in dollar quotes, bare. */
+struct env {
+	const char *at, *end;
+	char *value; /* as long as the file */
+	size_t length; /* of value */
+	int odd; /* The entry has something that is not understood. */
+};
+
+static void
+add(struct env *env, int c)
+{
+	if (c == '\0')
+		env->odd = 1;
+	else
+		env->value[env->length++] = (char)c;
+}
+
+static int
+next_is(const struct env *env, const char *set)
+{
+	return env->at < env->end && *env->at != '\0' && strchr(set, *env->at) != NULL;
+}
+
+static void
+skip(struct env *env, const char *set)
+{
+	while (next_is(env, set))
+		env->at++;
+}
+
+static void
+skip_line(struct env *env)
+{
+	const char *newline = memchr(env->at, '\n', (size_t)(env->end - env->at));
+
+	env->at = newline ? newline : env->end;
+}
+
+/* A dollar that would be replaced by another variable or by what a command prints: nothing here
+ * does that. */
+static void
+check_dollar(struct env *env)
+{
+	if (next_is(env, "$") && env->at + 1 < env->end &&
+		(isalnum((unsigned char)env->at[1]) || strchr("_{(", env->at[1])))
+		env->odd = 1;
+}
+
+static void
+read_single(struct env *env)
+{
+	while (env->at < env->end && *env->at != '\'')
+		add(env, *env->at++);
+}
+
+/* After a backslash, as the library godotenv writes it. */
+static void
+read_double(struct env *env)
+{
+	while (env->at < env->end && *env->at != '"') {
+		check_dollar(env);
+		if (*env->at == '\\' && env->at + 1 < env->end) {
+			env->at++;
+			add(env, *env->at == 'n' ? '\n' : *env->at == 'r' ? '\r' : *env->at);
+		} else {
+			add(env, *env->at);
+		}
+		env->at++;
+	}
+}
+
+/* Up to digits of a number to base 8 or 16; env->at is at the first. */
+static int
+read_code(struct env *env, int base, int digits)
+{
+	char text[4] = "";
+
+	for (int i = 0; i < digits && env->at < env->end; i++) {
+		if (base == 8 ? !next_is(env, "01234567") : !isxdigit((unsigned char)*env->at))
+			break;
+		text[i] = *env->at++;
+	}
+	return (int)strtol(text, NULL, base) & 0xff;
+}
+
+static void
+read_dollar_escape(struct env *env)
+{
+	static const char letters[] = "abeEfnrtv\\'\"?",
+			  meanings[] = "\a\b\033\033\f\n\r\t\v\\'\"?";
+	const char *letter = next_is(env, letters) ? strchr(letters, *env->at) : NULL;
+
+	if (letter) {
+		add(env, meanings[letter - letters]);
+		env->at++;
+	} else if (next_is(env, "01234567")) {
+		add(env, read_code(env, 8, 3));
+	} else if (next_is(env, "x")) {
+		env->at++;
+		add(env, read_code(env, 16, 2));
+	} else {
+		env->odd = 1;
+	}
+}
+
+static void
+read_dollar(struct env *env)
+{
+	while (env->at < env->end && *env->at != '\'') {
+		if (*env->at++ == '\\')
+			read_dollar_escape(env);
+		else
+			add(env, env->at[-1]);
+	}
+}
+
+/* One part in quotes, or a character after a backslash. A quote that is not closed takes the rest
+ * of the file. */
+static void
+read_part(struct env *env)
+{
+	int dollar = env->at + 1 < env->end && env->at[0] == '$' && env->at[1] == '\'';
+	char quote = *env->at;
+
+	env->at += 1 + dollar;
+	if (quote == '\\' && env->at < env->end) {
+		add(env, *env->at);
+	} else if (dollar) {
+		read_dollar(env);
+	} else if (quote == '\'') {
+		read_single(env);
+	} else if (quote == '"') {
+		read_double(env);
+	} else {
+		env->odd = 1;
+		return;
+	}
+	if (env->at == env->end)
+		env->odd = 1;
+	else
+		env->at++;
+}
+
+/* To the end of the line, or to a comment after a blank. */
+static void
+read_bare(struct env *env)
+{
+	while (env->at < env->end && *env->at != '\n') {
+		check_dollar(env);
+		if (*env->at == '#' && env->length > 0 &&
+			strchr(" \t", env->value[env->length - 1]))
+			break;
+		if (*env->at == '\\' && env->at + 1 < env->end && env->at[1] == '$')
+			env->at++;
+		add(env, *env->at++);
+	}
+	while (env->length > 0 && strchr(" \t\r", env->value[env->length - 1]))
+		env->length--;
+}
+
+/* From the name on; env->value is NAME=VALUE after it, unless the entry is odd. */
+static void
+read_entry(struct env *env)
+{
+	if (env->end - env->at > 6 && strncmp(env->at, "export", 6) == 0 &&
+		strchr(" \t", env->at[6])) {
+		env->at += 6;
+		skip(env, " \t");
+	}
+	env->odd = env->at < env->end && isdigit((unsigned char)*env->at);
+	while (env->at < env->end && (isalnum((unsigned char)*env->at) || *env->at == '_'))
+		add(env, *env->at++);
+	env->odd |= env->length == 0 || env->length > 255;
+	skip(env, " \t");
+	if (!next_is(env, "=")) {
+		env->odd = 1;
+		return;
+	}
+	add(env, *env->at++);
+	skip(env, " \t");
+	if (!next_is(env, "'\"") &&
+		!(env->end - env->at > 1 && env->at[0] == '$' && env->at[1] == '\''))
+		read_bare(env);
+	else
+		while (next_is(env, "'\"\\$") && !(env->odd && *env->at == '$'))
+			read_part(env);
+	skip(env, " \t\r");
+	env->odd |= env->at < env->end && *env->at != '\n' && *env->at != '#';
+}
+
+/* The pairs of text as NAME=VALUE. What is kept as it is: "=N TEXT", N being its line, or "= TEXT"
+ * for a comment. A NUL after each. */
+static void
+print_entries(struct env *env)
+{
+	unsigned long line = 1;
+
+	while (env->at < env->end) {
+		const char *start = env->at;
+
+		skip(env, " \t\r");
+		env->length = 0;
+		env->odd = 0;
+		int comment = next_is(env, "#"), blank = env->at == env->end || *env->at == '\n';
+		if (!comment && !blank)
+			read_entry(env);
+		skip_line(env);
+		if (comment)
+			fputs("= ", stdout);
+		else if (env->odd)
+			printf("=%lu ", line);
+		if (comment || env->odd)
+			fwrite(start, 1, (size_t)(env->at - start), stdout);
+		else
+			fwrite(env->value, 1, env->length, stdout);
+		if (!blank)
+			putchar('\0');
+		for (; start < env->at; start++)
+			line += *start == '\n';
+		line++;
+		env->at += env->at < env->end;
+	}
+}
+
+static int
+print_env(const char *file)
+{
+	struct stat status;
+	int from = open(file, O_RDONLY | O_CLOEXEC);
+
+	if (from == -1 || fstat(from, &status) == -1)
+		fail(file);
+	size_t size = (size_t)status.st_size, got = 0;
+	char *text = malloc(size + 1), *value = malloc(size + 2);
+	if (!text || !value)
+		fail("malloc");
+	for (ssize_t n = 1; n > 0 && got < size; got += (size_t)n) {
+		n = read(from, text + got, size - got);
+		if (n == -1)
+			fail(file);
+	}
+	print_entries(&(struct env){ .at = text, .end = text + got, .value = value });
+	free(text);
+	free(value);
+	return fflush(stdout) == EOF;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -321,5 +574,7 @@ main(int argc, char **argv)
 		return hold(argv + 2);
 	if (argc >= 3 && strcmp(argv[1], "alive") == 0)
 		return alive(argv + 2);
+	if (argc == 3 && strcmp(argv[1], "env") == 0)
+		return print_env(argv[2]);
 	misuse();
 }

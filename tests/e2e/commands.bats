@@ -1,0 +1,101 @@
+#!/usr/bin/env bats
+# Commands of the Procfile and of app.json by real pushes, in an image with a shell: what sh -c makes of them
+# runs, a signal reaches the app, and what is not understood is refused before the build.
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; the helper sets address
+
+load helper
+
+setup_file() {
+	e2e_setup
+	dokku_run apps:create commands
+	dokku_run checks:set commands default-wait 1
+	dokku_run checks:set commands wait-to-retire 1
+	mkdir -p "$(repo commands)/public"
+	git -C "$(repo commands)" init --quiet --initial-branch=main
+	cp "$WEB_BINARY" "$(type -P busybox)" "$(repo commands)/public/"
+	printf '%s\n' 'FROM scratch' 'COPY public /public' 'COPY public/busybox /bin/sh' 'COPY public/busybox /bin/sleep' \
+		'WORKDIR /' 'ENV APP=commands' >"$(repo commands)/Dockerfile"
+}
+
+teardown_file() {
+	dokku_run apps:destroy --force commands || true
+}
+
+# deploy LINE… - a push with these lines as its Procfile.
+deploy() {
+	printf '%s\n' "$@" >"$(repo commands)/Procfile"
+	git -C "$(repo commands)" add --all
+	git -C "$(repo commands)" -c user.name=A -c user.email=a@b commit --quiet --allow-empty --message x
+	run push commands
+}
+
+serves() { [[ $(fetch commands / --output /dev/null --write-out '%{http_code}') == 200 ]]; }
+
+@test "commands that only a shell understands start and serve" {
+	local command
+	for command in 'cd public && ./web' 'X=1 /public/web' ': ; cd public; ./web' 'if :; then /public/web; fi' '/public/web | sleep 1000'; do
+		deploy "web: $command"
+		[[ $status -eq 0 ]] || printf '%s: %s\n' "$command" "$output"
+		[[ $status -eq 0 ]]
+		serves
+	done
+}
+
+@test "release: both commands run, and the second decides" {
+	deploy 'web: /public/web' 'release: : && sh -c "exit 3"'
+	[[ $status -ne 0 && $output == *'release exited with status 3'* ]]
+	deploy 'web: /public/web' 'release: : && sh -c "exit 0"'
+	[[ $status -eq 0 ]]
+	serves
+}
+
+# graceful COMMAND - the seconds that a container of COMMAND takes to stop, and what it says at its end.
+graceful() {
+	local id
+	deploy 'web: /public/web' "worker: $1"
+	[[ $status -eq 0 ]]
+	id=$(in_world docker ps --quiet --filter label=com.dokku.app-name=commands --filter label=com.dokku.process-type=worker --latest)
+	run in_world sh -c "docker stop --time 20 $id >/dev/null; docker logs $id 2>&1; docker inspect --format 'exit {{.State.ExitCode}}' $id"
+}
+
+@test "a signal reaches an app behind a shell, which ends in its own time" {
+	local app='trap "sleep 1; echo graceful; exit 7" TERM; while :; do sleep 0.1; done'
+	printf '#!/bin/sh\n%s\n' "$app" >"$(repo commands)/public/slow"
+	chmod +x "$(repo commands)/public/slow"
+	dokku_run ps:scale --skip-deploy commands worker=1
+	local command
+	for command in 'cd public && ./slow' 'if :; then /public/slow; fi' '/public/slow; echo never'; do
+		graceful "$command"
+		printf '%s: %s\n' "$command" "$output"
+		[[ $output == *graceful* && $output == *'exit 7'* && $output != *never* ]]
+	done
+	dokku_run ps:scale --skip-deploy commands worker=0
+}
+
+@test "a line that is not understood is refused before the build" {
+	deploy 'web: /public/web' 'release : /no'
+	[[ $status -ne 0 && $output == *'Procfile:2:8: a blank before the colon'* && $output != *'FROM scratch'* ]]
+	serves
+}
+
+@test "config:set PORT: the app that follows it serves from there" {
+	deploy 'web: /public/web'
+	run dokku_run config:set commands PORT=7000
+	[[ $status -eq 0 && $output == *'port 7000'* ]]
+	serves
+	run dokku_run config:set commands PORT=99999
+	[[ $status -ne 0 && $output == *'not a port'* ]]
+	dokku_run config:unset commands PORT
+	serves
+}
+
+@test "a Procfile of workers only goes live, without web and with it again" {
+	deploy 'worker: sleep 1000'
+	[[ $status -eq 0 && $output == *'web=0 instead of web=1'* ]]
+	run dokku_run ps:scale commands worker=1
+	[[ $status -eq 0 ]]
+	[[ $(in_world docker ps --quiet --filter label=com.dokku.app-name=commands --filter label=com.dokku.process-type=worker | wc -l) -eq 1 ]]
+	deploy 'web: /public/web'
+	[[ $status -eq 0 && $output == *'worker=0 instead of worker=1'* ]]
+	serves
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# builder: what of a pushed tree or of its image does not do what its author may expect is said.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins builder
+	make_app web
+	HOOKS="$PLUGIN_CORE_AVAILABLE_PATH/builder"
+	TREE="$WORLD/push/tree"
+	mkdir -p "$TREE"
+}
+
+pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
+
+@test "a tree with nothing unusual: nothing is said" {
+	printf '*.png binary\n' >"$TREE/.gitattributes"
+	printf 'version https://git-lfs.github.com/spec/v1\n' >"$TREE/text"
+	pre_build
+	assert_success ""
+}
+
+@test "nginx.conf.sigil is not used" {
+	: >"$TREE/nginx.conf.sigil"
+	pre_build
+	assert_status 0
+	assert_error " !     nginx.conf.sigil is not used here: dokku nginx:set web, or files in $DOKKU_ROOT/web/nginx.conf.d on the server, change the config of nginx"
+}
+
+@test "submodules: by the index of the push, else by .gitmodules; a link is not followed" {
+	local said=" is a git submodule: a push does not bring its files, so the folder is empty in the build"
+	git init --quiet --bare "$DOKKU_ROOT/web"
+	GIT_INDEX_FILE="$WORLD/push/tree.index" git -C "$DOKKU_ROOT/web" update-index --add --cacheinfo \
+		"160000,1111111111111111111111111111111111111111,vendor/my lib"
+	pre_build
+	assert_error " !     vendor/my lib$said"
+	pre_build "$TREE/app"
+	assert_error " !     vendor/my lib$said"
+	rm "$WORLD/push/tree.index"
+	pre_build
+	assert_success ""
+	printf '[submodule "x"]\n\tpath = deps/x\n\turl = u\n[submodule "y"]\n\tpath = deps/y\n' >"$TREE/.gitmodules"
+	pre_build
+	assert_status 0
+	assert_error " !     deps/x$said
+ !     deps/y$said"
+	mv "$TREE/.gitmodules" "$WORLD/elsewhere"
+	ln -s "$WORLD/elsewhere" "$TREE/.gitmodules"
+	pre_build
+	assert_success ""
+}
+
+@test "pointers of Git LFS, where it is in use: the first is named, and how many" {
+	local pointer=$'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n'
+	mkdir "$TREE/a dir"
+	printf '*.bin filter=lfs diff=lfs merge=lfs -text\n' >"$TREE/.gitattributes"
+	pre_build
+	assert_success ""
+	printf '%s' "$pointer" >"$TREE/a dir/x.bin"
+	printf 'text\n' >"$TREE/other.bin"
+	pre_build
+	assert_status 0
+	assert_error " !     a dir/x.bin is a pointer of Git LFS, one of 1: a push does not bring the files, so the build gets the pointers"
+	printf '%s' "$pointer" >"$TREE/a dir/y.bin"
+	ln -s "$TREE/a dir/y.bin" "$TREE/z.bin"
+	pre_build
+	assert_error_like " !     a dir/[xy].bin is a pointer of Git LFS, one of 2: *"
+}
+
+@test "HEALTHCHECK of the image is not asked" {
+	local health
+	for health in '{ "Test": ["CMD-SHELL", "curl -f http://localhost/"] }' '{ "Test": ["CMD", "x"] }'; do
+		fake_engine <<<"printf '%s' '{ \"Config\": { \"Healthcheck\": $health } }'"
+		got "$HOOKS/post-build" dockerfile web dokku/web:v1
+		assert_status 0
+		assert_error " !     HEALTHCHECK in the image: a deploy does not ask it: write a file CHECKS with the same question"
+	done
+	for health in null '{ "Test": ["NONE"] }' '{ "Test": [] }'; do
+		fake_engine <<<"printf '%s' '{ \"Config\": { \"Healthcheck\": $health } }'"
+		got "$HOOKS/post-build" dockerfile web dokku/web:v1
+		assert_success ""
+	done
+}
