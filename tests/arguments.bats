@@ -166,6 +166,8 @@ words_for() {
 	make_current web 1
 	mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20261128-120000-1"
 	printf 'git push\n' >"$DOKKU_LIB_ROOT/data/builds/web/20261128-120000-1/what"
+	# The first command makes folders that are missing.
+	dokku apps:list
 	while read -r word file; do
 		usage=$(sed -n "s/^# Usage: dokku $word\( \|\$\)//p" "$file")
 		mapfile -t words < <(words_for "$usage")

@@ -409,13 +409,13 @@ gone=0"
 	make_release web 2
 	printf 'PORT=7000\0' >"$DOKKU_LIB_ROOT/data/releases/web/2/env"
 	DOKKU_RELEASE=2 got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-deploy" web dokku/web:v2
-	assert_success "       web has to listen on port 7000 from v2 on, not on 5000"
+	assert_success "       port 5000 -> 7000"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/port" 7000
 	make_current web 2
 	make_release web 3
 	cp "$DOKKU_LIB_ROOT/data/releases/web/2/port" "$DOKKU_LIB_ROOT/data/releases/web/3/port"
 	DOKKU_RELEASE=3 got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-deploy" web dokku/web:v3
-	assert_success "       web has to listen on port 8000 from v3 on, not on 7000"
+	assert_success "       port 7000 -> 8000"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/3/port" 8000
 	printf 'PORT=99999\0' >"$DOKKU_LIB_ROOT/data/releases/web/3/env"
 	DOKKU_RELEASE=3 got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-deploy" web dokku/web:v3

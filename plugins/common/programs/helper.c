@@ -4,8 +4,9 @@
  *
  *   helper tied COMMAND [ARG…]      become COMMAND, that dies by SIGKILL when our parent does
  *   helper write FILE [MODE [sync]] stdin becomes FILE (644) by rename, when it is on the disk;
- * with "sync" this ends when the rename is there too helper hold [-s] [-w SECONDS] FILE [[-s] [-w
- * SECONDS] FILE…] -- COMMAND [ARG…] COMMAND while we hold these locks (flock(2), in turn), each
+ *                                   with "sync" this ends when the rename is there too
+ *   helper hold [-s] [-w SECONDS] FILE [[-s] [-w SECONDS] FILE…] -- COMMAND [ARG…]
+ *                                   COMMAND while we hold these locks (flock(2), in turn), each
  *                                   waited for up to SECONDS (for ever); -s: shared
  *   helper alive PID…               whether all these processes exist, of whatever user. Status 1
  *                                   if one does not. /proc may hide those of others (hidepid).

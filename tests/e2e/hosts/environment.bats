@@ -57,6 +57,7 @@ harden() { in_world bash -c 'printf "Defaults %s\n" "$@" >/etc/sudoers.d/zz-hard
 	[[ $status -ne 0 ]]
 	commit_and_push odd v3
 	assert_serves odd v3
+	# shellcheck disable=SC2086 # words
 	timeout 60 $GIT_SSH_COMMAND -tt "dokku@$address" ps:restart odd </dev/null
 	over_ssh domains:add odd odd.example.com
 	in_world nft delete table ip dokku

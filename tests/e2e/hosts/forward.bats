@@ -137,6 +137,7 @@ use_older_table() {
 	dokku_run proxy:set --global switch-by
 	in_world sudo dokku plugin:trigger install
 	[[ $(dokku_run proxy:report shop --proxy-guard) == nftables ]]
-	[[ -z $(in_world bash -c 'iptables -S; iptables -t raw -S' | grep -F 10.86.) ]]
+	run in_world bash -c 'iptables -S; iptables -t raw -S'
+	[[ $status -eq 0 && $output != *10.86.* ]]
 	dropped from_lan "http://$(container_of shop)/"
 }
