@@ -131,6 +131,12 @@ setup() {
 	assert_error "one is missing
 two is missing"
 	rm "$WORLD/two"
+	hook two heal <<<'[[ ! -e $WORLD/three ]] || exit 4'
+	: >"$WORLD/three"
+	host changes
+	assert_error "one is missing
+ !     the plugin two refused or failed: its hook heal ended with status 4; dokku plugin:disable two turns it off"
+	rm "$WORLD/three"
 	host changes
 	assert_error "one is missing"
 }
