@@ -40,6 +40,8 @@ enum {
 	HOLD_S = 5,
 	/* So long Docker may take to write its rules anew. */
 	DOCKER_S = 2,
+	/* Between two attempts to make the table. */
+	TRY_S = 2,
 	BUFFER_SIZE = 65536,
 	BATCH_SIZE = 16384,
 	ROUTE_SIZE = 256,
@@ -58,9 +60,9 @@ struct guard {
 	struct guard_network network;
 	struct mnl_socket *own, *events, *routes;
 	uint32_t sequence;
-	bool has_table, is_lost, is_held, refuses, has_docker;
+	bool has_table, is_lost, is_held, refuses, is_saved, has_docker;
 	/* When to look, in seconds of the monotonic clock; 0: never. */
-	time_t give_up, look_at_docker;
+	time_t give_up, look_at_docker, next_try;
 	struct timespec rules_time;
 };
 
@@ -449,9 +451,8 @@ heed_rules(struct guard *guard)
 		now_is.st_mtim.tv_nsec == guard->rules_time.tv_nsec)
 		return;
 	guard->rules_time = now_is.st_mtim;
-	if (!is_saved()) {
-		guard->has_table = guard->has_table || make_table(guard);
-	} else {
+	guard->is_saved = is_saved();
+	if (guard->is_saved) {
 		if (guard->has_table)
 			drop_table(guard);
 		puts("saved");
@@ -574,6 +575,16 @@ read_command(struct guard *guard)
 	return true;
 }
 
+/* The table may be another guard's that is about to end. */
+static void
+keep_table(struct guard *guard)
+{
+	if (guard->has_table || guard->is_saved || now() < guard->next_try)
+		return;
+	guard->next_try = now() + TRY_S;
+	guard->has_table = make_table(guard);
+}
+
 static void
 keep_time(struct guard *guard)
 {
@@ -614,6 +625,7 @@ watch(struct guard *guard)
 		if (fflush(stdout) != 0 || (poll(on, 3, 500) < 0 && errno != EINTR))
 			return;
 		heed_rules(guard);
+		keep_table(guard);
 		if (on[1].revents != 0)
 			read_events(guard);
 		if (on[2].revents != 0)
@@ -640,8 +652,7 @@ guard_run(struct guard_network network)
 	}
 	guard_route(network);
 	heed_rules(&guard);
-	if (!guard.has_table && !is_saved())
-		guard.has_table = make_table(&guard);
+	keep_table(&guard);
 	guard.has_docker = has_docker_chain(&guard);
 	watch(&guard);
 	mnl_socket_close(guard.own);
