@@ -1222,7 +1222,7 @@ has_route() { [[ $(kernel_routes) == *'unreachable 10.86.0.0/16 proto static met
 	kernel_has
 	nft delete chain ip dokku unmapped_output
 	eventually said $'lost\nlost'
-	nft flush chain ip dokku unmapped_forward
+	nft flush chain ip dokku strangers_forward
 	eventually said $'lost\nlost\nlost'
 	# An element is not: each switch replaces some.
 	printf 'settled\n' >&6
