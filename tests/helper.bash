@@ -75,7 +75,7 @@ copy_code() {
 	find "$stage" -type f -exec sed -i -e "1s,^#!\(/usr/bin/env bash\|/bin/bash\( -p\)\)\$,#!$INTERPRETER\2," -e 's,/etc/\(dokku\|nginx\|systemd\|sysctl\.d\|sudoers\.d\),${TEST_HOST}&,g' \
 		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/\(net/if_inet6\|sys/net/netfilter\),${TEST_HOST}&,g' {} +
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' -e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
-		"$stage"/plugins/*/root/*
+		"$stage"/plugins/{*/root/*,nginx-vhosts/functions}
 	mkdir -p "$stage/build/check-runner"
 	mkdir -p "$stage/plugins/fake"
 	mv -T "$stage" "$1" 2>/dev/null || rm -rf "$stage"
