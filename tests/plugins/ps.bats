@@ -298,18 +298,6 @@ restorable() {
 	assert_status 0
 }
 
-@test "ps:restore: what it has begun ends with it" {
-	local pid
-	restorable a b
-	fifo begun
-	hook fake reconcile <<<'printf "%s\n" "$$" >"$BATS_TEST_TMPDIR/begun"; sleep 60'
-	"$DOKKU" ps:restore --parallel 1 >/dev/null 2>&1 3>&- &
-	pid=$!
-	heard begun
-	kill -KILL "$pid"
-	gone "$line"
-}
-
 @test "ps:rebuild: of what was never pushed" {
 	git init --quiet --bare "$DOKKU_ROOT/web"
 	dokku ps:rebuild web
