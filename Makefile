@@ -19,9 +19,18 @@ include $(wildcard tests/*.mk)
 
 check-runner-binary: build/check-runner/check-runner
 
+# What changes this host runs alone: two at once would build and copy over each other. The daemons that it starts must not
+# hold the lock, hence --close.
+ALONE = alone=; if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then \
+	alone='flock --close /run/dokku-install.lock'; flock --nonblock /run/dokku-install.lock true || \
+	echo '       Another make install or uninstall is at work. Waiting for it to end.'; fi; $$alone
+
 # Packages, the program, its files, then what each plugin sets up on the host. All of it may be read by
 # everybody, whatever the umask of who installs it; what is private has a mode of its own.
 install: require-exec
+	@$(ALONE) $(MAKE) --no-print-directory --silent install-alone
+
+install-alone:
 	@umask 022; if [ -z "$(DESTDIR)" ]; then plugins/common/dependencies; fi
 	@umask 022; $(MAKE) --no-print-directory --silent build/check-runner/check-runner plugin-programs
 	@umask 022; $(MAKE) --no-print-directory --silent install-files
@@ -73,7 +82,7 @@ install-host:
 
 # Apps, their images and the user stay, unless PURGE=1.
 uninstall:
-	@PURGE='$(PURGE)' plugins/common/uninstall $(DESTDIR)$(PREFIX)
+	@$(ALONE) env PURGE='$(PURGE)' plugins/common/uninstall $(DESTDIR)$(PREFIX)
 
 demo: install
 	@tests/demo
@@ -88,4 +97,4 @@ bench: bench-check-runner bench-switch
 clean:
 	rm -rf build
 
-.PHONY: all require-exec check-runner-binary install install-files install-host uninstall demo fuzz coverage bench clean
+.PHONY: all require-exec check-runner-binary install install-alone install-files install-host uninstall demo fuzz coverage bench clean
