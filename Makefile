@@ -42,8 +42,8 @@ require-exec:
 		echo ' !     Nothing can be executed in $(CURDIR): its file system may be mounted noexec.' >&2; \
 		echo ' !     Clone dokku to another one, such as /usr/src, and run make install there.' >&2; exit 1; }
 
-# A new tree takes the place of the old one by rename: what runs meanwhile goes on
-# reading the old files. What is installed names its interpreter: env would be one program more
+# A new tree takes the place of the old one in one rename: a push of that moment finds the one or the other. A file
+# system that cannot exchange them gets two renames. What is installed names its interpreter: env would be one program more
 # for each of the sixty scripts of a deploy, and looks at PATH. Debian's static Bash, the same program, starts
 # and forks in two thirds of the time. The map has its right to change the kernel's by then: there is a switch at any time.
 install-files:
@@ -67,9 +67,10 @@ install-files:
 	if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
 		chgrp dokku $$map $$observe && chmod 750 $$map $$observe && setcap cap_net_admin=ep $$map && \
 		{ setcap cap_sys_ptrace=p $$observe || true; }; fi
-	if [ -e $(LIB) ]; then mv $(LIB) $(LIB).old; fi
-	mv $(LIB).new $(LIB)
-	rm -rf $(LIB).old
+	if [ ! -e $(LIB) ]; then mv -T $(LIB).new $(LIB); \
+	elif ! build/bin/exchange $(LIB).new $(LIB) 2>/dev/null; then \
+		mv -T $(LIB) $(LIB).old && mv -T $(LIB).new $(LIB); fi
+	rm -rf $(LIB).new $(LIB).old
 	ln -sf ../lib/dokku/dokku $(DESTDIR)$(PREFIX)/bin/dokku
 	ln -sf ../lib/dokku/check-runner $(DESTDIR)$(PREFIX)/bin/check-runner
 	for page in docs/*.1; do if [ -e "$$page" ]; then install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1/; fi; done

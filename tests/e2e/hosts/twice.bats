@@ -37,9 +37,28 @@ both() {
 	assert_serves plain v2
 }
 
+@test "an upgrade takes nothing away, not for a moment, from a push that runs" {
+	# shellcheck disable=SC2016 # for the shell there
+	in_world bash -c '
+		(
+			for ((i = 0; i < 20; i++)); do
+				make --silent -C /root/dokku install-files || exit
+			done
+		) &
+		missing=0 seen=0
+		while kill -0 $! 2>/dev/null; do
+			[[ -e /usr/local/lib/dokku/plugins/common/functions ]] || missing=$((missing + 1))
+			seen=$((seen + 1))
+		done
+		wait $! && echo "missing $missing times of $seen" && [[ $missing -eq 0 ]]'
+	in_world test ! -e /usr/local/lib/dokku.new
+	commit_and_push plain v3
+	assert_serves plain v3
+}
+
 @test "make install while make uninstall runs: dokku is there in the end, and no daemon holds the lock" {
 	run both 'make -C /root/dokku uninstall' 'make -C /root/dokku install' 0.1
 	[[ $status -eq 0 ]]
-	assert_serves plain v2
+	assert_serves plain v3
 	in_world flock --nonblock /run/dokku-install.lock true
 }
