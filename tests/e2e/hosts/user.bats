@@ -19,11 +19,14 @@ teardown_file() { host_down; }
 @test "so is a password that has expired or has to be changed" {
 	in_world chage --lastday 0 dokku
 	run host_install
-	[[ $status -ne 0 && $output == *'The password of the user dokku has expired'*'chage --lastday -1 dokku'* ]]
+	[[ $status -ne 0 && $output == *'The password of the user dokku has expired'*"chage --lastday $(date +%F) --maxdays -1 dokku"* ]]
 	in_world chage --lastday 2020-01-01 --maxdays 90 dokku
 	run host_install
 	[[ $status -ne 0 && $output == *'The password of the user dokku has expired'* ]]
 	in_world chage --lastday -1 dokku
+	run host_install
+	[[ $status -ne 0 && $output == *'The password of the user dokku has expired'* ]]
+	in_world chage --lastday "$(date +%F)" --maxdays -1 dokku
 }
 
 @test "a login user dokku without a group of its name: a push is a deploy" {
