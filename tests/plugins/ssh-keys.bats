@@ -213,9 +213,10 @@ sshd_says() {
 }
 
 @test "install: what of sshd's config keeps pushes out is said, line by line" {
-	local line advice="Change that for the user dokku, whose keys are in $KEYS, then reload sshd. To see what it makes of it: sshd -T -C user=dokku,host=localhost,addr=127.0.0.1"
+	local line word advice="Change that for the user dokku, whose keys are in $KEYS, then reload sshd. To see what it makes of it: sshd -T -C user=dokku,host=localhost,addr=127.0.0.1"
 	while read -r line; do
-		sshd_says < <(sed 's/^[^ ]*/\L&/' <<<"$line")
+		word=${line%% *}
+		sshd_says <<<"${word,,} ${line#* }"
 		assert_error " !     sshd lets nobody push, for its config has: $line. $advice"
 	done <<-'LINES'
 		AllowUsers admin root@10.0.0.1
