@@ -43,7 +43,7 @@ require-exec:
 		echo ' !     Clone dokku to another one, such as /usr/src, and run make install there.' >&2; exit 1; }
 
 # A new tree takes the place of the old one in one rename: a push of that moment finds the one or the other. A file
-# system that cannot exchange them gets two renames. What is installed names its interpreter: env would be one program more
+# system that cannot exchange them gets two renames. A deploy that has begun ends with the files that it began with. What is installed names its interpreter: env would be one program more
 # for each of the sixty scripts of a deploy, and looks at PATH. Debian's static Bash, the same program, starts
 # and forks in two thirds of the time. The map has its right to change the kernel's by then: there is a switch at any time.
 install-files:
@@ -67,6 +67,10 @@ install-files:
 	if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
 		chgrp dokku $$map $$observe && chmod 750 $$map $$observe && setcap cap_net_admin=ep $$map && \
 		{ setcap cap_sys_ptrace=p $$observe || true; }; fi
+	@if [ -z "$(DESTDIR)" ]; then for lock in /var/lib/dokku/lock/[a-z0-9]*; do \
+		[ -f "$$lock" ] && ! flock --nonblock "$$lock" true || continue; \
+		echo "       Waiting for what is at work on $${lock##*/}, at most 60 s"; \
+		flock --timeout 60 "$$lock" true || true; done; fi
 	if [ ! -e $(LIB) ]; then mv -T $(LIB).new $(LIB); \
 	elif ! build/bin/exchange $(LIB).new $(LIB) 2>/dev/null; then \
 		mv -T $(LIB) $(LIB).old && mv -T $(LIB).new $(LIB); fi

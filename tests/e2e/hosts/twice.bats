@@ -56,6 +56,22 @@ both() {
 	assert_serves plain v3
 }
 
+@test "an upgrade waits for a deploy that runs, which is of the old files" {
+	local was
+	busy() { ! in_world flock --nonblock /var/lib/dokku/lock/plain true; }
+	commit plain v4 --break
+	PUSH_TIMEOUT=60 push plain >"$BATS_FILE_TMPDIR/push" 2>&1 3>&- &
+	within 20 busy
+	was=$SECONDS
+	run in_world make -C /root/dokku install
+	[[ $status -eq 0 && $output == *'Waiting for what is at work on plain, at most 60 s'* ]]
+	((SECONDS - was >= 5))
+	# The push has ended: its checks have failed.
+	wait %% || true
+	grep --quiet 'v4 did not go live' "$BATS_FILE_TMPDIR/push"
+	assert_serves plain v3
+}
+
 @test "make install while make uninstall runs: dokku is there in the end, and no daemon holds the lock" {
 	run both 'make -C /root/dokku uninstall' 'make -C /root/dokku install' 0.1
 	[[ $status -eq 0 ]]
