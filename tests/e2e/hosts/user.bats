@@ -46,3 +46,14 @@ teardown_file() { host_down; }
 	commit_and_push plain v2
 	assert_serves plain v2
 }
+
+@test "the user is gone and made again with another number: its apps are its again" {
+	in_world make -C /root/dokku uninstall
+	in_world sh -c 'sleep 3; userdel dokku; useradd --system --uid 987 other; useradd --uid 1234 --shell /bin/bash --no-create-home --password "*" dokku; [ "$(stat -c %u /home/dokku)" != 1234 ]'
+	run host_install
+	printf '%s\n' "$output"
+	[[ $status -eq 0 && $output == *'which nobody has: it is dokku'* ]]
+	assert_serves plain v2
+	commit_and_push plain v3
+	assert_serves plain v3
+}
