@@ -242,3 +242,38 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	await 3 in_world nft list chain bridge dokku between
 	[[ $(dokku_run proxy:report victim --proxy-guard) == nftables ]]
 }
+
+@test "the container of a build with another app's labels is not that app's: it restarts, scales and goes, and the build stays" {
+	commit_and_push beta v1
+	in_world bash -euc 'mkdir /tmp/forged && cp /src/build/tests/apps/web /tmp/forged/ && cat >/tmp/forged/Dockerfile <<-"FILE"
+			FROM scratch
+			COPY web /web
+			LABEL com.dokku.app-name=beta com.dokku.container-type=deploy com.dokku.release=1 com.dokku.process-type=web com.dokku.index=1 com.dokku.port=5000 dokku=
+			ENV PORT=5000
+			RUN ["/web"]
+		FILE
+		DOCKER_BUILDKIT=0 setsid --fork docker build --tag forged /tmp/forged >/tmp/forged/log 2>&1 </dev/null'
+	await 10 in_world bash -c '[[ $(docker ps --quiet --filter label=com.dokku.app-name=beta | wc -l) -eq 2 ]]'
+	in_world bash -c 'docker ps --quiet --no-trunc --filter label=com.dokku.app-name=beta | grep -v "$(docker inspect --format "{{.Id}}" beta.web.1)" >/tmp/forged/id'
+	dokku_run ps:restart beta
+	[[ $(released beta) == v1 ]]
+	[[ $(dokku_run ps:report beta) != *"$(in_world cut -c 1-12 /tmp/forged/id)"* ]]
+	run dokku_run run:stop beta "$(in_world cat /tmp/forged/id)"
+	[[ $status -ne 0 ]]
+	dokku_run services:heal
+	dokku_run apps:destroy --force beta
+	[[ $(in_world bash -c 'docker inspect --format "{{.State.Status}}" "$(cat /tmp/forged/id)"') == running ]]
+	in_world bash -c 'docker rm --force "$(cat /tmp/forged/id)"' >/dev/null
+}
+
+@test "a container that the engine starts anew is tied to its new port at once" {
+	local before
+	before=$(in_world bash -c 'bridge fdb show br dokku0 | grep -c sticky')
+	in_world bash -c 'kill -9 "$(docker inspect --format "{{.State.Pid}}" victim.web.1)"'
+	await 5 in_world bash -c '[[ $(docker inspect --format "{{.State.Running}}" victim.web.1) == true ]]'
+	await 2 in_world bash -c '[[ $(bridge fdb show br dokku0 | grep sticky | grep -c "$(docker inspect --format "{{.NetworkSettings.Networks.dokku.MacAddress}}" victim.web.1)") -eq 1 ]]'
+	[[ $(in_world bash -c 'bridge fdb show br dokku0 | grep -c sticky') -eq $before ]]
+	await 5 assert_serves victim v2
+	attack armed mac "$(ip_of victim)" 3
+	[[ $status -eq 1 ]]
+}
