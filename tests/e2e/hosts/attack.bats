@@ -267,13 +267,15 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 }
 
 @test "a container that the engine starts anew is tied to its new port at once" {
-	local before
+	local before release
+	release=$(released victim)
+	[[ -n $release ]]
 	before=$(in_world bash -c 'bridge fdb show br dokku0 | grep -c sticky')
 	in_world bash -c 'kill -9 "$(docker inspect --format "{{.State.Pid}}" victim.web.1)"'
 	await 5 in_world bash -c '[[ $(docker inspect --format "{{.State.Running}}" victim.web.1) == true ]]'
 	await 2 in_world bash -c '[[ $(bridge fdb show br dokku0 | grep sticky | grep -c "$(docker inspect --format "{{.NetworkSettings.Networks.dokku.MacAddress}}" victim.web.1)") -eq 1 ]]'
 	[[ $(in_world bash -c 'bridge fdb show br dokku0 | grep -c sticky') -eq $before ]]
-	await 5 assert_serves victim v2
+	await 5 assert_serves victim "$release"
 	attack armed mac "$(ip_of victim)" 3
 	[[ $status -eq 1 ]]
 }
