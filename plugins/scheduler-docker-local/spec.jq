@@ -88,3 +88,5 @@ def with_option($flag; $value):
 }
 | if $command == null then . else .Cmd = $command end
 | reduce ($options | pairs)[] as $pair (.; with_option($pair[0]; $pair[1]))
+# What we know a container by, also where an option or the image says something else.
+| .Labels += labels

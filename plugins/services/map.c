@@ -17,7 +17,8 @@
  *
  * With --unreachable or --guard it does what programs/guard.h tells instead.
  *
- * Exit status: 0; 3 where there is no such table, or one of an older version; else 1 and a line on
+ * Exit status: 0; 3 where there is no such table, or one of an older version, and for list where the
+ * bridge's table is missing (root/bridge, unless a chain no_bridge says that the kernel cannot); else 1 and a line on
  * stderr, and nothing has changed.
  */
 #include "programs/guard.h"
@@ -394,6 +395,27 @@ require_table(void)
 	}
 }
 
+static int
+look_for_chain(uint16_t family, const char *name)
+{
+	char buffer[REQUEST_SIZE];
+	struct nlmsghdr *request = nftnl_nlmsg_build_hdr(
+		buffer, NFT_MSG_GETCHAIN, family, NLM_F_ACK, ++sequence);
+
+	mnl_attr_put_strz(request, NFTA_CHAIN_TABLE, TABLE);
+	mnl_attr_put_strz(request, NFTA_CHAIN_NAME, name);
+	return exchange(request, NULL, NULL);
+}
+
+/* The bridge's table is there, or the kernel has none, or the program ends. */
+static void
+require_bridge(void)
+{
+	if (look_for_chain(NFPROTO_BRIDGE, "between") != 0 &&
+		look_for_chain(NFPROTO_IPV4, "no_bridge") != 0)
+		exit(NO_TABLE);
+}
+
 static struct endpoint
 read_element(enum map map, struct endpoint service, uint32_t share)
 {
@@ -714,6 +736,8 @@ main(int argc, char **argv)
 		fail("too many words");
 	open_kernel();
 	require_table();
+	if (want_list)
+		require_bridge();
 	change();
 	for (size_t i = 0; i < lines_nr; i++) {
 		if (lines[i].verb == GET) {

@@ -17,3 +17,8 @@ $(APP_BUILD)/web.o.d/%.o: $(APP_DIR)/%.c
 	$(APP_CC) $(APP_CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(APP_OBJECTS:.o=.d)
+
+# What an app that was taken over tries against others. Not POSIX: it writes raw frames.
+build/tests/apps/attack: tests/apps/attack.c tests/apps/rules.mk
+	@mkdir -p $(@D)
+	$(APP_CC) -std=c11 -D_GNU_SOURCE -O2 $(APP_WARNINGS) -static -s -o $@ $<

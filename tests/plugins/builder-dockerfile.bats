@@ -87,7 +87,7 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	build
 	assert_success "       BuildKit does not work here, so the old builder builds: ERROR: BuildKit is enabled but the buildx component is missing or broken.
        FROM scratch"
-	assert_equal "buildkit 0: build --force-rm --tag dokku/web:v1 --file $TREE.dockerfile $TREE" "$(tail -n 1 "$BATS_TEST_TMPDIR/builds")"
+	assert_equal "buildkit 0: build --force-rm --label com.dokku.app-name=web --tag dokku/web:v1 --file $TREE.dockerfile $TREE" "$(tail -n 1 "$BATS_TEST_TMPDIR/builds")"
 	# It may work the next time.
 	engine_builds <<<''
 	build

@@ -315,12 +315,15 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 }
 
 @test "run:stop: only one-off containers of this app" {
-	fake docker <<<'[[ $1 != inspect ]] || printf "%s\n" "blog run"'
+	fake docker <<<'[[ $1 != inspect ]] || printf "%s\n" "${NAMED-/blog.run.7} blog run"'
 	dokku run:stop web x
 	assert_refused 'web has no one-off container "x": dokku run:list web shows them'
 	make_app blog
 	dokku run:stop blog x
 	assert_success "-----> Stopped x"
+	# The container of a build has the labels of its Dockerfile.
+	NAMED=/eager_bohr dokku run:stop blog x
+	assert_refused 'blog has no one-off container "x": dokku run:list blog shows them'
 }
 
 @test "a release that cannot be made leaves nothing, whatever it is for" {

@@ -30,8 +30,9 @@ setup() {
 			exit 22
 		fi
 		case $url in
-		/containers/json*app-name%3Dweb%22*type%3Ddeploy*) cut -d ' ' -f 1 "$LISTED" | jq -cRs 'split("\n") | map(select(. != "") | { Id: . })' ;;
-		/containers/json*app-name%3Dweb%22%5D*) cut -d ' ' -f 1 "$LISTED" | jq -cRs 'split("\n") | map(select(. != "") | { Id: . })' ;;
+		/containers/json*app-name%3Dweb%22*type%3Ddeploy* | /containers/json*app-name%3Dweb%22%5D*)
+			jq -cRs 'split("\n") | map(select(. != "") | split(" ") | { Id: .[0], Names: [.[8]], State: .[4], Labels: { "com.dokku.app-name": "web",
+				"com.dokku.container-type": "deploy", "com.dokku.release": .[1], "com.dokku.process-type": .[2], "com.dokku.index": .[3] } })' "$LISTED" ;;
 		/images/json*) printf '[{"RepoTags":["dokku/web:v1","other/web:v1"]},{"RepoTags":null}]' ;;
 		/containers/json*type%3Dtask*) printf '%s' "${ENGINE_TASKS-[]}" ;;
 		/images/*/json)
@@ -412,7 +413,10 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 }
 
 @test "reconcile: the containers of tasks go, whatever is deployed" {
-	ENGINE_TASKS='[{"Id":"idT"},{"Id":"idU"}]' got "$HOOKS/reconcile" web ""
+	# The third is a build's, with the labels of its Dockerfile, the fourth somebody's of that image.
+	ENGINE_TASKS=$(jq -nc '[["idT", "/web.release.v1"], ["idU", "/web.predeploy.v2"], ["idB", "/eager_bohr"], ["idS", "/shop.web.release.v1"]]
+		| map({ Id: .[0], Names: [.[1]], Labels: { "com.dokku.app-name": "web", "com.dokku.container-type": "task" } })') \
+		got "$HOOKS/reconcile" web ""
 	assert_success
 	assert_calls "engine GET /containers/json?all=true&filters=%7B%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%2C%22com.dokku.container-type%3Dtask%22%5D%7D
 engine DELETE /containers/idT?force=true&v=true
@@ -481,18 +485,46 @@ engine DELETE /containers/idU?force=true&v=true"
 }
 
 @test "scheduler_list: what each is, also one without an address of ours" {
-	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /x' 'b 2 worker 1 exited - 5000 0 /y' >"$LISTED"
+	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1' 'b 2 worker 1 exited - 5000 0 /web.worker.1.v2' >"$LISTED"
 	code scheduler-docker-local 'scheduler_list web'
 	assert_success "$(<"$LISTED")"
 	code scheduler-docker-local 'scheduler_list blog'
 	assert_success ""
 }
 
+@test "scheduler_list, scheduler_states, scheduler-stop, scheduler-destroy: what has our labels but no name of ours is not ours" {
+	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1' 'b 1 web 1 running 10.86.128.3 5000 8 /eager_bohr' \
+		'c 1 web 1 running - 5000 9 /web' 'd 1 web 1 running - 5000 9 /shop.web.1' 'e 1 web 1 running - 5000 9 /web.web.x' \
+		'f 2 web 1 running 10.86.128.4 5000 9 /web.web.1.v2' 'g 1 web 1 running - 5000 9 /web.web.1.v1.x' >"$LISTED"
+	code scheduler-docker-local 'scheduler_list web'
+	assert_success "a 1 web 1 running 10.86.128.2 5000 7 /web.web.1
+f 2 web 1 running 10.86.128.4 5000 9 /web.web.1.v2"
+	code scheduler-docker-local 'scheduler_states web'
+	assert_success "web a 1 web 1 running
+web f 2 web 1 running"
+	got "$HOOKS/scheduler-stop" docker-local web
+	assert_success ""
+	got "$HOOKS/scheduler-destroy" docker-local web
+	assert_success ""
+	assert_equal "engine DELETE /containers/a?force=true&v=true
+engine DELETE /containers/f?force=true&v=true
+engine POST /containers/a/stop?t=30
+engine POST /containers/f/stop?t=30" "$(grep -E '/stop|DELETE /containers' "$CALLS" | sort)"
+}
+
+@test "no option of a plugin takes our labels from a container" {
+	make_release web 1
+	hook fake docker-args-deploy <<<'cat; printf " --label com.dokku.app-name=blog --label dokku=no --label own=1"'
+	got "$HOOKS/scheduler-start" docker-local web 1
+	assert_success ""
+	assert_equal '["web","","1"]' "$(jq -c '[.Labels["com.dokku.app-name", "dokku", "own"]]' "$CREATED/web.web.1.v1")"
+}
+
 @test "scheduler_list: one that goes while we look costs another look" {
-	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /x' 'b 1 web 2 running 10.86.128.3 5000 8 /y' >"$LISTED"
+	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1' 'b 1 web 2 running 10.86.128.3 5000 8 /web.web.2.v1' >"$LISTED"
 	printf 'b\n' >"$CREATED/goes"
 	code scheduler-docker-local 'scheduler_list web'
-	assert_success "a 1 web 1 running 10.86.128.2 5000 7 /x"
+	assert_success "a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1"
 	assert_absent "$CREATED/goes"
 }
 
@@ -513,7 +545,7 @@ worker 1 id-web.worker.1.v1" "$(cut -d ' ' -f 1-3 "$DOKKU_LIB_ROOT/data/releases
 @test "scheduler-start: those that run already are left alone" {
 	make_release web 1 web=2
 	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 11 /web.web.1' 'idB 1 web 2 exited 10.86.128.51 5000 0 /web.web.2' \
-		'idC 7 web 1 running 10.86.128.52 5000 12 /other' >"$LISTED"
+		'idC 7 web 1 running 10.86.128.52 5000 12 /web.web.1.v7' >"$LISTED"
 	got "$HOOKS/scheduler-start" docker-local web 1
 	assert_success ""
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" "web 1 idA 10.86.128.50 5000
@@ -574,7 +606,7 @@ web 2 idB 10.86.128.51 5000"
 	local asked
 	code "" 'property_set ps web stopped true'
 	hook fake core-post-stop <<<'printf "core-post-stop\n" >>"$CALLS"'
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 7 /a' 'idB 1 web 2 exited 10.86.128.51 5000 0 /b' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 7 /web.web.1.v1' 'idB 1 web 2 exited 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
 	got "$HOOKS/reconcile" web 1
 	assert_success ""
 	asked=$(grep 'post-stop\|/stop\|/start' "$CALLS")
@@ -589,7 +621,7 @@ engine POST /containers/idB/stop?t=30" "$(sort <<<"$asked")"
 	assert_status 1
 	# Nothing of it is left to do.
 	: >"$CALLS"
-	printf '%s\n' 'idA 1 web 1 exited 10.86.128.50 5000 0 /a' 'idB 1 web 2 created 10.86.128.51 5000 0 /b' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 exited 10.86.128.50 5000 0 /web.web.1.v1' 'idB 1 web 2 created 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
 	got "$HOOKS/reconcile" web 1
 	assert_success ""
 	assert_equal "" "$(grep 'post-stop\|/stop\|/start' "$CALLS")"
@@ -800,7 +832,7 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	fake_write <<<'[[ $2 != */draining/* && $2 != */CONTAINER.* ]] || { echo " !     full" >&2; exit 1; }'
 	make_release web 2
 	make_current web 2
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /a' 'idB 2 web 1 running 10.86.128.51 5000 0 /web.web.1' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 2 web 1 running 10.86.128.51 5000 0 /web.web.1' >"$LISTED"
 	hook fake post-retire </dev/null
 	: >"$DOKKU_LIB_ROOT/lock/web"
 	got "$HOOKS/scheduler-retire" docker-local web 2
@@ -858,7 +890,7 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 }
 
 @test "scheduler-remove: an engine that does not answer is not asked for more" {
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /a' 'idB 2 web 1 created 10.86.128.51 5000 0 /b' 'idC 2 worker 1 exited 10.86.128.52 5000 0 /c' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 2 web 1 created 10.86.128.51 5000 0 /web.web.1.v2' 'idC 2 worker 1 exited 10.86.128.52 5000 0 /web.worker.1.v2' >"$LISTED"
 	export ENGINE_SILENT="*/idB/stop*"
 	hook fake scheduler-retire </dev/null
 	got "$HOOKS/scheduler-remove" docker-local web 2
@@ -921,7 +953,7 @@ engine DELETE /containers/idB?force=true&v=true"
 }
 
 @test "scheduler-remove: the containers of that release, and of no other" {
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /a' 'idB 2 web 1 running 10.86.128.51 5000 0 /b' 'idC 2 worker 1 exited 10.86.128.52 5000 0 /c' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 2 web 1 running 10.86.128.51 5000 0 /web.web.1.v2' 'idC 2 worker 1 exited 10.86.128.52 5000 0 /web.worker.1.v2' >"$LISTED"
 	hook fake scheduler-retire </dev/null
 	got "$HOOKS/scheduler-remove" docker-local web 2
 	assert_status 0
@@ -930,7 +962,7 @@ engine DELETE /containers/idC?force=true&v=true" "$(grep DELETE "$CALLS" | sort)
 }
 
 @test "scheduler-stop and scheduler-destroy" {
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /a' 'idB 1 web 2 running 10.86.128.51 5000 0 /b' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 1 web 2 running 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
 	got "$HOOKS/scheduler-stop" docker-local web
 	assert_success ""
 	assert_equal "engine POST /containers/idA/stop?t=30

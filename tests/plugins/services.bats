@@ -402,9 +402,15 @@ chain strangers_prerouting {
 type filter hook prerouting priority -300
 iifname != { "lo", "dokku0" } ip saddr 10.86.0.0/16 drop
 }
+chain impostors_prerouting {
+type filter hook prerouting priority -150
+iifname != "dokku0" return
+ip saddr 10.86.128.0-10.86.255.255 return
+ct state established,related return
+drop
+}
 chain strangers_forward {
 type filter hook forward priority 0
-iifname "dokku0" return
 ip daddr != 10.86.0.0/16 return
 ct state established,related return
 ct status dnat ct original ip daddr != 10.86.0.0/16 return
@@ -413,9 +419,9 @@ drop
 RULES="rules_$(sed 1d <<<"$TABLE" | cksum)"
 readonly RULES=${RULES%% *}
 
-# told_nft - what nft was told, from a fake that hands it on.
+# told_nft - what nft was told of the table ip, from a fake that hands it on.
 told_nft() {
-	fake nft <<<'[[ "$*" != *"-f -" ]] || { text=$(cat); printf "%s\n" "$text" >>"$CALLS.nft"; exec /usr/sbin/nft "$@" <<<"$text"; }; exec /usr/sbin/nft "$@"'
+	fake nft <<<'[[ "$*" != *"-f -" ]] || { text=$(cat); [[ $text == *"table bridge dokku"* ]] || printf "%s\n" "$text" >>"$CALLS.nft"; exec /usr/sbin/nft "$@" <<<"$text"; }; exec /usr/sbin/nft "$@"'
 }
 
 @test "the table is made where it is missing, refusing what the map does not know" {
@@ -433,6 +439,58 @@ chain $RULES {
 	: >"$CALLS"
 	code services 'services_map list'
 	assert_calls map
+}
+
+@test "root/table: the bridge's table is made with it, and again where it alone is missing or of another version" {
+	code services 'services_map list'
+	assert_success ""
+	nft list chain bridge dokku between
+	assert_file "$TEST_HOST/run/dokku-bridge" nftables
+	nft delete table bridge dokku
+	map "get 10.86.0.2 80"
+	assert_success ""
+	map list
+	assert_status 3
+	code services 'services_map list'
+	assert_success ""
+	nft list chain bridge dokku senders
+	nft -f - <<<'delete table bridge dokku
+		table bridge dokku { chain between { type filter hook forward priority 0; }; chain rules_1 { }; }'
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
+	nft list set bridge dokku bytes
+	run nft list chain bridge dokku rules_1
+	[[ $status -ne 0 ]]
+}
+
+@test "root/table: a kernel that does not filter on a bridge does without, and proxy:report says so" {
+	fake nft <<<'[[ "$*" != *"bridge dokku"* ]] || { echo "Error: Operation not supported" >&2; exit 1; }
+		[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
+		text=$(cat); [[ $text != *"table bridge"* ]] || { echo "Error: Operation not supported" >&2; exit 1; }; exec /usr/sbin/nft -f - <<<"$text"'
+	code services 'services_map list'
+	assert_success ""
+	code services 'services_map list'
+	assert_success ""
+	assert_file "$TEST_HOST/run/dokku-bridge" none
+	make_app web
+	made_plugins services proxy
+	dokku proxy:report web --proxy-guard
+	assert_success "nftables, but not between containers: the kernel does not filter on a bridge, so apps reach each other"
+	# One that can again has no such mark.
+	rm "$BIN/nft"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
+	assert_success ""
+	nft list chain bridge dokku between
+	run nft list chain ip dokku no_bridge
+	[[ $status -ne 0 ]]
+}
+
+@test "root/table: where the kernel tells the name of the bridge, all that goes between containers is dropped" {
+	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
+		text=$(cat); [[ $text != *"table bridge"* ]] || { printf "%s\n" "$text" >>"$CALLS.nft"; exit 0; }; exec /usr/sbin/nft -f - <<<"$text"'
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
+	assert_success ""
+	[[ $(<"$CALLS.nft") == *$'type filter hook prerouting priority -300\nmeta ibrname != "dokku0" accept\n'* ]]
+	[[ $(<"$CALLS.nft") == *$'chain between {\ntype filter hook forward priority 0\nmeta ibrname "dokku0" drop\n}'* ]]
 }
 
 # older_table - as dokku made it before it kept strangers away; with an element.
@@ -464,7 +522,7 @@ chain $RULES {
 }
 }"
 	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
-	assert_equal "invalid_input output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
+	assert_equal "impostors_prerouting invalid_input output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
 		"$(nft list table ip dokku | sed -n 's/^\tchain \(.*\) {/\1/p' | sort | paste -sd ' ')"
 	# It is of this version now.
 	rm "$CALLS.nft"
@@ -722,7 +780,9 @@ create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(gre
 	local file="$REPO/plugins/services/root/table"
 	assert_equal '#!/bin/bash -p' "$(head -n 1 "$file")"
 	grep -qx 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$file"
-	assert_equal "" "$(grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' "$file" | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|BRIDGE|RULES')"
+	# It sources one file, which lies beside it.
+	assert_equal 1 "$(grep -cx 'source "${BASH_SOURCE\[0\]%/\*}/bridge"' "$file")"
+	assert_equal "" "$(cat "$file" "${file%/*}/bridge" | grep -vE '^# |^source "\$\{BASH_SOURCE' | grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|BRIDGE|RULES')"
 }
 
 # --- heal -------------------------------------------------------------------------
@@ -753,7 +813,7 @@ serving() {
 # runs "ID APP"… - the containers that the engine says run.
 runs() {
 	printf '%s\n' "$@" | jq --raw-input --slurp --compact-output 'split("\n") | map(select(. != "") | split(" ")
-		| { Id: .[0], State: "running", Labels: { "com.dokku.app-name": .[1] } })' >"$BATS_TEST_TMPDIR/runs"
+		| { Id: .[0], State: "running", Names: [.[2] // "/\(.[1]).web.1"], Labels: { "com.dokku.app-name": .[1] } })' >"$BATS_TEST_TMPDIR/runs"
 	fake_engine <<<'[[ $2 != *type%3Ddeploy* ]] || { cat "$BATS_TEST_TMPDIR/runs"; exit; }
 		[[ $2 != *type%3Drun* || ! -e $BATS_TEST_TMPDIR/one-offs ]] || { cat "$BATS_TEST_TMPDIR/one-offs"; exit; }
 		[[ $1 != DELETE || $2 != *"${ENGINE_KEEPS-none}"* ]] || { printf "{\"message\":\"it is busy\"}"; exit 22; }
@@ -993,13 +1053,14 @@ all_runs() {
 @test "services:heal: a one-off container that was never started is removed after a while; one that the engine keeps stops nobody" {
 	all_runs
 	local now=$EPOCHSECONDS
-	one_off() { printf '{"Id":"%s","State":"%s","Created":%s,"Labels":{"com.dokku.app-name":"%s"}}\n' "$@"; }
+	one_off() { printf '{"Id":"%s","State":"%s","Created":%s,"Labels":{"com.dokku.app-name":"%s"},"Names":["/%s"]}\n' "$@"; }
 	{
-		one_off kept-by-the-engine created $((now - 5000)) web
-		one_off just-made-long-id created $((now - 300)) web
-		one_off forgotten-long-id created $((now - 601)) web
-		one_off at-work-for-hours running $((now - 9000)) web
-		one_off has-ended-long-id exited $((now - 9000)) blog
+		one_off kept-by-the-engine created $((now - 5000)) web web.run.7
+		one_off just-made-long-id created $((now - 300)) web web.run.7
+		one_off forgotten-long-id created $((now - 601)) web web.run.7
+		one_off at-work-for-hours running $((now - 9000)) web web.run.7
+		one_off somebodys-own-id created $((now - 9000)) web eager_bohr
+		one_off has-ended-long-id exited $((now - 9000)) blog blog.run.7
 	} | jq --slurp --compact-output . >"$BATS_TEST_TMPDIR/one-offs"
 	ENGINE_KEEPS=kept-by-the-engine dokku services:heal
 	assert_status 0
@@ -1190,6 +1251,52 @@ chain_is() { [[ $(chain "$1") == "$2" ]]; }
 kernel_routes() { nsenter --target "$KERNEL" --net -- ip route show; }
 
 has_route() { [[ $(kernel_routes) == *'unreachable 10.86.0.0/16 proto static metric 4294967295'* ]]; }
+
+# flags PORT - those of the bridge's port.
+flags() { nsenter --target "$KERNEL" --net -- ip -json -details link show dev "$1" | jq -c '.[0].linkinfo.info_slave_data | [.locked, .isolated]'; }
+
+# sticky - "PORT MAC" of each entry that no other port takes over.
+sticky() { nsenter --target "$KERNEL" --net -- bridge fdb show br dokku0 | awk '/sticky/ { print $3, $1 }' | sort; }
+
+sticky_is() { [[ $(sticky) == "$1" ]]; }
+
+# container PORT MAC - a network namespace behind a port of the bridge; sets CONTAINER to a process in it.
+container() {
+	unshare --net sleep 600 >/dev/null 2>&1 3>&- 6>&- &
+	CONTAINER=$!
+	eventually nsenter --target "$CONTAINER" --net -- true
+	until [[ $(readlink "/proc/$CONTAINER/ns/net") != "$(readlink /proc/self/ns/net)" ]]; do sleep 0.01; done
+	nsenter --target "$KERNEL" --net -- bash -euc 'ip link add "$1" type veth peer name "$1c"; ip link set "$1" master dokku0 up
+		ip link set "$1c" address "$2" netns "$3"' bash "$1" "$2" "$CONTAINER"
+	nsenter --target "$CONTAINER" --net -- ip link set "$1c" up
+}
+
+@test "map --guard: a container is tied to its port once, whatever it says later, and for as long as the port is there" {
+	local first
+	nsenter --target "$KERNEL" --net -- bash -euc 'ip link add dokku0 type bridge; ip link set dokku0 up'
+	container v1 02:42:0a:56:80:02
+	first=$CONTAINER
+	start_guard
+	eventually sticky_is "v1 02:42:0a:56:80:02"
+	container v2 02:42:0a:56:80:03
+	eventually sticky_is $'v1 02:42:0a:56:80:02\nv2 02:42:0a:56:80:03'
+	assert_equal '[true,true]' "$(flags v1)"
+	assert_equal '[true,true]' "$(flags v2)"
+	# It takes the other one's address, and its link goes down and up.
+	nsenter --target "$CONTAINER" --net -- bash -euc 'ip link set v2c down; ip link set v2c address 02:42:0a:56:80:02; ip link set v2c up'
+	end_guard
+	rm "$BATS_TEST_TMPDIR/guard"
+	start_guard
+	sleep 0.5
+	assert_equal $'v1 02:42:0a:56:80:02\nv2 02:42:0a:56:80:03' "$(sticky)"
+	# The first one is started anew, at its old address.
+	kill "$first"
+	eventually sticky_is "v2 02:42:0a:56:80:03"
+	container v3 02:42:0a:56:80:02
+	eventually sticky_is $'v2 02:42:0a:56:80:03\nv3 02:42:0a:56:80:02'
+	end_guard
+	kill "$CONTAINER" || true
+}
 
 @test "map --unreachable: a route with the worst metric, also when it is there, for the network there is" {
 	map_option() { got "$PLUGIN_CORE_AVAILABLE_PATH/services/root/map" "$@" </dev/null; }

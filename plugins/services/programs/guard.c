@@ -36,6 +36,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ports.h"
+
 enum {
 	HOLD_S = 5,
 	/* So long Docker may take to write its rules anew. */
@@ -58,7 +60,7 @@ static const char WAIT[] = "wait", HOLD[] = "hold";
 
 struct guard {
 	struct guard_network network;
-	struct mnl_socket *own, *events, *routes;
+	struct mnl_socket *own, *events, *routes, *ports;
 	uint32_t sequence;
 	bool has_table, is_lost, is_held, refuses, is_saved, has_docker;
 	/* When to look, in seconds of the monotonic clock; 0: never. */
@@ -619,10 +621,11 @@ watch(struct guard *guard)
 {
 	struct pollfd on[] = { { .fd = STDIN_FILENO, .events = POLLIN },
 		{ .fd = mnl_socket_get_fd(guard->events), .events = POLLIN },
-		{ .fd = mnl_socket_get_fd(guard->routes), .events = POLLIN } };
+		{ .fd = mnl_socket_get_fd(guard->routes), .events = POLLIN },
+		{ .fd = mnl_socket_get_fd(guard->ports), .events = POLLIN } };
 
 	for (;;) {
-		if (fflush(stdout) != 0 || (poll(on, 3, 500) < 0 && errno != EINTR))
+		if (fflush(stdout) != 0 || (poll(on, 4, 500) < 0 && errno != EINTR))
 			return;
 		heed_rules(guard);
 		keep_table(guard);
@@ -630,6 +633,8 @@ watch(struct guard *guard)
 			read_events(guard);
 		if (on[2].revents != 0)
 			read_routes(guard);
+		if (on[3].revents != 0)
+			ports_read(guard->ports);
 		if (on[0].revents != 0 && !read_command(guard))
 			return;
 		keep_time(guard);
@@ -643,9 +648,10 @@ guard_run(struct guard_network network)
 		.own = open_socket(NETLINK_NETFILTER, 0),
 		.events = open_socket(NETLINK_NETFILTER, 1U << (NFNLGRP_NFTABLES - 1)),
 		.routes = open_socket(NETLINK_ROUTE, RTMGRP_IPV4_ROUTE),
+		.ports = ports_open(),
 		.sequence = (uint32_t)time(NULL) };
 
-	if (!guard.own || !guard.events || !guard.routes) {
+	if (!guard.own || !guard.events || !guard.routes || !guard.ports) {
 		fprintf(stderr, " !     address map: the kernel's events cannot be read: %s\n",
 			strerror(errno));
 		return 1;
@@ -658,5 +664,6 @@ guard_run(struct guard_network network)
 	mnl_socket_close(guard.own);
 	mnl_socket_close(guard.events);
 	mnl_socket_close(guard.routes);
+	mnl_socket_close(guard.ports);
 	return 0;
 }

@@ -74,12 +74,13 @@ use_older_table() {
 	in_world docker network rm other >/dev/null
 }
 
-@test "containers ask other machines and each other, as before" {
+@test "containers ask other machines, and not each other" {
 	local pid
 	in_world bash -c 'PORT=8000 ip netns exec lan setsid --fork /src/build/tests/apps/web </dev/null >/dev/null 2>&1'
 	pid=$(in_world docker inspect --format '{{.State.Pid}}' unreleased)
 	in_world nsenter --net --target "$pid" curl --silent --output /dev/null --max-time 5 --retry 20 --retry-connrefused --retry-delay 1 http://192.0.2.2:8000/
-	in_world nsenter --net --target "$pid" curl --silent --output /dev/null --max-time 5 "http://$(container_of shop)/"
+	run in_world nsenter --net --target "$pid" curl --silent --output /dev/null --max-time 2 "http://$(container_of shop)/"
+	[[ $status -eq 28 || $status -eq 7 ]]
 }
 
 @test "a port that an administrator publishes is reached" {

@@ -1,0 +1,281 @@
+#!/usr/bin/env bats
+# One app attacks another, with the default options and with options that give capabilities back; another machine of
+# the host's network attacks the bridge. Nothing comes through, and the app that is attacked loses no request.
+# HOST_REV=f472e02 shows each attack succeed.
+
+# shellcheck disable=SC2154 # the helper sets world, output, status
+# shellcheck disable=SC2016 # for the shell in the world
+
+load helper
+
+setup_file() {
+	host_up
+	make --silent --no-print-directory -C "$top" build/tests/apps/attack
+	host_install >/dev/null
+	host_key
+	commit_and_push victim v1
+	push_attacker
+	# The same with the capabilities that an administrator's option gives back.
+	in_world bash -euc 'dir=/var/lib/dokku/plugins/available/capable
+		mkdir $dir && cat >$dir/docker-args-deploy <<-"HOOK"
+			#!/bin/bash
+			cat
+			[[ $1 != armed ]] || echo " --cap-add NET_RAW --cap-add NET_ADMIN"
+		HOOK
+		chmod 755 $dir/docker-args-deploy && dokku plugin:enable capable'
+	commit armed v1
+	add_attack armed
+	push armed
+	in_world bash -euc '
+		ip netns add lan
+		ip link add lan0 type veth peer name eth0 netns lan
+		ip address add 192.0.2.1/24 dev lan0
+		ip link set lan0 up
+		ip -netns lan address add 192.0.2.2/24 dev eth0
+		ip -netns lan link set eth0 up
+		ip -netns lan link set lo up
+		ip -netns lan route add 10.86.0.0/16 via 192.0.2.1'
+}
+
+teardown_file() { host_down; }
+
+# add_attack APP - the program of attacks is in its image.
+add_attack() {
+	cp "$top/build/tests/apps/attack" "$(repo "$1")/"
+	printf 'COPY attack /attack\n' >>"$(repo "$1")/Dockerfile"
+	git -C "$(repo "$1")" add --all
+	git -C "$(repo "$1")" -c user.name=e2e -c user.email=e2e@example.com commit --quiet --amend --no-edit
+}
+
+push_attacker() {
+	commit attacker v1
+	add_attack attacker
+	push attacker
+}
+
+# ip_of APP - its container's address.
+ip_of() { in_world sh -c 'awk "{ print \$4; exit }" /var/lib/dokku/data/releases/"$1"/"$(cat /var/lib/dokku/data/releases/"$1"/current)"/containers' sh "$1"; }
+
+# attack APP WORD… - sets status to 0 where it works, to 1 where it does not, and to 2 where APP may not try.
+attack() {
+	run in_world docker exec "$1.web.1" /attack "${@:2}"
+	printf '%s %s: status %s: %s\n' "$1" "${*:2}" "$status" "$output"
+}
+
+# ask_victim - a request a tenth of a second, until the file of that name is gone; prints how many were not victim's.
+ask_victim() {
+	in_world bash -c ': >/tmp/asking; bad=0 n=0; while [[ -e /tmp/asking && n -lt 200 ]]; do
+		((++n)); [[ $(curl --silent --max-time 2 --cookie secret=1 --head --header "Host: victim.localhost" http://127.0.0.1/) == *"X-App: victim"* ]] || ((++bad)); sleep 0.1
+		done; echo "$bad of $n"' >"$BATS_TEST_TMPDIR/asked" 3>&- &
+	sleep 0.3
+}
+
+answers_end() {
+	in_world rm -f /tmp/asking
+	wait
+	cat "$BATS_TEST_TMPDIR/asked"
+	[[ $(<"$BATS_TEST_TMPDIR/asked") == "0 of "[1-9]* ]]
+}
+
+# udp_arrived APP - how many UDP packets its kernel was given, to a port or to none.
+udp_arrived() {
+	in_world bash -c 'awk "/^Udp:/ && \$2 ~ /[0-9]/ { print \$2 + \$3 }" "/proc/$(docker inspect --format "{{.State.Pid}}" "$1.web.1")/net/snmp"' bash "$1"
+}
+
+# host_udp - the same of the host.
+host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/snmp; }
+
+@test "with the default options an app may not send raw frames" {
+	attack attacker arp "$(ip_of victim)" 2
+	[[ $status -eq 2 && $output == *'a raw socket: Operation not permitted'* ]]
+	attack attacker mac "$(ip_of victim)" 2
+	[[ $status -eq 2 ]]
+}
+
+@test "an app that may do that gets no packet for another one's address, and the host keeps its ARP table" {
+	local ip
+	ip=$(ip_of victim)
+	ask_victim
+	attack armed arp "$ip" 5
+	answers_end
+	[[ $status -eq 1 ]]
+	[[ $(in_world ip neighbour show "$ip") == *" lladdr 02:42:0a:56:80:"* ]]
+	[[ $(in_world ip neighbour show "$ip") != *" lladdr $(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.MacAddress}}' armed.web.1) "* ]]
+}
+
+@test "nor does it by the other one's MAC address" {
+	ask_victim
+	attack armed mac "$(ip_of victim)" 5
+	answers_end
+	[[ $status -eq 1 ]]
+}
+
+@test "nor for the gateway or a service address: the other app's answers still reach the host" {
+	local address
+	for address in 10.86.0.1 10.86.0.2; do
+		ask_victim
+		attack armed arp "$address" 4
+		answers_end
+		[[ $status -eq 1 ]]
+	done
+}
+
+@test "an app reaches no container of another, by no port, nor a service address or a preview" {
+	local app
+	# The host does.
+	in_world curl --silent --output /dev/null --max-time 5 "http://$(ip_of victim):5000/"
+	for app in attacker armed; do
+		attack "$app" connect "$(ip_of victim)" 5000
+		[[ $status -eq 1 ]]
+		attack "$app" connect 10.86.0.2 80
+		[[ $status -eq 1 ]]
+		attack "$app" connect 10.86.0.2 81
+		[[ $status -eq 1 ]]
+	done
+}
+
+@test "nor through the host: neither by a route of its own, nor by a neighbour entry" {
+	local pid
+	pid=$(in_world docker inspect --format '{{.State.Pid}}' armed.web.1)
+	# What NET_ADMIN lets it do to its own network.
+	in_world nsenter --net --target "$pid" ip route add "$(ip_of victim)/32" via 10.86.0.1
+	attack armed connect "$(ip_of victim)" 5000
+	[[ $status -eq 1 ]]
+	in_world nsenter --net --target "$pid" ip route del "$(ip_of victim)/32" via 10.86.0.1
+	in_world nsenter --net --target "$pid" ip neighbour replace "$(ip_of victim)" dev eth0 \
+		lladdr "$(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.MacAddress}}' victim.web.1)"
+	attack armed connect "$(ip_of victim)" 5000
+	[[ $status -eq 1 ]]
+	in_world nsenter --net --target "$pid" ip neighbour del "$(ip_of victim)" dev eth0
+}
+
+@test "a packet that another is said to have sent does not reach the host, nor one past the host the other app" {
+	local before
+	before=$(host_udp)
+	attack armed spoof 10.86.0.9 10.86.0.1
+	attack armed spoof 198.51.100.7 10.86.0.1
+	attack armed spoof "$(ip_of victim)" 10.86.0.1
+	sleep 0.3
+	[[ $(host_udp) -eq $before ]]
+	before=$(udp_arrived victim)
+	attack armed inject "$(ip_of victim)"
+	sleep 0.3
+	[[ $(udp_arrived victim) -eq $before ]]
+}
+
+@test "containers still reach other machines, the host, and another app by its public name" {
+	in_world bash -c 'PORT=8000 ip netns exec lan setsid --fork /src/build/tests/apps/web </dev/null >/dev/null 2>&1'
+	await 5 in_world ip netns exec lan curl --silent --output /dev/null http://127.0.0.1:8000/
+	attack attacker connect 192.0.2.2 8000
+	[[ $status -eq 0 ]]
+	attack attacker connect 192.0.2.1 80
+	[[ $status -eq 0 ]]
+	[[ $(in_world bash -c 'nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" attacker.web.1)" \
+		curl --silent --head --max-time 5 --header "Host: victim.localhost" http://192.0.2.1/') == *"X-App: victim"* ]]
+}
+
+@test "containers that share another network reach each other there, and one that somebody starts on dokku is served by the host" {
+	local ip
+	in_world docker network create shared >/dev/null
+	in_world docker network connect shared attacker.web.1
+	in_world docker network connect shared victim.web.1
+	ip=$(in_world docker inspect --format '{{.NetworkSettings.Networks.shared.IPAddress}}' victim.web.1)
+	attack attacker connect "$ip" 5000
+	[[ $status -eq 0 ]]
+	in_world docker network disconnect shared attacker.web.1
+	in_world docker network disconnect shared victim.web.1
+	in_world docker network rm shared >/dev/null
+	in_world docker run --detach --name byhand --network dokku --publish 8081:5000 dokku/victim:v1 >/dev/null
+	ip=$(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.IPAddress}}' byhand)
+	await 5 in_world curl --silent --output /dev/null --max-time 2 "http://$ip:5000/"
+	attack attacker connect "$ip" 5000
+	[[ $status -eq 1 ]]
+	attack attacker connect 192.0.2.1 8081
+	[[ $status -eq 0 ]]
+	in_world ip netns exec lan curl --silent --output /dev/null --max-time 5 http://192.0.2.1:8081/
+	in_world docker rm --force --volumes byhand >/dev/null
+}
+
+@test "run, and a push, work as before" {
+	[[ $(dokku_run run attacker /attack connect 192.0.2.1 80) == *'connected to'* ]]
+	run dokku_run run attacker /attack connect "$(ip_of victim)" 5000
+	[[ $status -eq 1 ]]
+	commit_and_push victim v2
+	assert_serves victim v2
+}
+
+@test "another machine reaches neither container nor service address, nor takes one's address" {
+	local ip
+	ip=$(ip_of victim)
+	run in_world ip netns exec lan curl --silent --max-time 2 "http://$ip:5000/"
+	[[ $status -eq 28 ]]
+	run in_world ip netns exec lan curl --silent --max-time 2 http://10.86.0.2/
+	[[ $status -eq 28 ]]
+	in_world ip -netns lan address add "$ip/32" dev eth0
+	run in_world ip netns exec lan curl --silent --max-time 2 --interface "$ip" http://192.0.2.1/
+	[[ $status -eq 28 ]]
+	in_world ip -netns lan address del "$ip/32" dev eth0
+}
+
+@test "a guessed preview token shows nothing" {
+	[[ $(in_world curl --silent --output /dev/null --write-out '%{http_code}' --head --header 'Host: victim.localhost' --header 'X-Dokku-Preview: 1' http://127.0.0.1/) == 200 ]]
+	run in_world docker exec attacker.web.1 /attack connect 192.0.2.1 81
+	[[ $status -eq 1 ]]
+}
+
+@test "a flood of processes ends at the limit, a flood of logs keeps its size, and the other app answers" {
+	ask_victim
+	attack attacker fork
+	[[ $status -eq 1 && $output == *' processes' && ${output%% *} -le 4096 ]]
+	attack attacker log 60
+	[[ $status -eq 0 ]]
+	answers_end
+	[[ $(in_world bash -c 'stat --format %s "$(docker inspect --format "{{.LogPath}}" attacker.web.1)"') -le 11000000 ]]
+}
+
+@test "what takes the tables, takes them for a second" {
+	in_world nft flush ruleset
+	await 3 in_world nft list chain bridge dokku between
+	attack armed connect "$(ip_of victim)" 5000
+	[[ $status -eq 1 ]]
+	in_world nft delete table bridge dokku
+	await 3 in_world nft list chain bridge dokku between
+	[[ $(dokku_run proxy:report victim --proxy-guard) == nftables ]]
+}
+
+@test "the container of a build with another app's labels is not that app's: it restarts, scales and goes, and the build stays" {
+	commit_and_push beta v1
+	in_world bash -euc 'mkdir /tmp/forged && cp /src/build/tests/apps/web /tmp/forged/ && cat >/tmp/forged/Dockerfile <<-"FILE"
+			FROM scratch
+			COPY web /web
+			LABEL com.dokku.app-name=beta com.dokku.container-type=deploy com.dokku.release=1 com.dokku.process-type=web com.dokku.index=1 com.dokku.port=5000 dokku=
+			ENV PORT=5000
+			RUN ["/web"]
+		FILE
+		DOCKER_BUILDKIT=0 setsid --fork docker build --tag forged /tmp/forged >/tmp/forged/log 2>&1 </dev/null'
+	await 10 in_world bash -c '[[ $(docker ps --quiet --filter label=com.dokku.app-name=beta | wc -l) -eq 2 ]]'
+	in_world bash -c 'docker ps --quiet --no-trunc --filter label=com.dokku.app-name=beta | grep -v "$(docker inspect --format "{{.Id}}" beta.web.1)" >/tmp/forged/id'
+	dokku_run ps:restart beta
+	[[ $(released beta) == v1 ]]
+	[[ $(dokku_run ps:report beta) != *"$(in_world cut -c 1-12 /tmp/forged/id)"* ]]
+	run dokku_run run:stop beta "$(in_world cat /tmp/forged/id)"
+	[[ $status -ne 0 ]]
+	dokku_run services:heal
+	dokku_run apps:destroy --force beta
+	[[ $(in_world bash -c 'docker inspect --format "{{.State.Status}}" "$(cat /tmp/forged/id)"') == running ]]
+	in_world bash -c 'docker rm --force "$(cat /tmp/forged/id)"' >/dev/null
+}
+
+@test "a container that the engine starts anew is tied to its new port at once" {
+	local before release
+	release=$(released victim)
+	[[ -n $release ]]
+	before=$(in_world bash -c 'bridge fdb show br dokku0 | grep -c sticky')
+	in_world bash -c 'kill -9 "$(docker inspect --format "{{.State.Pid}}" victim.web.1)"'
+	await 5 in_world bash -c '[[ $(docker inspect --format "{{.State.Running}}" victim.web.1) == true ]]'
+	await 2 in_world bash -c '[[ $(bridge fdb show br dokku0 | grep sticky | grep -c "$(docker inspect --format "{{.NetworkSettings.Networks.dokku.MacAddress}}" victim.web.1)") -eq 1 ]]'
+	[[ $(in_world bash -c 'bridge fdb show br dokku0 | grep -c sticky') -eq $before ]]
+	await 5 assert_serves victim "$release"
+	attack armed mac "$(ip_of victim)" 3
+	[[ $status -eq 1 ]]
+}
