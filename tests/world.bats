@@ -8,15 +8,17 @@ bats_require_minimum_version 1.5.0
 # A cache of our own, so that clean and what is killed half-way concern no other world. Only the
 # base and the packages are shared: the folder is on their file system, and holds links to them.
 setup_file() {
-	local base suite real=${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}
+	local base suite layer real=${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}
 	((EUID == 0)) || skip "needs root"
 	# The default, whatever whoever runs the tests has set.
 	unset DOKKU_TEST_SUITE
 	base=$("$BATS_TEST_DIRNAME/world" base)
 	suite=$("$BATS_TEST_DIRNAME/world" base --suite trixie)
+	layer=$("$BATS_TEST_DIRNAME/world" systemd)
 	export DOKKU_TEST_CACHE=$real/bats-$$ A=bats-$$-a B=bats-$$-b
-	mkdir -p "$DOKKU_TEST_CACHE" "$real/archives"
+	mkdir -p "$DOKKU_TEST_CACHE/layers" "$real/archives"
 	ln -s "$base" "$suite" "$DOKKU_TEST_CACHE/"
+	ln -s "$layer" "$DOKKU_TEST_CACHE/layers/"
 	cp -al "$real/archives" "$DOKKU_TEST_CACHE/"
 }
 
@@ -258,6 +260,42 @@ ask() {
 	wait_for bash -c "world list | grep -q stopped"
 	world down "$A"
 	assert_no_trace
+}
+
+@test "systemd is process 1: no unit fails, power loss, reboot, and down without a trace" {
+	local begin=$SECONDS
+	run -0 world up "$A" --systemd
+	[[ $output == *"made from systemd-"* ]]
+	run -0 world run "$A" -- timeout 20 systemctl is-system-running --wait
+	[[ $output == running && $((SECONDS - begin)) -lt 15 ]]
+	run -0 world run "$A" -- bash -c 'cat /proc/1/comm; systemd-detect-virt; systemctl --failed --plain --no-legend; : >/root/kept; : >/run/gone'
+	[[ $output == $'systemd\ncontainer-other' ]]
+	run -2 world run "$A" -- sh -c 'echo 1 >/proc/sys/kernel/panic'
+	[[ $output == *"Read-only file system"* ]]
+	world run "$A" -- sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	world stop "$A"
+	world up "$A"
+	world run "$A" -- bash -c '[[ $(</proc/1/comm) == systemd && -e /root/kept && ! -e /run/gone ]]'
+	world run "$A" -- systemctl reboot
+	wait_for bash -c "world list | grep -q stopped"
+	world up "$A"
+	world run "$A" -- bash -c '[[ $(</proc/1/comm) == systemd && -e /root/kept ]]'
+	world down "$A"
+	assert_no_trace
+}
+
+@test "systemd is process 1: what it starts is in its own groups, and a world stays of its kind" {
+	world up "$A" --systemd
+	world run "$A" -- systemd-run --quiet --unit nap sleep 1000
+	run -0 world run "$A" -- bash -c 'cat "/proc/$(systemctl show --value --property MainPID nap)/cgroup"'
+	[[ $output == *":/system.slice/nap.service"* ]]
+	world run "$A" -- systemctl daemon-reexec
+	world run "$A" -- systemctl is-active nap
+	world up "$B"
+	run -1 world up "$B" --systemd
+	[[ $output == "world: $B was made from base, not systemd-"*": take it down first" ]]
+	run -100 world up "$B" --systemd --from
+	run -100 world up "$B" --systemc
 }
 
 @test "save: a layer has what was changed and what was removed; the base has neither" {

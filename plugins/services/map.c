@@ -15,9 +15,13 @@
  * element, so that the time does not grow with the map, and what already is as it should be is not
  * touched; who was overtaken by somebody else's change begins again.
  *
+ * With --unreachable or --guard it does what programs/guard.h tells instead.
+ *
  * Exit status: 0; 3 where there is no such table, or one of an older version; else 1 and a line on
  * stderr, and nothing has changed.
  */
+#include "programs/guard.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -693,6 +697,14 @@ int
 main(int argc, char **argv)
 {
 	read_network();
+	if (argc == 2 && strcmp(argv[1], "--guard") == 0)
+		return guard_run((struct guard_network){ low, half });
+	if (argc == 2 && strcmp(argv[1], "--unreachable") == 0) {
+		int error = guard_route((struct guard_network){ low, half });
+		if (error)
+			fail("the kernel does not take a route: %s", strerror(error));
+		return 0;
+	}
 	read_lines();
 	if (argc == 2 && strcmp(argv[1], "--lines") == 0) {
 		print_lines();

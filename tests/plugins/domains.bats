@@ -177,7 +177,8 @@ new.example.org"
 	hook a-plugin post-create <<<'exit 1'
 	dokku apps:create new
 	assert_file "$DOKKU_ROOT/new/VHOST" new.example.com
-	assert_refused "new is created, but something that follows failed: see the message above"
+	assert_refused "the plugin a-plugin refused or failed: its hook post-create ended with status 1; dokku plugin:disable a-plugin turns it off
+ !     new is created, but something that follows failed: see the message above"
 	# Where the names cannot be written there is no app.
 	fake_write <<<'[[ $2 != */VHOST ]] || { printf "no space left\n" >&2; exit 1; }'
 	dokku apps:create other

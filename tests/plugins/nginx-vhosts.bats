@@ -1098,3 +1098,28 @@ installs() {
 	assert_error " !     nginx does not take our include: nginx.conf does not read it: it has to include $conf/*.conf in its http block"
 	assert_file "$conf/dokku.conf" "# old"
 }
+
+# --- nginx does not run ---------------------------------------------------------------------
+
+@test "pre-change: while nobody takes connections, what brings a release live is refused, and nothing else" {
+	local what
+	rm "$TEST_HOST/answer"
+	mkdir "$TEST_HOST/answer"
+	for what in 'git push 0123456' ps:restart ps:rebuild 'releases:rollback v2'; do
+		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/pre-change" shop "$what"
+		assert_refused "shop: nginx does not run, so nobody reaches any app; nothing was changed. Start it with: sudo nginx"
+	done
+	for what in apps:destroy ps:stop domains:add nginx:set certs:add proxy:build-config; do
+		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/pre-change" shop "$what"
+		assert_success ""
+	done
+	mkdir -p "$TEST_HOST/run/systemd/system"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/pre-change" shop 'git push 0123456'
+	assert_refused "shop: nginx does not run, so nobody reaches any app; nothing was changed. Start it with: sudo systemctl start nginx"
+}
+
+@test "pre-change: workers without their master still take connections" {
+	rm "$TEST_HOST/run/nginx.pid"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/pre-change" shop 'git push 0123456'
+	assert_success ""
+}

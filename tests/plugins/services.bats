@@ -22,7 +22,7 @@ start_kernel() {
 	export KERNEL=$!
 	fake sudo <<<'[[ $1 != -l ]] || exit 0; [[ $1 != -n ]] || shift; exec nsenter --target "$KERNEL" --net -- "$@"'
 	if [[ ! -e $program ]]; then
-		printf '%s\n' '#!/bin/bash' 'eval "${ON_MAP-}"' '[[ -z ${MAP_REFUSES-} ]] || { echo " !     address map: the kernel refused" >&2; exit 1; }' \
+		printf '%s\n' '#!/bin/bash' "[[ \${1-} != --guard ]] || exec nsenter --target \"\$KERNEL\" --net --mount -- '$REPO/build/bin/san/map' --guard" 'eval "${ON_MAP-}"' '[[ -z ${MAP_REFUSES-} ]] || { echo " !     address map: the kernel refused" >&2; exit 1; }' \
 			'echo map >>"$CALLS"' "exec nsenter --target \"\$KERNEL\" --net --mount -- '$REPO/build/bin/san/map' \"\$@\"" >"$program.$$"
 		chmod +x "$program.$$"
 		mv "$program.$$" "$program"
@@ -454,6 +454,7 @@ older_table() {
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
 	assert_success ""
 	assert_file "$CALLS.nft" "flush table ip dokku
+delete ct timeout ip dokku brief
 delete chain ip dokku timeouts
 delete chain ip dokku output
 delete chain ip dokku prerouting
@@ -463,7 +464,7 @@ chain $RULES {
 }
 }"
 	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
-	assert_equal "invalid_input output own_ports $RULES strangers_forward strangers_prerouting timeouts unmapped_output" \
+	assert_equal "invalid_input output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
 		"$(nft list table ip dokku | sed -n 's/^\tchain \(.*\) {/\1/p' | sort | paste -sd ' ')"
 	# It is of this version now.
 	rm "$CALLS.nft"
@@ -503,9 +504,10 @@ chain $RULES {
 	told_nft
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
 	assert_success ""
-	assert_file "$CALLS.nft" "flush table ip dokku
+	[[ $(<"$CALLS.nft") == "flush table ip dokku
 delete ct timeout ip dokku brief
-$TABLE"
+delete chain ip dokku timeouts
+table ip dokku {"* ]]
 	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
 	[[ $(nft list table ip dokku) != *'"brief"'* ]]
 	rm "$CALLS.nft"
@@ -543,7 +545,7 @@ install_services() {
 	for _ in 1 2; do
 		install_services
 		assert_success ""
-		assert_file "$file" "# Installed by dokku: plugins/services/install says why.
+		assert_file "$file" "# Installed by dokku: plugins/common/lib/kernel says why.
 # was $liberal = 0
 $liberal = 1
 # was $reuse = 2
@@ -1147,4 +1149,158 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	assert_status 0
 	assert_equal $'blog 1\nweb 1' "$(healed | sort)"
 	assert_equal 2 "$(grep -c destroy "$STEPS")"
+}
+
+# --- the guard ------------------------------------------------------------------------
+
+# start_guard - what it says goes to the file said; its stdin is descriptor 6.
+start_guard() {
+	fifo guard
+	"$PLUGIN_CORE_AVAILABLE_PATH/services/root/map" --guard <"$BATS_TEST_TMPDIR/guard" >"$BATS_TEST_TMPDIR/said" 3>&- &
+	GUARD=$!
+	exec 6>"$BATS_TEST_TMPDIR/guard"
+	eventually guarded
+}
+
+end_guard() {
+	exec 6>&-
+	wait "$GUARD"
+}
+
+guarded() { nft list table ip dokku_guard >/dev/null 2>&1; }
+
+# eventually COMMAND... - within 10 s.
+eventually() {
+	local try
+	for ((try = 0; try < 100; try++)); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	printf 'never: %s\n' "$*" >&2
+	return 1
+}
+
+said() { [[ $(<"$BATS_TEST_TMPDIR/said") == "$1" ]]; }
+
+# chain NAME - what the guard does there to a packet that no rule has translated.
+chain() { nft list chain ip dokku_guard "$1" | grep -oE '(drop|reject with tcp reset)$' || true; }
+
+chain_is() { [[ $(chain "$1") == "$2" ]]; }
+
+kernel_routes() { nsenter --target "$KERNEL" --net -- ip route show; }
+
+has_route() { [[ $(kernel_routes) == *'unreachable 10.86.0.0/16 proto static metric 4294967295'* ]]; }
+
+@test "map --unreachable: a route with the worst metric, also when it is there, for the network there is" {
+	map_option() { got "$PLUGIN_CORE_AVAILABLE_PATH/services/root/map" "$@" </dev/null; }
+	map_option --unreachable
+	assert_success ""
+	map_option --unreachable
+	assert_success ""
+	has_route
+	printf '10.90.128.0/20\n' >"$TEST_HOST/etc/dokku/network"
+	map_option --unreachable
+	[[ $(kernel_routes) == *'unreachable 10.90.128.0/20 proto static metric 4294967295'* ]]
+	rm "$TEST_HOST/etc/dokku/network"
+	map_option --unreachable
+	assert_refused "address map: /etc/dokku/network is missing: run make install"
+}
+
+@test "map --guard: a flush leaves its table, and is told once; new connections wait until all is settled" {
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000'
+	start_guard
+	has_route
+	assert_equal drop "$(chain wait)"
+	assert_equal "" "$(chain hold)"
+	nft flush ruleset
+	eventually said lost
+	guarded
+	assert_equal drop "$(chain hold)"
+	printf 'settled\n' >&6
+	eventually chain_is hold ""
+	# A chain, and a rule, are a part of it.
+	kernel_has
+	nft delete chain ip dokku unmapped_output
+	eventually said $'lost\nlost'
+	nft flush chain ip dokku strangers_forward
+	eventually said $'lost\nlost\nlost'
+	# An element is not: each switch replaces some.
+	printf 'settled\n' >&6
+	eventually chain_is hold ""
+	nft add element ip dokku services '{ 10.86.0.2 . 80 : 10.86.128.2 . 5000 }'
+	nft delete element ip dokku services '{ 10.86.0.2 . 80 }'
+	nft add table ip other
+	nft delete table ip other
+	sleep 0.3
+	assert_equal "" "$(chain hold)"
+	said $'lost\nlost\nlost'
+	end_guard
+	run -1 guarded
+}
+
+@test "map --guard: what nobody repairs is refused after 5 s, and waits again when it is repaired" {
+	kernel_has
+	start_guard
+	nft flush ruleset
+	eventually chain_is wait "reject with tcp reset"
+	assert_equal "" "$(chain hold)"
+	printf 'settled\n' >&6
+	eventually chain_is wait drop
+	end_guard
+}
+
+@test "map --guard: the route is there again when somebody takes it" {
+	start_guard
+	nsenter --target "$KERNEL" --net -- ip route delete unreachable 10.86.0.0/16
+	eventually has_route
+	end_guard
+}
+
+@test "map --guard: Docker's own chain goes and comes" {
+	nft add table ip nat
+	nft add chain ip nat DOCKER
+	start_guard
+	nft delete table ip nat
+	eventually said 'docker gone'
+	nft add table ip nat
+	nft add chain ip nat DOCKER
+	eventually said $'docker gone\ndocker back'
+	# One that is made anew at once was never gone.
+	nft delete table ip nat
+	nft add table ip nat
+	nft add chain ip nat DOCKER
+	sleep 3
+	said $'docker gone\ndocker back'
+	end_guard
+}
+
+@test "map --guard: saved rules that name its table can be loaded: it gives the table up for them" {
+	start_guard
+	local etc="/proc/$KERNEL/root/etc"
+	{ echo 'flush ruleset' && nft list ruleset; } >"$BATS_TEST_TMPDIR/saved"
+	run -1 nft -f "$BATS_TEST_TMPDIR/saved"
+	cp "$BATS_TEST_TMPDIR/saved" "$etc/nftables.conf"
+	eventually said saved
+	run -1 guarded
+	nft -f "$BATS_TEST_TMPDIR/saved"
+	printf 'flush ruleset\n' >"$etc/nftables.conf"
+	eventually guarded
+	end_guard
+}
+
+@test "services:heal --watch: a table that is taken is whole again before the next round" {
+	serving
+	export DOKKU_POLL=20
+	fake_engine <<<'exit 1'
+	dokku services:heal --watch 3>&- &
+	local watch=$!
+	eventually guarded
+	# The watch has looked at it, and waits.
+	sleep 1
+	nft flush ruleset
+	map_is_whole() { [[ $(kernel | wc -l) -eq 2 ]]; }
+	eventually map_is_whole
+	eventually chain_is hold ""
+	rm -rf "$DOKKU_LIB_ROOT/lock"
+	kill "$watch" 2>/dev/null || true
 }

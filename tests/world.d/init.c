@@ -1,6 +1,7 @@
 /*
  * Process 1 of a test world: makes ROOT its root, says so, reaps orphans, and ends on TERM.
- * The kernel then ends every other process of the world.
+ * The kernel then ends every other process of the world. With PROGRAM it becomes that instead,
+ * which must be one that can be process 1: systemd.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -50,15 +51,40 @@ announce(void)
 	close(null);
 }
 
+/*
+ * systemd closes what it inherits, so a child holds the lock that says the world lives. The child
+ * ends as every other process does when systemd shuts the world down.
+ */
+static void
+become(const char *program)
+{
+	char *const arguments[] = { (char *)program, NULL };
+	char *const environment[] = { "container=world", NULL };
+	pid_t child = fork();
+
+	if (child < 0)
+		die("fork");
+	if (child == 0)
+		for (;;)
+			pause();
+	execve(program, arguments, environment);
+	die(program);
+}
+
 int
 main(int argc, char **argv)
 {
 	sigset_t set;
 	int sig;
 
-	if (argc != 2 || getpid() != 1) {
-		fputs("usage: init ROOT, as process 1 of its own namespaces\n", stderr);
+	if (argc < 2 || argc > 3 || getpid() != 1) {
+		fputs("usage: init ROOT [PROGRAM], as process 1 of its own namespaces\n", stderr);
 		return 100;
+	}
+	if (argc == 3) {
+		pivot(argv[1]);
+		announce();
+		become(argv[2]);
 	}
 	/* Blocked signals wait for sigwait, even those that process 1 would never be sent. */
 	sigemptyset(&set);

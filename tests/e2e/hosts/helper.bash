@@ -26,6 +26,8 @@ packages_layer() {
 		maker=${!1}
 		"$top/tests/world" up "$maker" "${@:2}" 9>&- </dev/null
 		timeout 500 "$top/tests/world" run "$maker" -- /src/plugins/common/dependencies 9>&- </dev/null
+		# What its daemons hold open is not copied half-written.
+		"$top/tests/world" stop "$maker" 9>&-
 		"$top/tests/world" save "$maker" "${!1}" 9>&-
 		"$top/tests/world" down "$maker" 9>&-
 	) >&2

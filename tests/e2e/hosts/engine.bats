@@ -1,0 +1,38 @@
+#!/usr/bin/env bats
+# A host whose engine runs and yet starts no container.
+
+# shellcheck disable=SC2154,SC2016 # the helper sets world, output, status; dpkg has variables of its own
+
+load helper
+
+setup_file() { host_up; }
+teardown_file() { host_down; }
+
+@test "a kernel with AppArmor gets the package that the engine needs there" {
+	run in_world dpkg-query --show --showformat '${db:Status-Status}' apparmor
+	[[ $output != installed ]]
+	in_world sh -c 'mount -t tmpfs none /sys/module && mkdir -p /sys/module/apparmor/parameters && echo N >/sys/module/apparmor/parameters/enabled'
+	in_world /root/dokku/plugins/common/dependencies
+	run in_world dpkg-query --show --showformat '${db:Status-Status}' apparmor
+	[[ $output != installed ]]
+	in_world sh -c 'echo Y >/sys/module/apparmor/parameters/enabled'
+	in_world /root/dokku/plugins/common/dependencies
+	run in_world dpkg-query --show --showformat '${db:Status-Status}' apparmor
+	[[ $output == installed ]]
+	in_world umount /sys/module
+}
+
+@test "make install tells the engine's own reason, leaves nothing, and works when it is mended" {
+	in_world mv /usr/sbin/runc /usr/sbin/runc.away
+	in_world sh -c 'printf "#!/bin/sh\ncase \$* in *version*) exec runc.away \"\$@\" ;; esac\necho no profile today >&2\nexit 1\n" >/usr/sbin/runc && chmod +x /usr/sbin/runc'
+	run host_install
+	printf '%s\n' "$output"
+	[[ $status -ne 0 && $output == *'the Docker engine starts no container, so no app would run: '*'runc did not terminate'* ]]
+	[[ -z $(in_world docker ps --all --quiet) && -z $(in_world docker image ls --quiet) ]]
+	in_world mv /usr/sbin/runc.away /usr/sbin/runc
+	host_install
+	[[ -z $(in_world docker image ls --quiet) ]]
+	host_key
+	commit_and_push tried v1
+	assert_serves tried v1
+}

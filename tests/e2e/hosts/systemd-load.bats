@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# A host whose process 1 is systemd, under load: others flush nftables, restart Docker and nginx.
+
+# shellcheck disable=SC2154 # the helper sets world, address, keys, output, status
+
+load helper
+
+setup_file() {
+	host_up --systemd
+	host_install
+	host_key
+	commit_and_push one v1
+	# A rule set of the administrator's, as Debian ships it: it begins with a flush.
+	in_world sh -c 'systemctl enable --quiet nftables; grep -q "^flush ruleset" /etc/nftables.conf'
+}
+
+teardown_file() { host_down; }
+
+# watch_log - what the watch has said since the last boot.
+watch_log() { in_world journalctl --boot --unit dokku-heal --output cat; }
+
+guard_is_there() { in_world nft list table ip dokku_guard >/dev/null 2>&1; }
+
+@test "nftables is restarted six times in 10 s: no request fails, and none waits for 3 s" {
+	await 15 guard_is_there
+	load_begin flush one --timeout 10
+	for _ in 1 2 3 4 5 6; do
+		# systemd gives up on a unit that starts so often.
+		in_world systemctl reset-failed nftables
+		in_world systemctl restart nftables
+		sleep 1.6
+	done
+	load_end flush >"$BATS_TEST_TMPDIR/report" || { cat "$BATS_TEST_TMPDIR/report" && false; }
+	cat "$BATS_TEST_TMPDIR/report"
+	in_world nft list map ip dokku services | grep -q '10.86.0.2 . 80'
+	# It is as it was before: nothing waits any more.
+	[[ $(in_world nft list chain ip dokku_guard hold) != *drop* ]]
+}
+
+@test "Docker's own rules went with the flush: the watch names the command, and that loses no request" {
+	await 10 bash -c "'$top/tests/world' run '$world' -- journalctl --boot --unit dokku-heal --output cat | grep -q \"Docker's own firewall rules are gone.*sudo systemctl restart docker\""
+	load_begin docker one
+	in_world systemctl restart docker
+	sleep 5
+	load_end docker
+	in_world nft list chain ip nat DOCKER
+	[[ $(watch_log) == *"Docker's own firewall rules are there again"* ]]
+}
+
+@test "saved rules with the guard's table in them can be loaded, and the watch says what they cost" {
+	in_world sh -c '{ echo "flush ruleset"; nft list ruleset; } >/root/saved.conf && cp /root/saved.conf /etc/nftables.conf'
+	in_world grep -q dokku_guard /etc/nftables.conf
+	await 5 bash -c "! '$top/tests/world' run '$world' -- nft list table ip dokku_guard"
+	in_world systemctl restart nftables
+	[[ $(watch_log) == *'/etc/nftables.conf has the table dokku_guard in it'* ]]
+	in_world sed -i '/^table ip dokku_guard/,/^}/d' /etc/nftables.conf
+	await 5 guard_is_there
+	await 5 assert_serves one v1
+}
+
+@test "the docker.io package is installed again under load: no request fails" {
+	load_begin package one
+	in_world sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --reinstall docker.io' >/dev/null
+	sleep 3
+	load_end package
+	[[ $(in_world systemctl is-active docker) == active ]]
+}
+
+@test "the watch is killed: systemd starts it again, and the guard with it" {
+	local before
+	before=$(in_world pgrep -f 'root/map --guard')
+	in_world systemctl kill --kill-whom main --signal KILL dokku-heal
+	await 10 bash -c "[[ \$('$top/tests/world' run '$world' -- pgrep -f 'root/map --guard') =~ ^[0-9]+\$ ]]"
+	[[ $(in_world pgrep -f 'root/map --guard') != "$before" ]]
+	# The guard alone: the watch starts another one.
+	in_world pkill -KILL -f 'root/map --guard'
+	await 15 guard_is_there
+	[[ $(in_world systemctl show --value --property NRestarts dokku-heal) -eq 1 ]]
+}
