@@ -11,6 +11,7 @@
 #include "util.h"
 
 #define MAX_VARS_FILE ((size_t)4 << 20)
+#define MAX_HEADERS_FILE ((size_t)64 << 10)
 
 enum long_option {
 	OPT_HOST = 256,
@@ -20,6 +21,7 @@ enum long_option {
 	OPT_TLS_PORT,
 	OPT_VAR,
 	OPT_VARS_FROM,
+	OPT_HEADERS_FROM,
 	OPT_WAIT,
 	OPT_TIMEOUT,
 	OPT_ATTEMPTS,
@@ -38,6 +40,7 @@ static const struct option long_options[] = {
 	{ "host", required_argument, NULL, OPT_HOST },
 	{ "only-host", no_argument, NULL, OPT_ONLY_HOST },
 	{ "header", required_argument, NULL, OPT_HEADER },
+	{ "headers-from", required_argument, NULL, OPT_HEADERS_FROM },
 	{ "tls", no_argument, NULL, OPT_TLS },
 	{ "tls-port", required_argument, NULL, OPT_TLS_PORT },
 	{ "var", required_argument, NULL, OPT_VAR },
@@ -69,6 +72,7 @@ options_print_help(void)
 	      "redirects\n"
 	      "  --only-host            leave out the checks of hosts that no --host names\n"
 	      "  --header 'Name: value' add to every request; repeatable\n"
+	      "  --headers-from FILE    the same, a header a line\n"
 	      "  --tls                  say that the visitor came by https on plain paths too\n"
 	      "  --tls-port PORT        speak TLS to ADDRESS:PORT for https: through the proxy\n"
 	      "  --var NAME=VALUE       value for {{ var \"NAME\" }}; repeatable\n"
@@ -160,23 +164,62 @@ add_header(struct options *o, const char *header)
 	add_word(&o->header, &o->nr_headers, header);
 }
 
+/* The text of a file that an option names, of at most max bytes. */
 static void
-add_vars_from(struct options *o, const char *path)
+read_all(struct buf *text, const char *option, const char *path, size_t max)
 {
-	struct buf pairs;
 	char chunk[4096];
 	size_t n;
 	FILE *file = fopen(path, "re");
 
 	if (!file)
-		die(EXIT_MISUSE, "--vars-from %s: %s", path, strerror(errno));
-	buf_init(&pairs, MAX_VARS_FILE);
+		die(EXIT_MISUSE, "--%s %s: %s", option, path, strerror(errno));
+	buf_init(text, max);
 	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0)
-		if (!buf_add(&pairs, chunk, n))
-			die(EXIT_MISUSE, "--vars-from %s: bigger than 4 MiB", path);
+		if (!buf_add(text, chunk, n))
+			die(EXIT_MISUSE, "--%s %s: bigger than %zu KiB", option, path, max >> 10);
 	if (ferror(file))
-		die(EXIT_MISUSE, "--vars-from %s: cannot be read", path);
+		die(EXIT_MISUSE, "--%s %s: cannot be read", option, path);
 	fclose(file);
+}
+
+/* A header is not shown: it may hold a secret. */
+static void
+add_headers_from(struct options *o, const char *path)
+{
+	struct buf text;
+	size_t line = 0;
+
+	read_all(&text, "headers-from", path, MAX_HEADERS_FILE);
+	/* All that is given so far stays: headers point into it. */
+	char *at = xcopy(buf_text(&text), text.len), *end = at + text.len;
+	o->header_text = xgrow(o->header_text, o->nr_header_texts, sizeof(o->header_text[0]));
+	o->header_text[o->nr_header_texts++] = at;
+	buf_release(&text);
+	while (at < end) {
+		char *newline = memchr(at, '\n', (size_t)(end - at)),
+		     *stop = newline ? newline : end;
+		char *next = newline ? newline + 1 : end;
+
+		line++;
+		if (stop > at && stop[-1] == '\r')
+			stop--;
+		*stop = '\0';
+		const char *bad = stop > at ? check_bad_header(at, (size_t)(stop - at)) : NULL;
+		if (bad)
+			die(EXIT_MISUSE, "--headers-from %s:%zu: %s", path, line, bad);
+		if (stop > at)
+			add_word(&o->header, &o->nr_headers, at);
+		at = next;
+	}
+}
+
+static void
+add_vars_from(struct options *o, const char *path)
+{
+	struct buf pairs;
+
+	read_all(&pairs, "vars-from", path, MAX_VARS_FILE);
 	/* The pair is not shown: it may hold a secret. */
 	if (vars_add_all(&o->vars, buf_text(&pairs), pairs.len) < 0)
 		die(EXIT_MISUSE, "--vars-from %s: expected NAME=VALUE pairs, each ended by a NUL",
@@ -252,6 +295,8 @@ take_option(struct options *o, int option, const char *text)
 		add_host(o, text);
 	else if (option == OPT_HEADER)
 		add_header(o, text);
+	else if (option == OPT_HEADERS_FROM)
+		add_headers_from(o, text);
 	else if (option == OPT_ONLY_HOST)
 		o->only_host = true;
 	else if (option == OPT_TLS)
@@ -315,9 +360,14 @@ options_release(struct options *o)
 	vars_clear(&o->vars);
 	free(o->host);
 	free(o->header);
+	for (size_t i = 0; i < o->nr_header_texts; i++)
+		free(o->header_text[i]);
+	free(o->header_text);
 	o->host = NULL;
 	o->default_host = NULL;
 	o->header = NULL;
+	o->header_text = NULL;
 	o->nr_hosts = 0;
 	o->nr_headers = 0;
+	o->nr_header_texts = 0;
 }

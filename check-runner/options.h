@@ -46,6 +46,8 @@ struct options {
 	bool only_host;
 	const char **header;
 	size_t nr_headers;
+	char **header_text; /* what --headers-from has read, which header points into */
+	size_t nr_header_texts;
 	bool tls;
 	struct vars vars;
 	int64_t wait;

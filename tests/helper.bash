@@ -41,7 +41,7 @@ world_paths() {
 fill_world() {
 	mkdir -p "$DOKKU_ROOT" "$DOKKU_LIB_ROOT"/{config,lock,tmp,plugins/available,plugins/enabled} \
 		"$DOKKU_LIB_ROOT"/data/{services,scheduler-docker-local,releases,builds} "$HOME" "$BIN" "$DOKKU_PROGRAMS" \
-		"$TEST_HOST"/{etc/dokku,etc/nginx/dokku,etc/nginx/conf.d,run,proc/net}
+		"$TEST_HOST"/{etc/dokku,etc/nginx/dokku,etc/nginx/conf.d,log,run,proc/net}
 	printf '10.86.0.0/16\n' >"$TEST_HOST/etc/dokku/network"
 	printf '[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = master\n[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
 	: >"$TEST_HOST/etc/nginx/conf.d/dokku.conf"
@@ -75,9 +75,11 @@ copy_code() {
 	find "$stage" -type f -exec sed -i -e "1s,^#!\(/usr/bin/env bash\|/bin/bash\( -p\)\)\$,#!$INTERPRETER\2," -e 's,/etc/\(dokku\|nginx\|systemd\|sysctl\.d\|sudoers\.d\),${TEST_HOST}&,g' \
 		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/\(net/if_inet6\|sys/net/netfilter\),${TEST_HOST}&,g' {} +
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' -e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
+		-e 's,LOGS=/var/log/nginx,LOGS=$TEST_HOST/log,' \
 		"$stage"/plugins/{*/root/*,nginx-vhosts/functions}
 	mkdir -p "$stage/build/check-runner"
 	mkdir -p "$stage/plugins/fake"
+	ln -s "$REPO/build/bin" "$stage/bin"
 	mv -T "$stage" "$1" 2>/dev/null || rm -rf "$stage"
 }
 

@@ -93,6 +93,7 @@ localhost:80
 --header Connection:close 127.0.0.1:80
 --var novalue 127.0.0.1:80
 --vars-from /does/not/exist 127.0.0.1:80
+--headers-from /does/not/exist 127.0.0.1:80
 127.0.0.1:80 /does/not/exist
 127.0.0.1:80 /
 LINES
@@ -102,7 +103,7 @@ LINES
 	run "$runner" --help
 	assert_status 0
 	local option
-	for option in host only-host header tls tls-port var vars-from wait timeout attempts deadline pid format report lint color \
+	for option in host only-host header headers-from tls tls-port var vars-from wait timeout attempts deadline pid format report lint color \
 		selftest version help; do
 		assert_has " --$option"
 		grep -q " -$option\\b" "${manual%/*}/check-runner.1"
@@ -417,6 +418,26 @@ POST /echo [1]\n  [1]\n  ~ (?m)^Content-Type: text/global\\r$\n  ! application/j
   ~ (?m)^X-A: 1\\r$\n  ~ (?m)^X-B: 2\\r$\n' \
 		--host a.example --host b.example --header 'X-A: 1' --header 'X-B: 2' "$target"
 	assert_status 0
+}
+
+@test "headers come from files, too, and are not shown when they are none" {
+	printf 'X-A: 1\r\n\nX-B: b b\nX-C: last' >headers
+	printf 'X-D: d\n' >more
+	asks '/echo\n  ~ (?m)^X-A: 1\\r$\n  ~ (?m)^X-B: b b\\r$\n  ~ (?m)^X-C: last\\r$\n  ~ (?m)^X-D: d\\r$\n  ~ (?m)^X-E: e\\r$\n' \
+		--headers-from headers --header 'X-E: e' --headers-from more "$target"
+	assert_status 0
+	printf 'X-A: 1\nsecret\n' >headers
+	asks '/page\n' --headers-from headers "$target"
+	assert_status 2
+	assert_has '--headers-from headers:2: '
+	[[ $output != *secret* ]]
+	printf 'X-A: sec\0ret\n' >headers
+	asks '/page\n' --headers-from headers "$target"
+	assert_status 2
+	head --bytes 70000 /dev/zero >headers
+	asks '/page\n' --headers-from headers "$target"
+	assert_status 2
+	assert_has '--headers-from headers: bigger than 64 KiB'
 }
 
 @test "a check that has passed is not asked again" {

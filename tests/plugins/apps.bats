@@ -14,7 +14,7 @@ setup() {
 	dokku apps:create web
 	assert_success "-----> Created web"
 	assert_equal true "$(git -C "$DOKKU_ROOT/web" rev-parse --is-bare-repository)"
-	assert_mode "$DOKKU_ROOT/web" 755
+	assert_mode "$DOKKU_ROOT/web" 750
 	assert_equal web "$(ls -A "$DOKKU_ROOT")"
 	assert_equal "post-create web" "$(tail -n 1 "$STEPS")"
 }

@@ -410,3 +410,31 @@ $TAKEN"
 	dokku certs:report web --ssl-verified
 	assert_success "not verified: server.crt holds no certificate"
 }
+
+@test "certs:add: of a tar, or by name, only regular files of a sensible size are read, and nobody waits for a pipe" {
+	local odd="$WORLD/odd" reason
+	mkdir "$odd"
+	while IFS='|' read -r make reason; do
+		rm -rf "$odd"
+		mkdir "$odd"
+		cp "$WORLD/two.crt" "$odd/x.crt"
+		(cd "$odd" && bash -c "$make")
+		got timeout 20 "$DOKKU" certs:add web < <(cd "$odd" && tar --create --sparse --preserve-permissions -- *)
+		assert_refused "certs:add: $reason; nothing was changed"
+		assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+		assert_absent "$TLS" "$TLS.new"
+	done <<-'ODD'
+		mkfifo x.key|in the tar, x.key is not a regular file
+		ln -s /etc/hostname x.key|in the tar, x.key is a link
+		mkdir -m 700 x.key; touch x.key/y; chmod 0 x.key|in the tar, x.key is not a regular file
+		truncate --size 1G x.key|in the tar, x.key is larger than 1048576 bytes
+		head --bytes 2M /dev/urandom >x.key|name CRT and KEY, or give a tar of them on stdin, of at most 1024 KiB
+	ODD
+	# Absolute names and those above are not written to.
+	cp "$WORLD/two.key" "$WORLD/x.key"
+	got "$DOKKU" certs:add web < <(tar --create --absolute-names "$WORLD/x.key" "$WORLD/two.crt")
+	assert_status 1
+	mkfifo "$WORLD/pipe.key"
+	got timeout 20 "$DOKKU" certs:add web "$WORLD/two.crt" "$WORLD/pipe.key"
+	assert_refused "cannot read $WORLD/two.crt and $WORLD/pipe.key; nothing was changed"
+}

@@ -378,3 +378,21 @@ check-deploy web idB worker 5000 10.86.128.3 1"
   < X-Dokku-Unavailable: !'
 	grep -qF -- "--wait 2 --attempts 5 --timeout 500ms " "$CALLS"
 }
+
+@test "verify-deploy: the token that shows a release before its time is in nobody's arguments" {
+	printf 'thetoken\n' >"$TEST_HOST/etc/dokku/preview-token"
+	cat >"$WORLD/check-runner" <<-'RUNNER'
+		#!/bin/bash
+		grep -l thetoken /proc/[0-9]*/cmdline >>"$WORLD/seen"
+		while [[ $# -gt 0 ]]; do
+			[[ $1 != --headers-from ]] || { cat "$2"; stat --format %a "$2"; } >"$WORLD/headers"
+			shift
+		done
+		printf '{"checks":[{"verdict":"passed","status":200,"reason":""}]}\n'
+	RUNNER
+	chmod +x "$WORLD/check-runner"
+	got env DOKKU_DIR="$WORLD" "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 1
+	assert_file "$WORLD/headers" $'X-Dokku-Preview: thetoken\n600'
+	assert_file "$WORLD/seen" ""
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}

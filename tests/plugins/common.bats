@@ -667,3 +667,40 @@ GET?/201/json2 -"
 	assert_status 1
 	assert_error "the Docker engine does not answer (a member is missing in its answer): is dockerd running?"
 }
+
+@test "what should be a file and is a pipe or a device is not waited for" {
+	mkfifo "$WORLD/pipe"
+	got timeout 20 bash -c 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"; for file; do read_line x "$file" none; echo "$x"; done' bash "$WORLD/pipe" /dev/zero "$WORLD"
+	assert_success $'none\nnone\nnone'
+	got timeout 20 "$DOKKU_PROGRAMS/helper" env "$WORLD/pipe"
+	assert_refused "$WORLD/pipe is not a regular file: it is not read"
+	got timeout 20 "$DOKKU_PROGRAMS/helper" env /dev/zero
+	assert_refused "/dev/zero is not a regular file: it is not read"
+}
+
+@test "helper take: a regular file, no more of it than it may be, and no link" {
+	printf '12345' >"$WORLD/file"
+	got "$DOKKU_PROGRAMS/helper" take "$WORLD" file 5
+	assert_success 12345
+	got "$DOKKU_PROGRAMS/helper" take "$WORLD" file 4
+	assert_status 1
+	assert_error " !     $WORLD/file is larger than 4 bytes: it is not read"
+	ln -s file "$WORLD/link"
+	got "$DOKKU_PROGRAMS/helper" take "$WORLD" link 5
+	assert_refused "$WORLD/link is a link: put the file itself there"
+	got "$DOKKU_PROGRAMS/helper" take "$WORLD" none 5
+	assert_refused "$WORLD/none: No such file or directory"
+}
+
+@test "a lock that an operation takes cannot be opened by everybody, nor what it prints be read" {
+	make_app web
+	strict "" '"$DOKKU_PROGRAMS/helper" hold "$LOCKS/web" -- true'
+	assert_mode "$DOKKU_LIB_ROOT/lock/web" 600
+	DOKKU_TRACE=1 code "" 'transaction web "a change" bash -c "umask"'
+	local dirs=("$DOKKU_LIB_ROOT"/data/builds/web/*)
+	assert_equal 1 "${#dirs[@]}"
+	assert_mode "${dirs[0]}" 700
+	assert_mode "${dirs[0]}/log" 600
+	# What it makes for others has the mode that it always had.
+	assert_equal 0022 "$(grep -x '[0-9]*' "${dirs[0]}/log")"
+}

@@ -555,3 +555,27 @@ C=\"\$D\""
 	assert_output 1000
 	[[ $((10#${stderr/./})) -lt 1000 ]]
 }
+
+@test "config:set: no process has a value in its arguments while the deploy goes on, and odd ones arrive whole" {
+	make_release web 1
+	make_current web 1
+	hook fake scheduler-start <<-'BODY'
+		grep -l s3cret /proc/[0-9]*/cmdline >>"$WORLD/seen" || true
+		printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"
+	BODY
+	dokku config:set web A=s3cret "B=s3cret two" 'C='
+	assert_status 0
+	assert_file "$WORLD/seen" ""
+	dokku config:get web B
+	assert_success "s3cret two"
+	got "$DOKKU" config:set --no-restart web $'D=a\nb' "E=$(printf 'x%.0s' {1..100000})" <<<"not a word"
+	assert_status 0
+	dokku config:get web D
+	assert_success $'a\nb'
+	assert_equal 100000 "$("$DOKKU" config:get web E | tr -d '\n' | wc -c)"
+	dokku config:set web
+	assert_status 2
+	dokku config:set --help
+	assert_status 0
+	[[ $output != *Secret* ]]
+}

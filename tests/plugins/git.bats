@@ -127,7 +127,7 @@ refused() {
 	dokku git:set web deploy-branch 'a..b'
 	assert_refused 'not a branch name: "a..b"; nothing was changed'
 	dokku git:set web nope x
-	assert_refused 'git:set: no such setting: "nope": there is deploy-branch' 2
+	assert_refused 'git:set: no such setting: "nope": there are deploy-branch, max-size and max-files' 2
 }
 
 @test "the branch that deploys cannot be deleted" {
@@ -1228,4 +1228,94 @@ other_git() {
 		assert_status 0
 		assert_file "$WORLD/modes" "644 Dockerfile 644 dir/file 755  755 dir 755 run"
 	done
+}
+
+@test "git-hook by hand: a ref that leads out of the repository, or that git would not take, is refused" {
+	an_app
+	commit
+	push main
+	local sha zero=0000000000000000000000000000000000000000
+	sha=$(git -C "$SOURCE" rev-parse HEAD)
+	printf 'ref: refs/heads/main\n' >"$WORLD/secret"
+	is_refused() {
+		got "$DOKKU" git-hook web <<<"$1"
+		assert_status 1 && assert_error_like ' !     *not *: git push runs this' && [[ $stderr != *$'\n'* ]] && assert_equal 1 "$(current web)"
+	}
+	each is_refused <<-REFS
+		$zero $sha refs/heads/../../../secret
+		$sha $zero ../../etc/dokku/preview-token
+		$sha $zero refs/heads/../../../../etc/shadow
+		$zero $sha refs/heads/.git
+		$zero $sha refs/heads/a//b
+		$zero $sha refs/heads/main.lock
+		$zero $sha refs/heads/main.lock/x
+		$zero $sha refs/heads/x@{1}
+		$zero $sha refs/heads/\x1b[31m
+		$zero $sha refs/heads/*
+		$sha $zero HEAD
+	REFS
+}
+
+@test "a push with too many files, or too large ones, is refused in one line, and a bomb of trees takes no time" {
+	an_app
+	dokku git:set web max-files 2
+	assert_success "-----> web: max-files is now 2"
+	touch "$SOURCE"/{a,b}
+	commit
+	push main
+	refused "web: the push has more than 2 files, which is its max-files: leave some out, or allow more with dokku git:set web; nothing was built"
+	dokku git:set web max-files 3
+	dokku git:set --global max-size 64k
+	head --bytes 70000 /dev/zero >"$SOURCE/a"
+	commit
+	push main
+	refused "web: the push has files of more than 65536 bytes, which is its max-size: leave some out, or allow more with dokku git:set web; nothing was built"
+	# Ten to the ninth files.
+	dokku git:set web max-files
+	local tree i
+	tree=$(git -C "$SOURCE" write-tree)
+	for i in {1..9}; do
+		tree=$(printf "040000 tree $tree\t%s\n" {0..9} | git -C "$SOURCE" mktree)
+	done
+	git -C "$SOURCE" update-ref refs/heads/bomb "$(git -C "$SOURCE" commit-tree -m bomb "$tree" </dev/null)"
+	dokku git:set web max-size 999g
+	got timeout 60 git -C "$SOURCE" push --quiet dokku@host:web bomb:main
+	remote=$(sed -n 's/^remote: \?//p' <<<"$stderr" | sed 's/ *$//')
+	refused "web: the push has more than 100000 files, which is its max-files: leave some out, or allow more with dokku git:set web; nothing was built"
+	dokku git:set web max-size
+	dokku git:set --global max-size
+	push main
+	went_live 1
+}
+
+@test "a push of more bytes than max-size is ended by git; an administrator's own limit holds where none is set" {
+	an_app
+	head --bytes 200000 /dev/urandom >"$SOURCE/a"
+	commit
+	dokku git:set web max-size 100k
+	push main
+	assert_status 1
+	[[ $remote == "fatal: pack exceeds maximum allowed size"* ]]
+	assert_equal "" "$(git -C "$DOKKU_ROOT/web" for-each-ref)"
+	dokku git:set web max-size
+	git config --global receive.maxInputSize 50k
+	push main
+	[[ $remote == "fatal: pack exceeds maximum allowed size"* ]]
+	dokku git:set web max-size 1g
+	push main
+	went_live 1
+}
+
+@test "git:set max-size and max-files: what is none is refused" {
+	an_app
+	is_refused() { dokku git:set web "${1% *}" "${1#* }" && assert_status 1 && assert_output "" && assert_error_like ' !     *; nothing was changed'; }
+	each is_refused <<-'VALUES'
+		max-size 0
+		max-size 1t
+		max-size -1
+		max-size 1g;x
+		max-files 0
+		max-files 1k
+		max-files 01
+	VALUES
 }

@@ -140,20 +140,42 @@ server {
 	server_name web.example.com *.web.example.com;
 	access_log /var/log/nginx/web-access.log;
 	error_log /var/log/nginx/web-error.log;
+	proxy_buffer_size 16k;
+	proxy_buffers 8 4k;
+	proxy_busy_buffers_size 24k;
 	set $dokku_upstream dokku-web;
 
 	location / {
 		proxy_pass http://$dokku_upstream;
-		proxy_set_header X-Dokku-Preview "";
 		proxy_http_version 1.1;
 		proxy_next_upstream error;
 		proxy_next_upstream_tries 3;
-		proxy_set_header Upgrade $http_upgrade;
+		proxy_set_header Upgrade $dokku_upgrade;
 		proxy_set_header Connection $dokku_connection;
-		proxy_set_header Host $http_host;
+		proxy_set_header Host $dokku_host;
+		proxy_set_header X-Real-IP $remote_addr;
 		proxy_set_header X-Forwarded-For $remote_addr;
 		proxy_set_header X-Forwarded-Port $server_port;
 		proxy_set_header X-Forwarded-Proto $scheme;
+		proxy_set_header X-Forwarded-Ssl "";
+		proxy_set_header Client-IP "";
+		proxy_set_header Forwarded "";
+		proxy_set_header Front-End-Https "";
+		proxy_set_header Proxy "";
+		proxy_set_header X-Client-IP "";
+		proxy_set_header X-Cluster-Client-IP "";
+		proxy_set_header X-Dokku-Preview "";
+		proxy_set_header X-Dokku-Unavailable "";
+		proxy_set_header X-Forwarded-Host "";
+		proxy_set_header X-Forwarded-Prefix "";
+		proxy_set_header X-Forwarded-Protocol "";
+		proxy_set_header X-Forwarded-Scheme "";
+		proxy_set_header X-Forwarded-Server "";
+		proxy_set_header X-HTTP-Host-Override "";
+		proxy_set_header X-Original-Host "";
+		proxy_set_header X-Original-URL "";
+		proxy_set_header X-Rewrite-URL "";
+		proxy_set_header X-Url-Scheme "";
 		proxy_set_header X-Request-Start $msec;
 	}' "$(rendered | sed '/X-Request-Start/{n;q}')"
 	grep -q 'return 503' "$TREE/web.conf"
@@ -426,6 +448,99 @@ remove"
 remove"
 	assert_success ""
 	assert_equal ".stage.pending .stage.previous" "$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: only regular files are read, as the user whose folder it is, and nobody waits for a pipe" {
+	local dir="$DOKKU_ROOT/web/nginx.conf.d" make reason before
+	mkdir "$dir"
+	apply "$FACTS"
+	assert_success ""
+	before=$(<"$TREE/web.conf")
+	while IFS='|' read -r make reason; do
+		rm -rf "$dir"
+		mkdir "$dir"
+		(cd "$dir" && bash -c "$make")
+		got timeout 20 "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/root/apply" <<<"$FACTS"
+		assert_refused "nginx: web: $DOKKU_ROOT/web/nginx.conf.d/$reason"
+		assert_file "$TREE/web.conf" "$before"
+		assert_equal "" "$(ls -A "$TREE" | grep stage)"
+	done <<-'ODD'
+		mkfifo a.conf|a.conf is not a regular file: it is not read
+		ln -s /etc/shadow a.conf|a.conf is a link: put the file itself there
+		mkdir a.conf|a.conf is not a regular file: it is not read
+		ln -s /dev/zero a.conf|a.conf is a link: put the file itself there
+		head --bytes 2M /dev/zero >a.conf|a.conf is larger than 1048576 bytes: it is not read
+		echo x >b.conf; mkfifo a\ b.conf|a b.conf is not a regular file: it is not read
+	ODD
+	rm -rf "$dir"
+	mkdir "$DOKKU_ROOT/web/tls"
+	mkfifo "$DOKKU_ROOT/web/tls/server.crt"
+	: >"$DOKKU_ROOT/web/tls/server.key"
+	got timeout 20 "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/root/apply" <<<"$FACTS"$'\ncertificate'
+	assert_refused "nginx: web: $DOKKU_ROOT/web/tls/server.crt is not a regular file: it is not read"
+}
+
+@test "apply: what only root may read does not come out by a link of the folder's owner" {
+	[[ $EUID -eq 0 ]] || skip "only root reads as somebody else"
+	local dir="$DOKKU_ROOT/web"
+	mkdir "$WORLD/secrets"
+	printf '# the secret\n' >"$WORLD/secrets/a.conf"
+	chmod 700 "$WORLD/secrets"
+	ln -s "$WORLD/secrets" "$dir/nginx.conf.d"
+	chown 65534:65534 "$DOKKU_ROOT"
+	apply "$FACTS"
+	assert_status 1
+	assert_equal "" "$(grep -r 'the secret' "$TREE")"
+	chown 0:0 "$DOKKU_ROOT"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal "# the secret" "$(cat "$TREE"/web.d/*/custom/a.conf)"
+}
+
+@test "apply: its lock and the logs of an app cannot be opened by everybody, nor those of an older dokku" {
+	: >"$TEST_HOST/run/dokku-nginx.lock"
+	: >"$TEST_HOST/log/web-error.log"
+	chmod 644 "$TEST_HOST/run/dokku-nginx.lock" "$TEST_HOST/log/web-error.log"
+	apply "$FACTS"
+	assert_success ""
+	assert_mode "$TEST_HOST/run/dokku-nginx.lock" 600
+	assert_mode "$TEST_HOST/log/web-access.log" 640
+	assert_mode "$TEST_HOST/log/web-error.log" 640
+	assert_mode "$TREE/web.conf" 644
+	apply "$FACTS"$'\nset access-log-path off\nset error-log-path /var/log/nginx/other.log'
+	assert_success ""
+	assert_equal $'other.log\nweb-access.log\nweb-error.log' "$(ls "$TEST_HOST/log")"
+	assert_mode "$TEST_HOST/log/other.log" 640
+}
+
+@test "apply: one buffer takes an answer's header of 16 KB, unless somebody has set buffers of his own" {
+	buffers() { sed -n 's/^\t\(proxy_.*buffer.*\)/\1/p' "$TREE/web.conf"; }
+	apply "$FACTS"
+	assert_equal $'proxy_buffer_size 16k;\nproxy_buffers 8 4k;\nproxy_busy_buffers_size 24k;' "$(buffers)"
+	apply "$FACTS"$'\nset proxy-buffers 4 8k'
+	assert_equal 'proxy_buffers 4 8k;' "$(buffers)"
+	apply "$FACTS"$'\nset proxy-busy-buffers-size 8k'
+	assert_equal 'proxy_busy_buffers_size 8k;' "$(buffers)"
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'proxy_read_timeout 5s; proxy_buffer_size 64k;\n' >"$DOKKU_ROOT/web/nginx.conf.d/own.conf"
+	apply "$FACTS"
+	assert_equal '' "$(buffers)"
+	apply "$FACTS"$'\nset disable-custom-config true'
+	assert_equal 'proxy_buffer_size 16k;' "$(buffers | sed -n 1p)"
+	printf '# proxy_buffer_size 64k;\nproxy_buffering off;\n' >"$DOKKU_ROOT/web/nginx.conf.d/own.conf"
+	apply "$FACTS"
+	assert_equal 'proxy_buffer_size 16k;' "$(buffers | sed -n 1p)"
+}
+
+@test "apply: headers with underscores, where they pass, are no way around" {
+	apply "$FACTS"
+	assert_equal 0 "$(grep -c 'X_Forwarded' "$TREE/web.conf")"
+	apply "$FACTS"$'\nset underscore-in-headers on'
+	assert_success ""
+	grep -qF 'proxy_set_header X_Forwarded_Host "";' "$TREE/web.conf"
+	grep -qF 'proxy_set_header X_Forwarded_For "";' "$TREE/web.conf"
+	grep -qF 'proxy_set_header X_Real_IP "";' "$TREE/web.conf"
+	assert_equal "" "$(grep -o 'proxy_set_header [^ ]*' "$TREE/web.conf" | sort | uniq -d | grep _)"
 }
 
 @test "apply: names of custom files may have spaces" {

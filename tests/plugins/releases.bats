@@ -363,3 +363,58 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	code "" 'value_of release_new app "a push"'
 	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the last release, not \"\": write it there"
 }
+
+# ends PID - within a second: what follows something would go on for ever.
+ends() { timeout 5 tail --sleep-interval=0.05 --follow --pid="$1" /dev/null; }
+
+@test "logs, logs:failed, builds:output: colours come through, nothing else acts on a terminal" {
+	three
+	readonly HOSTILE='\x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b[2J\x1b[1;1H \xc2\x9b2J \xe2\x80\xae \x1b[8m\x00 \x1bPq\x1b\\ \x9f ü\r'
+	local shown=$'\x1b[31mred\x1b[0m ?]0;title? ?[2J?[1;1H ?2J ? \x1b[8m? ?Pq?\\ \x9f ü\x1b[0m'
+	fake docker <<<"[[ \$1 == logs ]] && printf '$HOSTILE\n'"
+	dokku logs -q web
+	assert_success "$shown"
+	local dir="$DOKKU_LIB_ROOT/data/builds/web/1"
+	mkdir -p "$dir"
+	printf '%b\n' "$HOSTILE" >"$dir/log"
+	printf '1\n' >"$dir/status"
+	printf 'push\n' >"$dir/what"
+	dokku builds:output web
+	assert_success "$shown"
+	dokku logs:failed web
+	assert_success "$shown"
+	code "" 'printf "\xc2\x9b2J \xe2\x80\xae\x1b[31mx\x1b]0;t\n" | indent'
+	assert_success "       ?2J ?x?]0;t"
+}
+
+@test "logs -t ends, with what it has begun, when nobody reads on; by a pipe and by a socket" {
+	three
+	fifo began
+	fake docker <<<'[[ $1 != logs ]] || { echo "$$" >"$BATS_TEST_TMPDIR/began"; exec sleep 300; }'
+	"$DOKKU" logs -t web </dev/null 2>/dev/null 3>&- > >(exec sleep 0.3) &
+	heard began
+	ends "$line"
+	wait "$!" || true
+	# sshd gives a socket.
+	python3 -c 'import os, socket, subprocess, sys
+ours, its = socket.socketpair()
+subprocess.Popen(sys.argv[1:], stdin=its, stdout=its, stderr=subprocess.DEVNULL)
+open(os.environ["BATS_TEST_TMPDIR"] + "/line", "w").write(open(os.environ["BATS_TEST_TMPDIR"] + "/began").readline())' "$DOKKU" logs -t web 3>&-
+	ends "$(<"$BATS_TEST_TMPDIR/line")"
+}
+
+@test "helper attached: its command's status; a signal ends the command and all that it has begun" {
+	got "$DOKKU_PROGRAMS/helper" attached bash -c 'cat; exit 7' <<<input
+	assert_status 7
+	assert_output input
+	got "$DOKKU_PROGRAMS/helper" attached "$WORLD/none"
+	assert_status 127
+	fifo began
+	"$DOKKU_PROGRAMS/helper" attached bash -c 'trap "" TERM; sleep 300 & echo "$!" >"$BATS_TEST_TMPDIR/began"; wait' </dev/null >/dev/null 3>&- &
+	heard began
+	kill -TERM "$!"
+	status=0
+	wait "$!" || status=$?
+	assert_status 143
+	ends "$line"
+}

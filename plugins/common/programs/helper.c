@@ -10,9 +10,14 @@
  *                                   waited for up to SECONDS (for ever); -s: shared
  *   helper alive PID…               whether all these processes exist, of whatever user. Status 1
  *                                   if one does not. /proc may hide those of others (hidepid).
+ *   helper attached COMMAND [ARG…]  COMMAND, until it ends or nobody reads our standard output any
+ *                                   more: then it is ended, with its process group. Status 129
  *   helper env FILE                 the pairs of an ENV file as NAME=VALUE, a NUL after each; and
  *                                   "=N TEXT" for what is not understood, from line N on, and
  *                                   "= TEXT" for a comment
+ *   helper take DIR FILE MAX        DIR/FILE on stdout, read as the user who owns DIR where we are
+ *                                   root. Nothing but a regular file of at most MAX bytes is read,
+ *                                   and no link is followed.
  *
  * Exit status: that of COMMAND; 128 and its number for a signal; 73 where a lock was not to be
  * had; else 1 and a line on stderr. hold gives COMMAND no descriptor and dies before it: a lock
@@ -27,7 +32,9 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +60,7 @@ static _Noreturn void
 misuse(void)
 {
 	fputs(" !     helper: tied COMMAND… | write FILE [MODE [sync]] | hold FILE… -- COMMAND… |"
-	      " alive PID… | env FILE\n",
+	      " alive PID… | attached COMMAND… | env FILE | take DIR FILE MAX\n",
 		stderr);
 	exit(1);
 }
@@ -190,7 +197,8 @@ stop_timer(void)
 static void
 take_lock(const char *file, int mode, double seconds)
 {
-	int fd = open(file, O_RDONLY | O_CREAT | O_CLOEXEC, 0666);
+	/* Who can open a file can lock it. */
+	int fd = open(file, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd == -1)
 		fail(file);
@@ -285,6 +293,89 @@ hold(char **arg)
 	return run_tied(arg + 1, last);
 }
 
+/* --- attached ------------------------------------------------------------------------------- */
+
+/* Of a client that has gone nothing else tells: a command that follows a log may not write for
+ * hours, and gets no signal where it has no terminal. */
+
+static volatile sig_atomic_t ended_by;
+
+static void
+on_end(int signal_number)
+{
+	ended_by = signal_number;
+}
+
+/* A poll is interrupted by it. */
+static void
+on_child(int signal_number)
+{
+	(void)signal_number;
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction end = { .sa_handler = on_end }, child = { .sa_handler = on_child };
+
+	sigaction(SIGHUP, &end, NULL);
+	sigaction(SIGINT, &end, NULL);
+	sigaction(SIGTERM, &end, NULL);
+	sigaction(SIGCHLD, &child, NULL);
+}
+
+/* Politely first. target: a process, or below 0 a group. Returns the status of child. */
+static int
+end_child(pid_t child, pid_t target)
+{
+	int status = 0;
+	struct timespec moment = { .tv_nsec = 20000000 };
+
+	kill(target, SIGTERM);
+	for (int i = 0; i < 100; i++) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			return status;
+		nanosleep(&moment, NULL);
+	}
+	kill(target, SIGKILL);
+	while (waitpid(child, &status, 0) == -1 && errno == EINTR)
+		continue;
+	return status;
+}
+
+/* With a terminal the command stays in its foreground group, and has its signals from it. */
+static int
+attached(char **command)
+{
+	int grouped = !isatty(STDIN_FILENO), status;
+	pid_t parent = getppid(), self = getpid(), child = fork();
+	struct pollfd output = { .fd = STDOUT_FILENO };
+
+	if (child == -1)
+		fail("fork");
+	if (child == 0) {
+		if (grouped)
+			setpgid(0, 0);
+		die_with(self);
+		become(command);
+	}
+	if (grouped)
+		setpgid(child, child);
+	catch_signals();
+	/* A signal that we answer: the group has to end before us. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != parent)
+		ended_by = SIGTERM;
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		if (ended_by || (poll(&output, 1, 200) == 1 && output.revents & (POLLERR | POLLHUP))) {
+			end_child(child, grouped ? -child : child);
+			if (grouped)
+				kill(-child, SIGKILL);
+			return 128 + (ended_by ? ended_by : SIGHUP);
+		}
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 /* --- alive ---------------------------------------------------------------------------------- */
 
 static int
@@ -306,6 +397,74 @@ alive(char **pid)
 			return 1;
 	}
 	return 0;
+}
+
+/* --- take ----------------------------------------------------------------------------------- */
+
+/* A pipe that nobody writes to does not stop us, and a device is not read. */
+static int
+open_regular(const char *file, int flags, struct stat *status)
+{
+	int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags);
+
+	if (fd == -1 && errno == ELOOP && flags) {
+		fprintf(stderr, " !     %s is a link: put the file itself there\n", file);
+		exit(1);
+	}
+	if (fd == -1 || fstat(fd, status) == -1)
+		fail(file);
+	if (!S_ISREG(status->st_mode)) {
+		fprintf(stderr, " !     %s is not a regular file: it is not read\n", file);
+		exit(1);
+	}
+	return fd;
+}
+
+/* Root reads what the owner of the folder may read, and nothing else. */
+static void
+become_owner(const char *dir)
+{
+	struct stat status;
+
+	if (stat(dir, &status) == -1)
+		fail(dir);
+	if (geteuid() != 0 || status.st_uid == 0)
+		return;
+	if (setgroups(0, NULL) == -1 || setgid(status.st_gid) == -1 || setuid(status.st_uid) == -1)
+		fail("setuid");
+}
+
+/* As much as there is, and not a byte more than max: a file can grow while it is read. */
+static int
+take(const char *dir, const char *file, const char *max_text)
+{
+	static char buffer[65536];
+	char *end, path[PATH_MAX];
+	struct stat status;
+	long long max = strtoll(max_text, &end, 10), total = 0;
+	ssize_t n;
+
+	if (end == max_text || *end != '\0' || max < 0)
+		misuse();
+	if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		fail(dir);
+	}
+	become_owner(dir);
+	int fd = open_regular(path, O_NOFOLLOW, &status);
+	while ((n = read(fd, buffer, sizeof(buffer))) > 0) {
+		total += n;
+		if (total > max) {
+			fprintf(stderr, " !     %s is larger than %lld bytes: it is not read\n",
+				path, max);
+			return 1;
+		}
+		if (fwrite(buffer, 1, (size_t)n, stdout) != (size_t)n)
+			fail("stdout");
+	}
+	if (n == -1)
+		fail(path);
+	return fflush(stdout) == EOF;
 }
 
 /* --- env ------------------------------------------------------------------------------------ */
@@ -344,7 +503,8 @@ skip(struct env *env, const char *set)
 static void
 skip_line(struct env *env)
 {
-	const char *newline = memchr(env->at, '\n', (size_t)(env->end - env->at));
+	size_t left = env->at < env->end ? (size_t)(env->end - env->at) : 0;
+	const char *newline = memchr(env->at, '\n', left);
 
 	env->at = newline ? newline : env->end;
 }
@@ -539,10 +699,7 @@ static int
 print_env(const char *file)
 {
 	struct stat status;
-	int from = open(file, O_RDONLY | O_CLOEXEC);
-
-	if (from == -1 || fstat(from, &status) == -1)
-		fail(file);
+	int from = open_regular(file, 0, &status);
 	size_t size = (size_t)status.st_size, got = 0;
 	char *text = malloc(size + 1), *value = malloc(size + 2);
 	if (!text || !value)
@@ -575,7 +732,11 @@ main(int argc, char **argv)
 		return hold(argv + 2);
 	if (argc >= 3 && strcmp(argv[1], "alive") == 0)
 		return alive(argv + 2);
+	if (argc >= 3 && strcmp(argv[1], "attached") == 0)
+		return attached(argv + 2);
 	if (argc == 3 && strcmp(argv[1], "env") == 0)
 		return print_env(argv[2]);
+	if (argc == 5 && strcmp(argv[1], "take") == 0)
+		return take(argv[2], argv[3], argv[4]);
 	misuse();
 }

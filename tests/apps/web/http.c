@@ -526,7 +526,7 @@ void
 http_reply(struct conn *c, const struct request *r, unsigned status, const char *type,
 	const char *extra, const void *body, size_t n)
 {
-	char head[8192];
+	char head[32768];
 	size_t len = format_head(c, head, sizeof(head), status, type, extra, n);
 	struct iovec part[2] = { { .iov_base = head, .iov_len = len } };
 	size_t parts = 1;

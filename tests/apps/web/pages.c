@@ -198,6 +198,20 @@ answer_redirect(struct conn *c, struct request *r, const struct config *config)
 	http_reply(c, r, status < 300 ? 302 : (unsigned)status, "text/plain", extra, "", 0);
 }
 
+/* A header of n bytes besides the others. */
+static void
+answer_header(struct conn *c, struct request *r, const struct config *config)
+{
+	char extra[24576] = "X-Long: ";
+	size_t used = strlen(extra);
+	size_t n = (size_t)http_param_number(r, "n", 24000, 100);
+
+	(void)config;
+	memset(extra + used, 'x', n);
+	memcpy(extra + used + n, "\r\n", 3);
+	http_reply(c, r, 200, "text/plain", extra, "long\n", 5);
+}
+
 static void
 answer_ws(struct conn *c, struct request *r, const struct config *config)
 {
@@ -237,6 +251,7 @@ static const struct {
 	{ "/status/", answer_status, false },
 	{ "/redirect", answer_redirect, false },
 	{ "/ws", answer_ws, false },
+	{ "/header", answer_header, false },
 	{ "/exit", answer_exit, false },
 	{ "/pid", answer_pid, false },
 };
