@@ -855,6 +855,34 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	branch_is main
 }
 
+@test "a shallow clone that ends at a commit which no branch of the app has is refused before the build" {
+	live_once
+	# The app has all that it builds on; git refuses it all the same.
+	git clone --quiet --depth 1 "file://$SOURCE" "$WORLD/shallow"
+	local whole=$SOURCE
+	SOURCE="$WORLD/shallow"
+	push --force main
+	unbuilt "web: this is a push from a shallow clone, whose history ends at a commit that no branch here has: run git fetch --unshallow, then push again"
+	# Also where the app has the commit itself, of a branch of before.
+	SOURCE=$whole
+	push main
+	went_live 2
+	push --force "$was:main"
+	went_live 3
+	: >"$STEPS"
+	SOURCE="$WORLD/shallow"
+	git -C "$SOURCE" commit --quiet --allow-empty --message next
+	push --force main
+	unbuilt "web: this is a push from a shallow clone, whose history ends at a commit that no branch here has: run git fetch --unshallow, then push again"
+	# What a killed push has left does not count.
+	git -C "$SOURCE" fetch --quiet --unshallow
+	git -C "$SOURCE" rev-parse main >"$DOKKU_ROOT/web/shallow_killed"
+	touch --date '1 hour ago' "$DOKKU_ROOT/web/shallow_killed"
+	push --force main
+	went_live 4
+	branch_is main
+}
+
 @test "a shallow clone whose history the app has is pushed as any other" {
 	an_app
 	commit
