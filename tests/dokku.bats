@@ -270,6 +270,16 @@ over_ssh() {
 	WORDS
 }
 
+@test "ssh: bytes that are not UTF-8 are a word like any other" {
+	echo_plugin
+	over_ssh $'say:words caf\xe9'
+	assert_status 0
+	assert_equal $'<words><caf\xe9>' "$output"
+	over_ssh $'x\xe9'
+	assert_status 1
+	[[ $stderr == *"not a command"* ]]
+}
+
 @test "ssh: control characters are refused" {
 	echo_plugin
 	has_control() {

@@ -341,6 +341,18 @@ web
 worker"
 }
 
+@test "procfile_read: a byte that is not UTF-8 at the end of a line swallows nothing, and is no part of a command" {
+	deployed
+	printf '# caf\xe9\nweb: a\n# \xe2\x82\nworker: b\nlast: caf\xe9\nx: y' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	code ps 'for p in web worker last x; do printf "%s=%s\n" "$p" "$(procfile_command web 1 "$p")"; done
+		declare -A procfile; procfile_read "$RELEASES/web/1/Procfile"; printf "%s\n" "${procfile_wrong[@]}"'
+	assert_success "web=a
+worker=b
+last=
+x=y
+5:10: a character that is not printable"
+}
+
 # --- what a release can run -------------------------------------------------------
 
 # pre_deploy - for the release 2, made from 1, its scale in arguments.
