@@ -540,6 +540,18 @@ web 2 idB 10.86.128.51 5000"
 	grep -q 'engine DELETE /containers/id-web.worker.1.v1' "$CALLS"
 }
 
+@test "scheduler-failure: the status of a process that ended, and none of one that Docker has started again" {
+	printf 'a 1 web 1 restarting 10.86.128.2 5000 0 x\n' >"$LISTED"
+	fake docker <<<'case $1 in inspect) printf "restarting 1\n" ;; logs) printf "no\n" ;; esac'
+	got "$HOOKS/scheduler-failure" docker-local web 1
+	assert_success "-----> The last lines of web.1, it exited with status 1
+       no"
+	fake docker <<<'case $1 in inspect) printf "running 0\n" ;; logs) printf "no\n" ;; esac'
+	got "$HOOKS/scheduler-failure" docker-local web 1
+	assert_success "-----> The last lines of web.1
+       no"
+}
+
 @test "another scheduler's app is none of its business" {
 	local hook
 	for hook in scheduler-start scheduler-retire scheduler-remove scheduler-stop scheduler-destroy scheduler-failure scheduler-list; do
