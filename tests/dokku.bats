@@ -284,7 +284,7 @@ over_ssh() {
 	echo_plugin
 	has_control() {
 		over_ssh "say:words a$1"
-		assert_refused "control characters in the command: nothing was done"
+		assert_refused "control characters in the command: nothing was done; config:set --encoded takes a value that has them, in base64"
 	}
 	each has_control <<-'WORDS'
 		\nrm -rf /
