@@ -454,6 +454,7 @@ older_table() {
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
 	assert_success ""
 	assert_file "$CALLS.nft" "flush table ip dokku
+delete ct timeout ip dokku brief
 delete chain ip dokku timeouts
 delete chain ip dokku output
 delete chain ip dokku prerouting
@@ -463,7 +464,7 @@ chain $RULES {
 }
 }"
 	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
-	assert_equal "invalid_input output own_ports $RULES strangers_forward strangers_prerouting timeouts unmapped_output" \
+	assert_equal "invalid_input output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
 		"$(nft list table ip dokku | sed -n 's/^\tchain \(.*\) {/\1/p' | sort | paste -sd ' ')"
 	# It is of this version now.
 	rm "$CALLS.nft"
@@ -503,9 +504,10 @@ chain $RULES {
 	told_nft
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
 	assert_success ""
-	assert_file "$CALLS.nft" "flush table ip dokku
+	[[ $(<"$CALLS.nft") == "flush table ip dokku
 delete ct timeout ip dokku brief
-$TABLE"
+delete chain ip dokku timeouts
+table ip dokku {"* ]]
 	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
 	[[ $(nft list table ip dokku) != *'"brief"'* ]]
 	rm "$CALLS.nft"
@@ -543,7 +545,7 @@ install_services() {
 	for _ in 1 2; do
 		install_services
 		assert_success ""
-		assert_file "$file" "# Installed by dokku: plugins/services/install says why.
+		assert_file "$file" "# Installed by dokku: plugins/common/lib/kernel says why.
 # was $liberal = 0
 $liberal = 1
 # was $reuse = 2
@@ -1220,7 +1222,7 @@ has_route() { [[ $(kernel_routes) == *'unreachable 10.86.0.0/16 proto static met
 	kernel_has
 	nft delete chain ip dokku unmapped_output
 	eventually said $'lost\nlost'
-	nft flush chain ip dokku unmapped_forward
+	nft flush chain ip dokku strangers_forward
 	eventually said $'lost\nlost\nlost'
 	# An element is not: each switch replaces some.
 	printf 'settled\n' >&6

@@ -129,11 +129,11 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 
 @test "the group docker: a push says so, and what mends it" {
 	in_world gpasswd --delete dokku docker >/dev/null
-	run over_ssh --wait=60 ps:restart shop
+	run over_ssh -- --wait=60 ps:restart shop
 	[[ $status -ne 0 && $output == *'not in the group docker: run sudo dokku plugin:trigger install'* ]]
 	await 25 log_says 'The user dokku is not in the group docker any more'
 	install_again
-	over_ssh --wait=60 ps:restart shop
+	over_ssh -- --wait=60 ps:restart shop
 }
 
 @test "folders: those that the user dokku can make are there again, others are named" {
