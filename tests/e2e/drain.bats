@@ -145,13 +145,15 @@ all_serve() {
 }
 
 @test "start order permuted after all containers stopped: every body names its own app, or 503" {
-	local round order
+	local round order app
 	for round in 1 2 3; do
 		in_world bash -c 'docker stop --time 0 $(docker ps --quiet --filter label=com.dokku.container-type=deploy) >/dev/null; nft flush map ip dokku services'
 		each_answers_itself
 		mapfile -t order < <(printf '%s\n' "${APPS[@]}" | shuf)
 		[[ $round -ne 2 ]] || restart_engine
-		in_world dokku ps:restore "${order[@]}"
+		for app in "${order[@]}"; do
+		in_world dokku ps:restore "$app"
+	done
 		each_answers_itself
 		await 20 all_serve
 	done

@@ -25,6 +25,8 @@ guard_is_there() { in_world nft list table ip dokku_guard >/dev/null 2>&1; }
 	await 15 guard_is_there
 	load_begin flush one --timeout 10
 	for _ in 1 2 3 4 5 6; do
+		# systemd gives up on a unit that starts so often.
+		in_world systemctl reset-failed nftables
 		in_world systemctl restart nftables
 		sleep 1.6
 	done
