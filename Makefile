@@ -19,9 +19,18 @@ include $(wildcard tests/*.mk)
 
 check-runner-binary: build/check-runner/check-runner
 
+# What changes this host runs alone: two at once would build and copy over each other. The daemons that it starts must not
+# hold the lock, hence --close.
+ALONE = alone=; if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then \
+	alone='flock --close /run/dokku-install.lock'; flock --nonblock /run/dokku-install.lock true || \
+	echo '       Another make install or uninstall is at work. Waiting for it to end.'; fi; $$alone
+
 # Packages, the program, its files, then what each plugin sets up on the host. All of it may be read by
 # everybody, whatever the umask of who installs it; what is private has a mode of its own.
 install: require-exec
+	@$(ALONE) $(MAKE) --no-print-directory --silent install-alone
+
+install-alone:
 	@umask 022; if [ -z "$(DESTDIR)" ]; then plugins/common/dependencies; fi
 	@umask 022; $(MAKE) --no-print-directory --silent build/check-runner/check-runner plugin-programs
 	@umask 022; $(MAKE) --no-print-directory --silent install-files
@@ -33,8 +42,8 @@ require-exec:
 		echo ' !     Nothing can be executed in $(CURDIR): its file system may be mounted noexec.' >&2; \
 		echo ' !     Clone dokku to another one, such as /usr/src, and run make install there.' >&2; exit 1; }
 
-# A new tree takes the place of the old one by rename: what runs meanwhile goes on
-# reading the old files. What is installed names its interpreter: env would be one program more
+# A new tree takes the place of the old one in one rename: a push of that moment finds the one or the other. A file
+# system that cannot exchange them gets two renames. A deploy that has begun ends with the files that it began with. What is installed names its interpreter: env would be one program more
 # for each of the sixty scripts of a deploy, and looks at PATH. Debian's static Bash, the same program, starts
 # and forks in two thirds of the time. The map has its right to change the kernel's by then: there is a switch at any time.
 install-files:
@@ -58,9 +67,14 @@ install-files:
 	if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
 		chgrp dokku $$map $$observe && chmod 750 $$map $$observe && setcap cap_net_admin=ep $$map && \
 		{ setcap cap_sys_ptrace=p $$observe || true; }; fi
-	if [ -e $(LIB) ]; then mv $(LIB) $(LIB).old; fi
-	mv $(LIB).new $(LIB)
-	rm -rf $(LIB).old
+	@if [ -z "$(DESTDIR)" ]; then for lock in /var/lib/dokku/lock/[a-z0-9]*; do \
+		[ -f "$$lock" ] && ! flock --nonblock "$$lock" true || continue; \
+		echo "       Waiting for what is at work on $${lock##*/}, at most 60 s"; \
+		flock --timeout 60 "$$lock" true || true; done; fi
+	if [ ! -e $(LIB) ]; then mv -T $(LIB).new $(LIB); \
+	elif ! build/bin/exchange $(LIB).new $(LIB) 2>/dev/null; then \
+		mv -T $(LIB) $(LIB).old && mv -T $(LIB).new $(LIB); fi
+	rm -rf $(LIB).new $(LIB).old
 	ln -sf ../lib/dokku/dokku $(DESTDIR)$(PREFIX)/bin/dokku
 	ln -sf ../lib/dokku/check-runner $(DESTDIR)$(PREFIX)/bin/check-runner
 	for page in docs/*.1; do if [ -e "$$page" ]; then install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1/; fi; done
@@ -73,7 +87,7 @@ install-host:
 
 # Apps, their images and the user stay, unless PURGE=1.
 uninstall:
-	@PURGE='$(PURGE)' plugins/common/uninstall $(DESTDIR)$(PREFIX)
+	@$(ALONE) env PURGE='$(PURGE)' plugins/common/uninstall $(DESTDIR)$(PREFIX)
 
 demo: install
 	@tests/demo
@@ -88,4 +102,4 @@ bench: bench-check-runner bench-switch
 clean:
 	rm -rf build
 
-.PHONY: all require-exec check-runner-binary install install-files install-host uninstall demo fuzz coverage bench clean
+.PHONY: all require-exec check-runner-binary install install-alone install-files install-host uninstall demo fuzz coverage bench clean

@@ -1,7 +1,7 @@
 # The programs that plugins start: what Bash is too slow for, or cannot do. They lie in bin/ where
 # dokku is installed, and the address map's helper in its plugin.
 PLUGIN_OUT := build/bin
-PLUGIN_PROGRAMS := $(PLUGIN_OUT)/helper $(PLUGIN_OUT)/observe $(PLUGIN_OUT)/engine $(PLUGIN_OUT)/map
+PLUGIN_PROGRAMS := $(PLUGIN_OUT)/helper $(PLUGIN_OUT)/observe $(PLUGIN_OUT)/exchange $(PLUGIN_OUT)/engine $(PLUGIN_OUT)/map
 PLUGIN_SOURCES := $(wildcard plugins/common/programs/*.c) plugins/services/map.c plugins/services/programs/guard.c
 PLUGIN_STD := -std=c11 -D_GNU_SOURCE
 PLUGIN_CC = $(CC) $(PLUGIN_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CPPFLAGS) $(CFLAGS)
@@ -9,7 +9,7 @@ PLUGIN_CC = $(CC) $(PLUGIN_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CPPFLAGS) $(C
 plugin-programs: $(PLUGIN_PROGRAMS)
 
 # Static: a start costs a third.
-$(PLUGIN_OUT)/helper $(PLUGIN_OUT)/observe: $(PLUGIN_OUT)/%: plugins/common/programs/%.c plugins/rules.mk $(CR_LIBRARIES)
+$(PLUGIN_OUT)/helper $(PLUGIN_OUT)/observe $(PLUGIN_OUT)/exchange: $(PLUGIN_OUT)/%: plugins/common/programs/%.c plugins/rules.mk $(CR_LIBRARIES)
 	@mkdir -p $(@D)
 	$(PLUGIN_CC) $(filter-out -fPIE,$(LDFLAGS)) -static -o $@ $<
 

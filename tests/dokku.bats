@@ -340,6 +340,13 @@ transaction_world() {
 			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"
 	BODY
 	hook fake service-address <<<'printf "10.86.0.2 80\n"'
+	list_containers 'id1 1 web 1 running 10.86.128.9 5000 7 web.1'
+}
+
+# list_containers LINE… - what the scheduler lists. Not noted as a step: it is asked for words only.
+list_containers() {
+	printf '#!%s\nprintf "%%s\\n" %s\n' "$INTERPRETER" "${*@Q}" >"$PLUGIN_PATH/fake/scheduler-list"
+	chmod +x "$PLUGIN_PATH/fake/scheduler-list"
 }
 
 deploy() { DOKKU_LOCKED=web dokku deploy web 2; }
@@ -454,6 +461,25 @@ fails_at() {
 
 readonly REFUSED=" !     web: v2 did not go live: v1 still serves"
 readonly SWITCHED_BACK=" !     web: switching back to v1"
+
+@test "deploy: what is said of the old release when the new one is refused is true" {
+	refused_with() {
+		hook fake pre-deploy <<<'exit 7'
+		make_release web 2
+		deploy
+		assert_status 7 && assert_error " !     web: v2 did not go live$1"
+	}
+	transaction_world
+	list_containers 'id1 1 worker 1 running - 5000 7 x' 'id2 1 web 1 exited - 5000 0 y' 'id3 2 web 1 running - 5000 8 z'
+	refused_with ": v1 still runs"
+	list_containers 'id2 1 web 1 exited - 5000 0 y'
+	refused_with ", and no process of v1 runs: see dokku ps:report web"
+	printf '#!/bin/sh\nexit 1\n' >"$PLUGIN_PATH/fake/scheduler-list"
+	refused_with ": v1 is as it was"
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/web"
+	printf 'true\n' >"$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	refused_with ", and web stays stopped: dokku ps:start web starts v1"
+}
 
 @test "deploy: a veto before anything ran" {
 	transaction_world

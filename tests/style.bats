@@ -10,7 +10,7 @@ setup() { cd "$REPO" || return; }
 shell_files() { find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' | sort; }
 
 # hooks_and_commands - those that are run.
-hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '/common/lib/' -e '/releases$' -e '/common/engine$' -e '/common/docker$' -e '/services/watch$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '^dokku$'; }
+hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/engine$' -e '/common/docker$' -e '/services/watch$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '^dokku$'; }
 
 # none - stdin has to be empty: each line of it is a finding.
 none() {
@@ -79,7 +79,7 @@ function_lengths() {
 		grep -qxF -e 'set -euo pipefail' -e 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"' "$file" || printf '%s\n' "$file"
 		[[ $(head -n 1 "$file") =~ ^'#!/'(usr/bin/env\ bash|bin/bash\ -p)$ ]] || printf '%s: its first line\n' "$file"
 	done < <(hooks_and_commands && printf 'dokku\n') | none
-	for file in plugins/*/functions plugins/common/strict plugins/common/lib/* plugins/common/releases plugins/common/docker plugins/common/engine plugins/nginx-vhosts/root/render plugins/nginx-vhosts/root/reload \
+	for file in plugins/*/functions plugins/common/strict plugins/*/lib/* plugins/common/releases plugins/common/docker plugins/common/engine plugins/nginx-vhosts/root/render plugins/nginx-vhosts/root/reload \
 		plugins/services/root/strangers plugins/services/watch; do
 		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] || printf '%s\n' "$file"
 	done | none

@@ -11,6 +11,7 @@ setup() {
 	local name
 	for name in one two; do
 		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj "/CN=$name.example.com" \
+			-addext "subjectAltName=DNS:web.example.com,DNS:www.example.com" \
 			-keyout "$WORLD/$name.key" -out "$WORLD/$name.crt" 2>/dev/null
 	done
 	TLS="$DOKKU_ROOT/web/tls"
@@ -142,7 +143,7 @@ killed_at() {
 	: >"$CALLS"
 	got "$DOKKU" certs:add web < <(tar --create --directory "$WORLD" two.crt two.key)
 	assert_success "$TAKEN"
-	assert_equal "sync -- server.crt server.key tls.new
+	assert_equal "sync -- facts server.crt server.key tls.new
 mv -T -- tls tls.old
 mv -T -- tls.new tls
 sync -- web
@@ -163,4 +164,249 @@ mv -T -- tls.old tls.gone" "$(sed -n -e 's,a\\ world,,g' -e 's,[^ ]*/,,g' -e '/^
 	assert_status 1
 	assert_error_like " !     web: its certificate was not changed: web is busy: *"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+# --- what people have as a certificate -------------------------------------------
+
+# sign NAME ISSUER [SUBJECT [OPTION…]] - NAME.key and NAME.crt, signed by ISSUER, by itself if that is
+# the same. Extensions on stdin.
+sign() {
+	local name=$1 issuer=$2 subject=${3:-/CN=$1} by=()
+	openssl ecparam -genkey -noout -name prime256v1 -out "$WORLD/$name.key"
+	openssl req -new -key "$WORLD/$name.key" -subj "$subject" -out "$WORLD/$name.csr"
+	by=(-CA "$WORLD/$issuer.crt" -CAkey "$WORLD/$issuer.key" -CAcreateserial)
+	[[ $name != "$issuer" ]] || by=(-key "$WORLD/$name.key")
+	openssl x509 -req -in "$WORLD/$name.csr" "${by[@]}" -out "$WORLD/$name.crt" -extfile /dev/stdin "${@:4}" 2>/dev/null
+}
+
+readonly NAMES='subjectAltName=DNS:web.example.com,DNS:www.example.com'
+
+# chain - root, middle, which root signs, and leaf, which middle signs.
+chain() {
+	sign root root <<<'basicConstraints=critical,CA:TRUE'
+	sign middle root <<<'basicConstraints=critical,CA:TRUE'
+	sign leaf middle <<<"$NAMES"
+}
+
+# add CRT KEY - certs:add; a certificate that is taken is in use, and nothing else is left.
+add() {
+	dokku certs:add web "$WORLD/$1" "$WORLD/$2"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+# assert_warned PATTERN - taken, with one warning.
+assert_warned() { assert_status 0 && assert_output "$TAKEN" && assert_error_like " !     $1" && [[ $stderr != *$'\n'* ]]; }
+
+# assert_unchanged PATTERN - refused in one line, and the app has none.
+assert_unchanged() {
+	assert_status 1 && assert_output "" && assert_error_like " !     $1; nothing was changed" && [[ $stderr != *$'\n'* ]] &&
+		assert_absent "$TLS" "$TLS.new"
+}
+
+@test "certs:add: a certificate that expired, is not valid yet, or has one month left" {
+	sign late late /CN=web.example.com -days -1 <<<"$NAMES"
+	add late.crt late.key
+	assert_warned "web: the certificate expired at * GMT, so browsers refuse it. Get another one, then: dokku certs:update web CRT KEY"
+	# openssl 3.0 cannot date a certificate ahead.
+	fake date <<<'/bin/date "$@"'
+	fake openssl <<<'/usr/bin/openssl "$@" | sed "s/^notBefore=.*/notBefore=Jan  1 00:00:00 2094 GMT/"; exit "${PIPESTATUS[0]}"'
+	add one.crt one.key
+	assert_warned "web: the certificate is not valid before Jan  1 00:00:00 2094 GMT, and browsers refuse it until then"
+	command -p rm "$BIN/openssl"
+	sign soon soon /CN=web.example.com -days 30 <<<"$NAMES"
+	add soon.crt soon.key
+	assert_success "$TAKEN"
+}
+
+@test "certs:add: a certificate for other names, some of the names, a star, or no names" {
+	sign other other /CN=web.example.com <<<'subjectAltName=DNS:shop.example.net'
+	add other.crt other.key
+	assert_warned "web: the certificate is for shop.example.net, so browsers refuse it at web.example.com, www.example.com. Get one *"
+	sign some some /CN=web.example.com <<<'subjectAltName=DNS:WWW.example.com,IP:10.0.0.1'
+	add some.crt some.key
+	assert_warned "web: the certificate is for WWW.example.com, 10.0.0.1, so browsers refuse it at web.example.com. *"
+	sign star star /CN=web.example.com <<<'subjectAltName=DNS:*.example.com'
+	add star.crt star.key
+	assert_success "$TAKEN"
+	hook fake app-domains <<<'printf "a.b.example.com\nexample.com\n*.example.com\n"'
+	add star.crt star.key
+	assert_warned "web: the certificate is for \*.example.com, so browsers refuse it at a.b.example.com, example.com. *"
+	hook fake app-domains <<<':'
+	add star.crt star.key
+	assert_success "$TAKEN"
+	sign none none /CN=web.example.com <<<'basicConstraints=CA:FALSE'
+	add none.crt none.key
+	assert_warned "web: the certificate has no subjectAltName, *"
+}
+
+@test "certs:add: the chain is put in order, without what is twice or leads nowhere" {
+	chain
+	cat "$WORLD"/{root,middle,leaf}.crt >"$WORLD/wrong.crt"
+	add wrong.crt leaf.key
+	assert_status 0
+	assert_error ""
+	assert_output "       The certificates were put in order, the app's own first.
+$TAKEN"
+	cmp "$TLS/server.crt" <(cat "$WORLD"/{leaf,middle,root}.crt)
+	cat "$WORLD"/{leaf,leaf,one,middle,middle,root}.crt >"$WORLD/more.crt"
+	add more.crt leaf.key
+	assert_status 0
+	assert_output "       Left out, as the app's own certificate does not lead there: CN = one.example.com
+$TAKEN"
+	cmp "$TLS/server.crt" <(cat "$WORLD"/{leaf,middle,root}.crt)
+	# A renewal for the same key, with the old one still in the file.
+	openssl x509 -req -in "$WORLD/leaf.csr" -CA "$WORLD/middle.crt" -CAkey "$WORLD/middle.key" -days 90 \
+		-extfile <(printf '%s\n' "$NAMES") -out "$WORLD/renewed.crt" 2>/dev/null
+	cat "$WORLD"/{leaf,renewed,middle,root}.crt >"$WORLD/both.crt"
+	add both.crt leaf.key
+	assert_status 0
+	cmp "$TLS/server.crt" <(cat "$WORLD"/{renewed,middle,root}.crt)
+}
+
+@test "certs:add: a chain that ends too early is named, and one that breaks" {
+	chain
+	add leaf.crt leaf.key
+	assert_warned "web: the chain ends at CN = leaf, and this server does not know its issuer, CN = middle. Clients *"
+	cat "$WORLD"/{leaf,root}.crt >"$WORLD/gap.crt"
+	add gap.crt leaf.key
+	assert_status 0
+	assert_error_like "*the chain ends at CN = leaf, *"
+	cat "$WORLD"/{leaf,middle}.crt >"$WORLD/usual.crt"
+	add usual.crt leaf.key
+	assert_warned "web: the chain ends at CN = middle, and this server does not know its issuer, CN = root. *"
+	# Another key under the name of the issuer.
+	cp "$WORLD/leaf.crt" "$WORLD/kept.crt"
+	cp "$WORLD/leaf.key" "$WORLD/kept.key"
+	chain
+	cat "$WORLD"/{kept,middle,root}.crt >"$WORLD/broken.crt"
+	add broken.crt kept.key
+	assert_warned "web: CN = middle, as it is in the file, has not signed CN = leaf, so browsers refuse it. *"
+}
+
+@test "certs:add: CRLF, text around, a byte order mark, no newline between two, a key of each kind" {
+	chain
+	cat "$WORLD"/{leaf,middle,root}.crt >"$WORLD/good.crt"
+	taken() { assert_success "$TAKEN" && cmp "$WORLD/good.crt" "$TLS/server.crt" && cmp <(openssl pkey -in "$WORLD/leaf.key") "$TLS/server.key"; }
+	sed 's/$/\r/' "$WORLD/good.crt" >"$WORLD/x.crt"
+	sed 's/$/\r/' "$WORLD/leaf.key" >"$WORLD/x.key"
+	add x.crt x.key
+	taken
+	{
+		printf '\xef\xbb\xbf'
+		printf '%s' "$(<"$WORLD/leaf.crt")" "$(<"$WORLD/middle.crt")" "$(<"$WORLD/root.crt")"
+	} >"$WORLD/x.crt"
+	add x.crt leaf.key
+	taken
+	openssl x509 -in "$WORLD/leaf.crt" -text >"$WORLD/x.crt"
+	printf 'Bag Attributes\n    friendlyName: x\n' >>"$WORLD/x.crt"
+	sed 's/^/  /' "$WORLD/middle.crt" "$WORLD/root.crt" >>"$WORLD/x.crt"
+	{
+		openssl ecparam -name prime256v1
+		printf 'Bag Attributes\n'
+		cat "$WORLD/leaf.key"
+	} >"$WORLD/x.key"
+	add x.crt x.key
+	taken
+	openssl pkcs12 -export -in "$WORLD/good.crt" -inkey "$WORLD/leaf.key" -passout pass: -out "$WORLD/x.p12"
+	openssl pkcs12 -in "$WORLD/x.p12" -nodes -passin pass: -out "$WORLD/both.pem"
+	add both.pem both.pem
+	taken
+	assert_mode "$TLS/server.key" 600
+	# The key is not where the certificate is.
+	[[ $(<"$TLS/server.crt") != *PRIVATE* ]]
+	openssl x509 -in "$WORLD/leaf.crt" -trustout -addtrust serverAuth -out "$WORLD/x.crt"
+	cat "$WORLD"/{middle,root}.crt >>"$WORLD/x.crt"
+	add x.crt leaf.key
+	taken
+	openssl req -x509 -newkey ed25519 -nodes -days 1 -subj /CN=x -addext "$NAMES" -keyout "$WORLD/ed.key" -out "$WORLD/ed.crt" 2>/dev/null
+	add ed.crt ed.key
+	assert_success "$TAKEN"
+}
+
+@test "certs:add: DER, PKCS#12 and PKCS#7 are refused with the command that converts them" {
+	openssl x509 -in "$WORLD/one.crt" -outform DER -out "$WORLD/x.der"
+	add x.der one.key
+	assert_unchanged "the certificate is not in PEM form. Convert it with: openssl x509 -inform DER -in FILE -out server.crt"
+	openssl pkey -in "$WORLD/one.key" -outform DER -out "$WORLD/x.key"
+	add one.crt x.key
+	assert_unchanged "the private key is not in PEM form. Convert it with: openssl pkey -inform DER -in FILE -out server.key"
+	openssl pkcs12 -export -in "$WORLD/one.crt" -inkey "$WORLD/one.key" -passout pass:secret -out "$WORLD/x.p12"
+	add x.p12 x.p12
+	assert_unchanged "the private key is not in PEM form. Convert it with: openssl pkcs12 -in FILE -nodes -out both.pem, *"
+	add x.p12 one.key
+	assert_unchanged "the certificate is not in PEM form. Convert it with: openssl pkcs12 -in FILE -nodes -out both.pem, *"
+	openssl crl2pkcs7 -nocrl -certfile "$WORLD/one.crt" -out "$WORLD/x.p7b"
+	add x.p7b one.key
+	assert_unchanged "the certificate is not in PEM form. Convert it with: openssl pkcs7 -print_certs -in FILE -out server.crt, *"
+}
+
+@test "certs:add: a passphrase, a weak key or signature, damage, and what is no file" {
+	openssl pkey -in "$WORLD/one.key" -aes128 -passout pass:secret -out "$WORLD/x.key"
+	add one.crt x.key
+	assert_unchanged "the private key has a passphrase, *: openssl pkey -in KEY -out server.key"
+	openssl ec -in "$WORLD/one.key" -aes128 -passout pass:secret -out "$WORLD/x.key" 2>/dev/null
+	add one.crt x.key
+	assert_unchanged "the private key has a passphrase, *"
+	openssl req -x509 -newkey rsa:1024 -nodes -days 1 -subj /CN=x -addext "$NAMES" -keyout "$WORLD/x.key" -out "$WORLD/x.crt" 2>/dev/null
+	add x.crt x.key
+	assert_unchanged "the key of CN = x has 1024 bits, and nginx takes none below 2048. *"
+	sign root root <<<'basicConstraints=critical,CA:TRUE'
+	sign old root /CN=old -sha1 <<<"$NAMES"
+	add old.crt old.key
+	assert_unchanged "CN = old is signed with ecdsa-with-SHA1, which nginx and browsers do not take. *"
+	sed '4d' "$WORLD/one.crt" >"$WORLD/x.crt"
+	add x.crt one.key
+	assert_unchanged "the certificate 1 of the file is damaged"
+	head -n 4 "$WORLD/one.crt" >"$WORLD/x.crt"
+	add x.crt one.key
+	assert_unchanged "the certificate 1 of the file is damaged"
+	sed '2d' "$WORLD/one.key" >"$WORLD/x.key"
+	add one.crt x.key
+	assert_unchanged "the private key is damaged, *"
+	: >"$WORLD/x.crt"
+	add x.crt one.key
+	assert_unchanged "the file of the certificate is empty"
+	mkfifo "$WORLD/fifo"
+	for name in fifo /../../../../../../../../dev/zero missing; do
+		got timeout 20 "$DOKKU" certs:add web "$WORLD/$name" "$WORLD/one.key"
+		assert_unchanged "cannot read *, or it is no plain file"
+	done
+	rm "$WORLD/x.key"
+	mkfifo "$WORLD/x.key"
+	got timeout 20 "$DOKKU" certs:add web < <(tar --create --directory "$WORLD" one.crt x.key)
+	assert_unchanged "cannot read *, or it is no plain file"
+	truncate --size 1G "$WORLD/x.crt"
+	add x.crt one.key
+	assert_unchanged "x.crt has 1073741824 bytes, which no certificate or key has"
+}
+
+@test "certs:report: the keys of Dokku, with and without what certs:add has noted" {
+	local wanted
+	add one.crt one.key
+	wanted="=====> web ssl information
+       Ssl dir:                           $TLS
+       Ssl enabled:                       true
+       Ssl hostnames:                     web.example.com www.example.com
+       Ssl expires at:                    $(openssl x509 -in "$WORLD/one.crt" -noout -enddate | cut -d = -f 2)
+       Ssl issuer:                        CN = one.example.com
+       Ssl starts at:                     $(openssl x509 -in "$WORLD/one.crt" -noout -startdate | cut -d = -f 2)
+       Ssl subject:                       CN = one.example.com
+       Ssl verified:                      self signed"
+	fake openssl <<<'exit 1'
+	dokku certs:report web
+	assert_success "$wanted"
+	command -p rm "$BIN/openssl"
+	rm "$TLS/facts"
+	dokku certs:report web
+	assert_success "$wanted"
+	# Somebody has put another one there.
+	add one.crt one.key
+	cp "$WORLD/two.crt" "$TLS/server.crt"
+	touch --date 'now +1 minute' "$TLS/server.crt"
+	dokku certs:report web --ssl-subject
+	assert_success "CN = two.example.com"
+	printf 'x\n' >"$TLS/server.crt"
+	touch --date 'now +1 minute' "$TLS/server.crt"
+	dokku certs:report web --ssl-verified
+	assert_success "not verified: server.crt holds no certificate"
 }

@@ -160,6 +160,11 @@ listens() {
 	where 'It listens on port 8025, 1025 instead: let it listen on $PORT, or run: dokku config:set web PORT=8025'
 	listens 0000000000000000FFFF00000100007F:1F90
 	where 'It listens on 127.0.0.1:8080 only: let it listen on 0.0.0.0:$PORT'
+	# A firewall that drops what this host sends, or a server that came late.
+	for address in 00000000:1388 00000000000000000000000000000000:1388 0B56560A:1388; do
+		listens 0100007F:1F90 "$address"
+		where 'It listens there now: it did so too late, or a firewall of this host drops what goes to its containers. Look at nft list ruleset, and allow what this host sends out by dokku0 and gets back.'
+	done
 }
 
 # build_hook - what a push does before it builds: with the tree in $WORLD/tree, for release 1.

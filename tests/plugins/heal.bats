@@ -81,6 +81,9 @@ setup() {
 		make_release web 1
 		DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/pre-deploy" web dokku/web:v1
 		assert_refused "$TEST_HOST/etc/nginx/$file is missing, without which nginx serves no app: $AGAIN"
+		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/reconcile" web 1
+		assert_status 0
+		assert_error " !     web: $TEST_HOST/etc/nginx/$file is missing, without which nginx serves no app: $AGAIN"
 		mv "$BATS_TEST_TMPDIR/kept" "$TEST_HOST/etc/nginx/$file"
 	done
 	rm "$TEST_HOST/etc/nginx/dokku/web.conf"
@@ -131,6 +134,12 @@ setup() {
 	assert_error "one is missing
 two is missing"
 	rm "$WORLD/two"
+	hook two heal <<<'[[ ! -e $WORLD/three ]] || exit 4'
+	: >"$WORLD/three"
+	host changes
+	assert_error "one is missing
+ !     the plugin two refused or failed: its hook heal ended with status 4; dokku plugin:disable two turns it off"
+	rm "$WORLD/three"
 	host changes
 	assert_error "one is missing"
 }

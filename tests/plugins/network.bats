@@ -143,3 +143,37 @@ engine GET /containers/json?all=true&filters=%7B%22label%22%3A%5B%22com.dokku.ap
 	assert_equal "docker network rm dokku
 $CREATE" "$(grep ^docker "$CALLS")"
 }
+
+@test "install: a subnet that no route of the host overlaps, however wide or narrow it is" {
+	# chosen SUBNET, with the routes on stdin
+	chosen() {
+		fake ip <<<"cat <<'ROUTES'
+$(cat)
+ROUTES"
+		rm -f "$TEST_HOST/etc/dokku/network"
+		network 172.20.0.0/16 '.Options = {}'
+		got "$PLUGIN_PATH/network/install"
+		assert_status 0
+		assert_file "$TEST_HOST/etc/dokku/network" "$1"
+	}
+	chosen 10.86.0.0/16 <<<'default via 192.168.1.1 dev eth0'
+	chosen 10.87.0.0/16 <<<'10.86.3.0/24 dev lan scope link'
+	chosen 10.87.0.0/16 <<<'local 10.86.3.1 dev lan table local'
+	chosen 10.96.0.0/16 <<<'10.80.0.0/12 via 192.168.1.7 dev vpn'
+	chosen 10.88.0.0/16 <<<'10.86.0.0/15 via 192.168.1.7 dev vpn'
+	chosen 10.128.0.0/16 <<<'10.0.0.0/9 via 192.168.1.7 dev vpn'
+	chosen 10.86.0.0/16 <<-'ROUTES'
+		0.0.0.0/1 via 192.168.1.7 dev vpn
+		128.0.0.0/1 via 192.168.1.7 dev vpn
+		10.8.0.0/24 dev vpn scope link
+		unreachable 10.86.0.0/16 metric 4294967295
+		108.86.0.0/16 via 192.168.1.7 dev vpn
+	ROUTES
+	[[ $stderr != *'inside a route'* ]]
+	# All of 10.0.0.0/8 is a VPN's: what has no route of its own there.
+	chosen 10.87.0.0/16 <<-'ROUTES'
+		10.0.0.0/8 via 192.168.1.7 dev vpn
+		10.86.12.0/24 dev lan scope link
+	ROUTES
+	[[ $stderr == *'The network 10.87.0.0/16 is inside a route of this host.'* ]]
+}

@@ -28,6 +28,7 @@ setup() {
 	BODY
 	fake unshare <<<'[[ ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"; CANDIDATE=$7 exec nginx -t -q'
 	fake install <<<'while [[ $1 == -* ]]; do shift 2; done; cp "$@"'
+	fake ss <<<'cat "$BATS_TEST_TMPDIR/listening.${*: -1:1}" 2>/dev/null || true'
 	: >"$TEST_HOST/answer"
 	hook fake app-domains <<<'printf "%s.example.com\n" "$1"'
 	hook fake service-address <<<'[[ $2 != web ]] || printf "10.86.0.2 80\n"'
@@ -982,6 +983,20 @@ installs() {
 	assert_status 1
 	assert_error " !     nginx does not take our include: nginx.conf does not read it: it has to include $conf/*.conf in its http block"
 	assert_file "$conf/dokku.conf" "# old"
+}
+
+@test "install: another program on a port of the visitors is named, before anything is changed" {
+	local file="$BATS_TEST_TMPDIR/listening.sport = :443"
+	printf 'LISTEN 0 511 *:443 *:* users:(("apache2",pid=7,fd=4),("apache2",pid=8,fd=4))\n' >"$file"
+	got "$PLUGIN_PATH/nginx-vhosts/install"
+	assert_refused "Port 443 is taken by apache2 (process 7), so nginx cannot serve apps. Stop it, or let it listen elsewhere, then run make install again: ss -ltnp 'sport = :443' shows it."
+	printf 'LISTEN 0 511 *:443 *:*\n' >"$file"
+	got "$PLUGIN_PATH/nginx-vhosts/install"
+	assert_refused "Port 443 is taken by another program, so nginx cannot serve apps. Stop it, or let it listen elsewhere, then run make install again: ss -ltnp 'sport = :443' shows it."
+	[[ ! -e $TREE/_generation.conf ]]
+	printf 'LISTEN 0 511 *:443 *:* users:(("nginx",pid=7,fd=4))\n' >"$file"
+	got "$PLUGIN_PATH/nginx-vhosts/install"
+	[[ $stderr != *"is taken"* ]]
 }
 
 # --- nginx does not run ---------------------------------------------------------------------

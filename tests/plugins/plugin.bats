@@ -32,9 +32,8 @@ setup() {
 
 @test "plugin:install: from a folder; :uninstall takes it away again, but no core plugin" {
 	dokku plugin:install "$WORLD/dokku-mine"
-	assert_success "-----> mine is enabled
-set up
------> Installed the plugin mine"
+	assert_success "set up
+-----> Installed the plugin mine, and enabled it"
 	[[ -x $PLUGIN_ENABLED_PATH/mine/install ]]
 	dokku plugin:installed mine
 	assert_success ""
@@ -76,4 +75,139 @@ set up
 	got setpriv --reuid nobody --clear-groups "$PLUGIN_PATH/plugin/subcommands/trigger" post-x
 	assert_refused "hooks are run by root, on the server: sudo dokku plugin:trigger"
 	assert_absent "$BATS_TEST_TMPDIR/ran"
+}
+
+# mine HOOK - a hook of the plugin that is to be installed; stdin is what it does.
+mine() {
+	{
+		printf '#!%s\nset -eu\n' "$INTERPRETER"
+		cat
+	} >"$WORLD/dokku-mine/$1"
+	chmod +x "$WORLD/dokku-mine/$1"
+}
+
+# assert_not_installed - nothing of it is there, and what is enabled is as before.
+assert_not_installed() {
+	assert_absent "$PLUGIN_AVAILABLE_PATH/mine" "$PLUGIN_ENABLED_PATH/mine" "$PLUGIN_AVAILABLE_PATH/.installing.mine"
+	assert_equal checks "$(ls -A "$PLUGIN_ENABLED_PATH")"
+}
+
+readonly TAKEN_BACK=" !     The plugin mine is not installed, and its files are removed."
+readonly AFTER_HOOKS="$TAKEN_BACK What its hooks did elsewhere stays."
+
+@test "plugin:install: enabled last; where install or dependencies fails nothing stays" {
+	mine dependencies <<<'printf "needs\n"'
+	mine install <<<'[ ! -e "$PLUGIN_ENABLED_PATH/mine" ]; printf "set up%s\n" "$*"'
+	dokku plugin:install "$WORLD/dokku-mine"
+	assert_success "needs
+set up
+-----> Installed the plugin mine, and enabled it"
+	dokku plugin:uninstall mine
+	assert_status 0
+	mine pre-delete <<<'exit 1'
+	mine install <<<'exit 3'
+	dokku plugin:install "$WORLD/dokku-mine"
+	assert_status 1
+	assert_output "needs"
+	assert_error " !     the hook install of the plugin mine ended with status 3
+$AFTER_HOOKS"
+	assert_not_installed
+	mine dependencies <<<'exit 4'
+	dokku plugin:install "$WORLD/dokku-mine"
+	assert_status 1
+	assert_not_installed
+	dokku plugin:install "$WORLD/missing/mine"
+	assert_status 1
+	assert_error_like "*"$'\n'" !     $WORLD/missing/mine cannot be cloned, see above; nothing was installed"$'\n'"$TAKEN_BACK"
+	assert_not_installed
+}
+
+@test "plugin:install: ended by a signal it takes all back, and what its hook began ends" {
+	local pid name
+	mine install <<<'printf "%s\n" "$$" >"$BATS_TEST_TMPDIR/begun"; sleep 60'
+	for name in INT TERM HUP; do
+		rm -f "$BATS_TEST_TMPDIR/begun"
+		fifo begun
+		env --default-signal=INT,HUP "$DOKKU" plugin:install "$WORLD/dokku-mine" >"$WORLD/out" 2>&1 3>&- &
+		pid=$!
+		heard begun
+		kill -s "$name" "$pid"
+		wait "$pid" && false
+		gone "$line"
+		assert_file "$WORLD/out" "$AFTER_HOOKS"
+		assert_not_installed
+	done
+}
+
+@test "plugin:install: killed it has enabled nothing, and can be run again" {
+	local pid
+	mine install <<<'printf "%s\n" "$$" >"$BATS_TEST_TMPDIR/begun"; sleep 60'
+	fifo begun
+	"$DOKKU" plugin:install "$WORLD/dokku-mine" >/dev/null 2>&1 3>&- &
+	pid=$!
+	heard begun
+	kill -KILL "$pid"
+	wait "$pid" && false
+	gone "$line"
+	assert_absent "$PLUGIN_ENABLED_PATH/mine"
+	dokku plugin:enable mine
+	assert_refused "the install of mine was cut short: run dokku plugin:install for it again"
+	mine install <<<'printf "set up\n"'
+	dokku plugin:install "$WORLD/dokku-mine"
+	assert_success "set up
+-----> Installed the plugin mine, and enabled it"
+	assert_absent "$PLUGIN_AVAILABLE_PATH/.installing.mine"
+	dokku plugin:uninstall mine
+	# Or removed, without its hook: it may never have been set up.
+	mkdir "$PLUGIN_AVAILABLE_PATH/mine"
+	: >"$PLUGIN_AVAILABLE_PATH/.installing.mine"
+	dokku plugin:uninstall mine
+	assert_success "-----> Removed the plugin mine"
+	assert_not_installed
+}
+
+@test "plugin:install: a name of ours, and hooks that cannot run, are refused" {
+	dokku plugin:install --name nginx "$WORLD/dokku-mine"
+	assert_refused "nginx is a plugin of dokku itself: give the new one another name with --name"
+	dokku plugin:install "$WORLD/dokku-mine/install" --name mine
+	assert_status 1
+	assert_error " !     $WORLD/dokku-mine/install is no folder and no git repository; nothing was installed
+$TAKEN_BACK"
+	refused() {
+		dokku plugin:install "$WORLD/dokku-mine"
+		assert_status 1 && assert_output "" && assert_error " !     $1"$'\n'"$TAKEN_BACK" && assert_not_installed
+	}
+	mkdir "$WORLD/dokku-mine/post-deploy"
+	refused "the hook post-deploy of the plugin is no file that can be run"
+	rmdir "$WORLD/dokku-mine/post-deploy"
+	printf '#!/bin/sh\n' >"$WORLD/dokku-mine/check-deploy"
+	refused "the hook check-deploy of the plugin is not executable: chmod +x it"
+	printf '#!/usr/bin/python9 -u\n' >"$WORLD/dokku-mine/check-deploy"
+	chmod +x "$WORLD/dokku-mine/check-deploy"
+	refused 'the hook check-deploy of the plugin cannot be run: its first line names "/usr/bin/python9", which is not on this server'
+	printf '#!/bin/sh\r\n' >"$WORLD/dokku-mine/check-deploy"
+	refused 'the hook check-deploy of the plugin cannot be run: its first line names "/bin/sh\x0d", which is not on this server'
+}
+
+@test "plugin:uninstall: runs the hook uninstall; where that fails the plugin stays, disabled" {
+	mine uninstall <<<'printf "gone %s\n" "$1"; exit 5'
+	dokku plugin:install "$WORLD/dokku-mine"
+	assert_status 0
+	dokku plugin:uninstall mine
+	assert_status 1
+	assert_output "gone mine"
+	assert_error " !     the plugin mine is disabled but not removed: its hook uninstall ended with status 5. Mend $PLUGIN_AVAILABLE_PATH/mine/uninstall or remove it, then run this again"
+	assert_absent "$PLUGIN_ENABLED_PATH/mine"
+	printf '#!/bin/sh\n' >"$PLUGIN_AVAILABLE_PATH/mine/uninstall"
+	dokku plugin:uninstall mine
+	assert_success "-----> Removed the plugin mine"
+	assert_not_installed
+}
+
+@test "a folder with the name of a hook is named and passed over" {
+	mkdir -p "$PLUGIN_PATH/theirs/post-x"
+	hook other post-x <<<'exit 0'
+	dokku plugin:trigger post-x
+	assert_status 0
+	assert_error " !     the plugin theirs has a hook post-x that is no file: it is passed over"
 }

@@ -259,7 +259,43 @@ three() {
 	dokku ps:restore
 	assert_status 1
 	assert_equal "reconcile a 1
-reconcile c 1" "$(grep ^reconcile "$STEPS")"
+reconcile c 1" "$(grep ^reconcile "$STEPS" | sort)"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+# restorable NAME… - deployed apps.
+restorable() {
+	local app
+	make_app "$@"
+	for app; do
+		make_release "$app" 1
+		make_current "$app" 1
+	done
+}
+
+@test "ps:restore: several at a time, the lines of each together, and never more than it was asked for" {
+	restorable a b c d
+	hook fake reconcile <<-'BODY'
+		printf 'begin %s\n' "$1"
+		mkdir "$WORLD/in.$1"
+		set -- "$1" "$WORLD"/in.*
+		printf '%s\n' "$(($# - 1))" >>"$WORLD/width"
+		sleep 0.3
+		printf 'end %s\n' "$1"
+		rmdir "$WORLD/in.$1"
+	BODY
+	dokku ps:restore --parallel 2
+	assert_status 0
+	assert_equal "a a b b c c d d" "$(sed 's/.* //' <<<"$output" | paste -sd ' ' | sed 's/d d c c/c c d d/; s/b b a a/a a b b/')"
+	assert_equal 2 "$(sort -n "$WORLD/width" | tail -n 1)"
+	rm "$WORLD/width"
+	dokku ps:restore --parallel=1 --all
+	assert_status 0
+	assert_equal 1 "$(sort -n "$WORLD/width" | tail -n 1)"
+	dokku ps:restore --parallel 0
+	assert_refused 'ps:restore: --parallel wants a number from 1 to 100, or -1, not "0"' 2
+	dokku ps:restore --parallel -1 a
+	assert_status 0
 }
 
 @test "ps:rebuild: of what was never pushed" {

@@ -540,18 +540,6 @@ web 2 idB 10.86.128.51 5000"
 	grep -q 'engine DELETE /containers/id-web.worker.1.v1' "$CALLS"
 }
 
-@test "scheduler-failure: the status of a process that ended, and none of one that Docker has started again" {
-	printf 'a 1 web 1 restarting 10.86.128.2 5000 0 x\n' >"$LISTED"
-	fake docker <<<'case $1 in inspect) printf "restarting 1\n" ;; logs) printf "no\n" ;; esac'
-	got "$HOOKS/scheduler-failure" docker-local web 1
-	assert_success "-----> The last lines of web.1, it exited with status 1
-       no"
-	fake docker <<<'case $1 in inspect) printf "running 0\n" ;; logs) printf "no\n" ;; esac'
-	got "$HOOKS/scheduler-failure" docker-local web 1
-	assert_success "-----> The last lines of web.1
-       no"
-}
-
 @test "another scheduler's app is none of its business" {
 	local hook
 	for hook in scheduler-start scheduler-retire scheduler-remove scheduler-stop scheduler-destroy scheduler-failure scheduler-list; do
@@ -1039,4 +1027,73 @@ stat_line() {
 @test "observe: a connection that cannot be seen, of a process that runs, is one" {
 	OBSERVE_PROC="$TEST_HOST/proc" got "$DOKKU_PROGRAMS/observe" connections "$$" 80
 	assert_success 1
+}
+
+# failing STATE LOG [EVENTS [INSPECT]] - a container web.1 of release 2 whose log is LOG; scheduler-failure is run.
+failing() {
+	printf 'idA 2 web 1 %s 10.86.128.2 5000 0 /web.web.1.v2\n' "$1" >"$LISTED"
+	printf '%s' "$2" >"$BATS_TEST_TMPDIR/log"
+	printf '%s' "${3-}" >"$BATS_TEST_TMPDIR/events"
+	export INSPECT=${4-}
+	fake docker <<-'BODY'
+		case $1 in
+		inspect) [[ $3 != *Created* ]] && printf '%s\n' "$INSPECT" || printf '2026-11-28T20:00:00Z\n' ;;
+		events) cat "$BATS_TEST_TMPDIR/events" ;;
+		logs) cat "$BATS_TEST_TMPDIR/log" ;;
+		esac
+	BODY
+	got "$HOOKS/scheduler-failure" docker-local web 2
+	assert_status 0
+	assert_error ""
+}
+
+@test "scheduler-failure: the status of the last exit, though the engine has started it again" {
+	failing running $'no config\n' $'die 3\ndie 3\n'
+	assert_output "-----> The last lines of web.1; it exited with status 3, 2 times
+       no config"
+	failing running "" $'die 3\ndie 127\n'
+	assert_output "-----> web.1 wrote nothing; it exited with status 127: its command was not found, 2 times"
+	failing exited "" $'oom \ndie 137\n'
+	assert_output "-----> web.1 wrote nothing; it was killed as it had used all the memory that it may have"
+	failing exited "" "" "exited 0"
+	assert_output "-----> web.1 wrote nothing; it exited with status 0, as if its work were done: a web process has to go on running"
+	# Its events are gone, and it runs again: nothing is known.
+	failing running $'x\n' "" "running 0"
+	assert_output "-----> The last lines of web.1
+       x"
+	failing restarting $'x\n' "" "restarting 0"
+	assert_output "-----> The last lines of web.1
+       x"
+	failing created ""
+	assert_output ""
+}
+
+@test "scheduler-failure: the requests of the checks do not fill the last lines" {
+	local i log=$'web starts\nTypeError: x is undefined\n    at app.js:12\n    at app.js:33\n' shown
+	shown="-----> The last lines of web.1
+       web starts
+       TypeError: x is undefined
+           at app.js:12
+           at app.js:33"
+	for ((i = 0; i < 100; i++)); do
+		log+="10.86.0.1 - - [28/Nov/2026:20:00:$((i % 60))] \"GET / HTTP/1.1\" 500 $i \"-\" \"check-runner/1.0\""$'\n'
+		log+="{\"ms\":$i,\"method\":\"GET\",\"url\":\"/ping\"}"$'\n'
+	done
+	failing running "$log"
+	assert_output "$shown
+       10.86.0.1 - - [28/Nov/2026:20:00:39] \"GET / HTTP/1.1\" 500 99 \"-\" \"check-runner/1.0\"
+       {\"ms\":99,\"method\":\"GET\",\"url\":\"/ping\"}
+       (198 more lines about the requests of the checks are left out)"
+	log=$'web starts\n'
+	for i in a b c d e f g; do
+		log+="GET /$i 3 ms"$'\n'"error in /$i"$'\n'
+	done
+	failing running "$log"
+	assert_output_like "-----> The last lines of web.1
+       web starts
+       error in /a
+       error in /b
+       GET /c 3 ms
+*
+       (2 more lines about the requests of the checks are left out)"
 }

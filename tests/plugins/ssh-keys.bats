@@ -174,6 +174,8 @@ installed() {
 	fake getent <<<"printf 'ann:x:1:1::%s:/bin/sh\n' '$WORLD/admin'"
 	fake setpriv <<<'while [[ $1 == --* ]]; do [[ $1 == --init-groups ]] || shift; shift; done; exec "$@"'
 	fake chown <<<''
+	fake id <<<'echo dokku adm docker'
+	fake sshd <<<'cat "$BATS_TEST_TMPDIR/sshd" 2>/dev/null || true'
 	rm -f "$KEYS"
 	SUDO_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
 	assert_status 0
@@ -199,4 +201,50 @@ installed() {
 	# CR LF, blanks before it, no newline at the end.
 	installed < <(printf '\t%s\r' "$(key ann)")
 	assert_file "$KEYS" "$(line admin ann)"
+}
+
+# sshd_says - what sshd -T prints is stdin, behind what it always has.
+sshd_says() {
+	{
+		printf 'port 22\npubkeyauthentication yes\nforcecommand none\nauthenticationmethods any\n'
+		cat
+	} >"$BATS_TEST_TMPDIR/sshd"
+	installed <<<"$(key ann)"
+}
+
+@test "install: what of sshd's config keeps pushes out is said, line by line" {
+	local line word advice="Change that for the user dokku, whose keys are in $KEYS, then reload sshd. To see what it makes of it: sshd -T -C user=dokku,host=localhost,addr=127.0.0.1"
+	while read -r line; do
+		word=${line%% *}
+		sshd_says <<<"${word,,} ${line#* }"
+		assert_error " !     sshd lets nobody push, for its config has: $line. $advice"
+	done <<-'LINES'
+		AllowUsers admin root@10.0.0.1
+		DenyUsers dok*
+		AllowGroups ssh-users
+		DenyGroups sudo docker
+		AuthorizedKeysFile /etc/ssh/keys/%u .ssh/other
+	LINES
+	printf 'port 22\npubkeyauthentication no\nforcecommand /bin/menu\nauthenticationmethods publickey,password\n' >"$BATS_TEST_TMPDIR/sshd"
+	installed <<<"$(key ann)"
+	assert_error " !     sshd lets nobody push, for its config has: PubkeyAuthentication no, ForceCommand /bin/menu, AuthenticationMethods publickey,password. $advice"
+}
+
+@test "install: a config of sshd that lets dokku in is nothing to talk about, but for another port" {
+	sshd_says <<-'LINES'
+		allowusers admin
+		allowusers d?kku@10.0.0.0/8
+		denyusers bob
+		allowgroups docker
+		denygroups sudo
+		authorizedkeysfile /etc/ssh/keys/%u %h/.ssh/authorized_keys
+		authenticationmethods publickey,password publickey
+	LINES
+	assert_error ""
+	[[ $output != *port* ]]
+	printf 'port 2222\nport 22\n' >"$BATS_TEST_TMPDIR/sshd"
+	installed <<<"$(key ann)"
+	assert_error ""
+	assert_output "       sshd listens on port 2222 here: git remote add dokku ssh://dokku@HOST:2222/APP
+$(grep -v 'sshd listens' <<<"$output")"
 }

@@ -1,0 +1,46 @@
+#!/usr/bin/env bats
+# A host on which another web server runs, and on which somebody removes and reinstalls nginx.
+
+# shellcheck disable=SC2154 # the helper sets world, output, status
+
+load helper
+
+setup_file() { host_up; }
+teardown_file() { host_down; }
+
+# apt COMMAND… - without a question.
+apt() { in_world env DEBIAN_FRONTEND=noninteractive apt-get -qq --yes "$@"; }
+
+@test "another program has port 80: make install names it" {
+	in_world sh -c 'nc=$(command -v perl) && cp "$nc" /usr/local/bin/apache2 &&
+		{ setsid /usr/local/bin/apache2 -MIO::Socket::INET -e "\$s = IO::Socket::INET->new(LocalPort => 80, Listen => 5); sleep 600" >/dev/null 2>&1 & echo $! >/tmp/apache; } && sleep 0.5'
+	run host_install
+	printf '%s\n' "$output"
+	[[ $status -ne 0 && $output == *'Port 80 is taken by apache2 (process '* && $output != *emerg* ]]
+	# shellcheck disable=SC2016 # for the shell there
+	in_world sh -c 'kill "$(cat /tmp/apache)"; sleep 0.2'
+	host_install
+	host_key
+	commit_and_push plain v1
+	commit_and_push other v1
+	assert_serves plain v1
+}
+
+@test "nginx is purged: a push says in one line what is missing" {
+	apt purge nginx nginx-common
+	run commit_and_push plain v2
+	printf '%s\n' "$output"
+	[[ $status -ne 0 && $output == */etc/nginx*'is missing'* && $output != *unbound* && $output != *mktemp* ]]
+}
+
+@test "make install after that brings nginx back, and all apps" {
+	in_world sh -c 'kill "$(cat /run/nginx.pid)" && sleep 0.5'
+	run commit_and_push plain v2
+	printf '%s\n' "$output"
+	[[ $status -ne 0 && $output == *'apt-get install nginx'* ]]
+	host_install
+	assert_serves plain v1
+	assert_serves other v1
+	push plain
+	assert_serves plain v2
+}
