@@ -270,11 +270,21 @@ over_ssh() {
 	WORDS
 }
 
+@test "ssh: bytes that are not UTF-8 are a word like any other" {
+	echo_plugin
+	over_ssh $'say:words caf\xe9'
+	assert_status 0
+	assert_equal $'<words><caf\xe9>' "$output"
+	over_ssh $'x\xe9'
+	assert_status 1
+	[[ $stderr == *"not a command"* ]]
+}
+
 @test "ssh: control characters are refused" {
 	echo_plugin
 	has_control() {
 		over_ssh "say:words a$1"
-		assert_refused "control characters in the command: nothing was done"
+		assert_refused "control characters in the command: nothing was done; config:set --encoded takes a value that has them, in base64"
 	}
 	each has_control <<-'WORDS'
 		\nrm -rf /

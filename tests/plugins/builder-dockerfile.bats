@@ -109,6 +109,9 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 #4 [stage-2 1/3] COPY --chmod=755 web /web
 #4 DONE 0.3s
 
+#4 [stage-2 1/3] COPY --chmod=755 web /web
+#4 DONE 0.4s
+
 #5 [one  1/12] RUN echo one; printf '\tx'
 #5 sha256:94e1e6ab93564245ce0fef578410da8d44bbbbf163e6d7ab556a0996cb9a1dc0
 #5 0.985 one

@@ -10,6 +10,7 @@ setup() {
 	HOOKS="$PLUGIN_CORE_AVAILABLE_PATH/builder"
 	TREE="$WORLD/push/tree"
 	mkdir -p "$TREE"
+	export DOKKU_RELEASE=1
 }
 
 pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
@@ -66,6 +67,23 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	ln -s "$TREE/a dir/y.bin" "$TREE/z.bin"
 	pre_build
 	assert_error_like " !     a dir/[xy].bin is a pointer of Git LFS, one of 2: *"
+}
+
+@test "an ENTRYPOINT that is a string leaves out the commands of the Procfile" {
+	local entry
+	make_release web 1
+	fake_engine <<<"printf '%s' '{ \"Config\": { \"Entrypoint\": [\"/bin/sh\", \"-c\", \"web --port 1\"] } }'"
+	got "$HOOKS/post-build" dockerfile web dokku/web:v1
+	assert_success ""
+	printf 'release: migrate\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	got "$HOOKS/post-build" dockerfile web dokku/web:v1
+	assert_status 0
+	assert_error ' !     ENTRYPOINT in the Dockerfile is a string: no command of the Procfile is run, nor of dokku run, but that: write it as a list, ENTRYPOINT ["WORD", …], or leave it out'
+	for entry in null '[]' '["/entry"]' '["/bin/sh","-c","exec $0 $@"]' '["/bin/bash","-c","x; exec ${@}"]' '["a","-c","b","c"]'; do
+		fake_engine <<<"printf '%s' '{ \"Config\": { \"Entrypoint\": $entry } }'"
+		got "$HOOKS/post-build" dockerfile web dokku/web:v1
+		assert_success ""
+	done
 }
 
 @test "HEALTHCHECK of the image is not asked" {

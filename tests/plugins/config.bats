@@ -165,6 +165,13 @@ export C='3'"
 	assert_status 1
 }
 
+@test "--encoded: a NUL is refused, as no environment holds one" {
+	dokku config:set --encoded web A=Yg== "B=$(printf 'a\0b' | base64)"
+	assert_refused "B: its value has a NUL, which no environment can hold; nothing was changed"
+	dokku config:get web A
+	assert_status 1
+}
+
 @test "--encoded: base64, also of what ends in newlines" {
 	dokku --quiet config:set --encoded web "A=$(printf 'x\n\n' | base64)"
 	assert_success ""

@@ -93,6 +93,39 @@ refused() {
 	went_live 2
 }
 
+@test "a clone of an app checks out the branch that deploys" {
+	an_app
+	commit
+	push main
+	went_live 1
+	git clone --quiet --depth 1 dokku@host:web "$WORLD/clone"
+	assert_equal main "$(git -C "$WORLD/clone" symbolic-ref --short HEAD)"
+	assert_file "$WORLD/clone/Dockerfile" "FROM scratch"
+	dokku git:set web deploy-branch topic
+	push main:topic
+	went_live 2
+	assert_equal "ref: refs/heads/topic" "$(<"$DOKKU_ROOT/web/HEAD")"
+	push :main
+	assert_status 0
+}
+
+@test "an app that a push made, and nothing was pushed to, is told" {
+	commit
+	git -C "$SOURCE" push --quiet --dry-run dokku@host:web main 2>"$WORLD/said"
+	assert_equal "-----> Created web
+ !     web is there now, without a release: push again, or remove it by dokku apps:destroy web" "$(<"$WORLD/said")"
+	git init --quiet --object-format sha256 --initial-branch main "$WORLD/sha256"
+	git -C "$WORLD/sha256" commit --quiet --allow-empty --message x
+	! git -C "$WORLD/sha256" push --quiet dokku@host:other main 2>"$WORLD/said" || false
+	# Git does not wait for what the other side says when it has given up itself.
+	local try
+	for ((try = 0; try < 100; try++)); do
+		! grep -qxF " !     other is there now, without a release: push again, or remove it by dokku apps:destroy other" "$WORLD/said" || return 0
+		sleep 0.1
+	done
+	false
+}
+
 @test "the first push of another branch is refused, and picks nothing" {
 	an_app
 	commit topic
@@ -852,6 +885,34 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	git -C "$SOURCE" fetch --quiet --unshallow
 	push main
 	went_live 1
+	branch_is main
+}
+
+@test "a shallow clone that ends at a commit which no branch of the app has is refused before the build" {
+	live_once
+	# The app has all that it builds on; git refuses it all the same.
+	git clone --quiet --depth 1 "file://$SOURCE" "$WORLD/shallow"
+	local whole=$SOURCE
+	SOURCE="$WORLD/shallow"
+	push --force main
+	unbuilt "web: this is a push from a shallow clone, whose history ends at a commit that no branch here has: run git fetch --unshallow, then push again"
+	# Also where the app has the commit itself, of a branch of before.
+	SOURCE=$whole
+	push main
+	went_live 2
+	push --force "$was:main"
+	went_live 3
+	: >"$STEPS"
+	SOURCE="$WORLD/shallow"
+	git -C "$SOURCE" commit --quiet --allow-empty --message next
+	push --force main
+	unbuilt "web: this is a push from a shallow clone, whose history ends at a commit that no branch here has: run git fetch --unshallow, then push again"
+	# What a killed push has left does not count.
+	git -C "$SOURCE" fetch --quiet --unshallow
+	git -C "$SOURCE" rev-parse main >"$DOKKU_ROOT/web/shallow_killed"
+	touch --date '1 hour ago' "$DOKKU_ROOT/web/shallow_killed"
+	push --force main
+	went_live 4
 	branch_is main
 }
 

@@ -377,6 +377,18 @@ web
 worker"
 }
 
+@test "procfile_read: a byte that is not UTF-8 at the end of a line swallows nothing, and is no part of a command" {
+	deployed
+	printf '# caf\xe9\nweb: a\n# \xe2\x82\nworker: b\nlast: caf\xe9\nx: y' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	code ps 'for p in web worker last x; do printf "%s=%s\n" "$p" "$(procfile_command web 1 "$p")"; done
+		declare -A procfile; procfile_read "$RELEASES/web/1/Procfile"; printf "%s\n" "${procfile_wrong[@]}"'
+	assert_success "web=a
+worker=b
+last=
+x=y
+5:10: a character that is not printable"
+}
+
 # --- what a release can run -------------------------------------------------------
 
 # pre_deploy - for the release 2, made from 1, its scale in arguments.
@@ -395,6 +407,7 @@ image() {
 	deployed
 	image '{}'
 	printf 'worker: b\nclock: c\nrelease: d\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	rm "$DOKKU_LIB_ROOT/data/releases/web/current"
 	pre_deploy web=1
 	assert_status 0
 	assert_output "       web=0 instead of web=1 in this release: the Procfile names no web and the image has no CMD"
@@ -404,6 +417,36 @@ image() {
 	assert_success "       web=0 instead of web=1 in this release: the Procfile names no web and the image has no CMD"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "web=0
 worker=2"
+}
+
+@test "a release that would leave nothing of what runs is refused, unless ps:scale says so" {
+	deployed
+	image '{}'
+	printf 'wbe: b\nrelease: d\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	pre_deploy web=1
+	assert_status 1
+	assert_error " !     web: nothing would run any more: there is no web here, only wbe: dokku ps:scale web web=0 first, if that is meant"
+	pre_deploy web=0
+	assert_status 0
+	assert_error " !     web: no process runs: dokku ps:scale web TYPE=1 starts one of: wbe"
+	pre_deploy web=1 wbe=1
+	assert_status 0
+}
+
+@test "a release that has nothing to run is refused, the first one too" {
+	deployed
+	image '{}'
+	local procfile
+	for procfile in 'release: d\n' '# no more\n' ''; do
+		# shellcheck disable=SC2059 # a format
+		printf "$procfile" >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+		pre_deploy web=1
+		assert_status 1
+		assert_error " !     web: there is nothing to run: give the Dockerfile a CMD, or the Procfile a line web: COMMAND"
+	done
+	rm "$DOKKU_LIB_ROOT/data/releases/web/current"
+	pre_deploy web=1
+	assert_status 1
 }
 
 @test "without web in the Procfile an image runs what it says itself" {

@@ -593,6 +593,17 @@ web 2 idB 10.86.128.51 5000"
 	assert_equal '["/bin/sh","-c","exec ls $HOME"]' "$(jq -c .Cmd "$CREATED"/web.run.*)"
 }
 
+@test "scheduler-run: an operator of the shell that is a word of its own is warned of, and stays a word" {
+	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 migrate '&&' seed
+	assert_status 0
+	assert_error " !     && is given to 'migrate' as a word, no shell acts on it: dokku run web 'a && b' is for a shell, over ssh \"run web 'a && b'\""
+	assert_equal '["migrate","&&","seed"]' "$(jq -c .Cmd "$CREATED"/web.run.*)"
+	rm "$CREATED"/web.run.*
+	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 'migrate && seed'
+	assert_status 0
+	assert_error ""
+}
+
 @test "scheduler-run: what it reads comes from where it was, not from the beginning of the file" {
 	fake docker <<<'[[ $1 != start ]] || cat'
 	got bash -c 'read -r line; exec "$@" 3<&0' bash "$HOOKS/scheduler-run" docker-local web 1 "" "" cat < <(printf 'one\ntwo\n')
