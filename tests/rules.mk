@@ -12,4 +12,8 @@ test:
 survive:
 	@PARTS="make-second-world concurrency kills disk growth" tests/run
 
-.PHONY: check test survive
+# Every kind of host, each in a machine of its own: half an hour.
+hosts:
+	$(BATS) tests/e2e/hosts
+
+.PHONY: check test survive hosts

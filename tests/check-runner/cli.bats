@@ -422,9 +422,9 @@ POST /echo [1]\n  [1]\n  ~ (?m)^Content-Type: text/global\\r$\n  ! application/j
 
 @test "headers come from files, too, and are not shown when they are none" {
 	printf 'X-A: 1\r\n\nX-B: b b\nX-C: last' >headers
-	printf 'X-D: d\n' >more
+	printf 'X-D: d\n' >headers-too
 	asks '/echo\n  ~ (?m)^X-A: 1\\r$\n  ~ (?m)^X-B: b b\\r$\n  ~ (?m)^X-C: last\\r$\n  ~ (?m)^X-D: d\\r$\n  ~ (?m)^X-E: e\\r$\n' \
-		--headers-from headers --header 'X-E: e' --headers-from more "$target"
+		--headers-from headers --header 'X-E: e' --headers-from headers-too "$target"
 	assert_status 0
 	printf 'X-A: 1\nsecret\n' >headers
 	asks '/page\n' --headers-from headers "$target"

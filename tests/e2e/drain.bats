@@ -152,8 +152,8 @@ all_serve() {
 		mapfile -t order < <(printf '%s\n' "${APPS[@]}" | shuf)
 		[[ $round -ne 2 ]] || restart_engine
 		for app in "${order[@]}"; do
-		in_world dokku ps:restore "$app"
-	done
+			in_world dokku ps:restore "$app"
+		done
 		each_answers_itself
 		await 20 all_serve
 	done

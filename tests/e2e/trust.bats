@@ -164,9 +164,12 @@ runs_nothing() { [[ -z $(in_world docker ps --all --quiet --filter label=com.dok
 			return 1
 		fi
 	done
-	! as_visitor flock --nonblock /run/dokku-nginx.lock true
-	! as_visitor flock --nonblock /var/lib/dokku/lock/trust true
-	! as_visitor git clone --quiet /home/dokku/trust /home/visitor/stolen
+	run as_visitor flock --nonblock /run/dokku-nginx.lock true
+	[[ $status -ne 0 ]]
+	run as_visitor flock --nonblock /var/lib/dokku/lock/trust true
+	[[ $status -ne 0 ]]
+	run as_visitor git clone --quiet /home/dokku/trust /home/visitor/stolen
+	[[ $status -ne 0 ]]
 	# All that is in our folders, by looking everywhere.
 	[[ -z $(as_visitor bash -c 'find /home/dokku /var/lib/dokku/{config,data,lock,tmp} /etc/nginx/dokku/*.d -type f -readable 2>/dev/null') ]]
 	# What has to be read by all, is.
@@ -239,7 +242,8 @@ each_line() {
 	in_world bash -c 'rm -r /home/dokku/trust/nginx.conf.d; install -d /root/secrets; echo "# s3cret" >/root/secrets/a.conf; sudo -u dokku ln -s /root/secrets /home/dokku/trust/nginx.conf.d'
 	run dokku_run proxy:build-config trust
 	in_world bash -c 'rm /home/dokku/trust/nginx.conf.d'
-	! in_world grep -rq s3cret /etc/nginx/dokku
+	run in_world grep -r s3cret /etc/nginx/dokku
+	[[ $status -eq 1 && -z $output ]]
 	dokku_run proxy:build-config trust
 	assert_serves trust v1
 }

@@ -463,7 +463,7 @@ remove"
 		got timeout 20 "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/root/apply" <<<"$FACTS"
 		assert_refused "nginx: web: $DOKKU_ROOT/web/nginx.conf.d/$reason"
 		assert_file "$TREE/web.conf" "$before"
-		assert_equal "" "$(ls -A "$TREE" | grep stage)"
+		assert_equal "" "$(find "$TREE" -name '*stage*')"
 	done <<-'ODD'
 		mkfifo a.conf|a.conf is not a regular file: it is not read
 		ln -s /etc/shadow a.conf|a.conf is a link: put the file itself there
