@@ -197,3 +197,21 @@ blog"
 	dokku apps:set --global disable-autocreation maybe
 	assert_status 2
 }
+
+@test "a report of all apps is one process, whichever report: a thousand apps are a second" {
+	local n plugin
+	for n in {1..300}; do
+		make_app "app$n"
+		make_release "app$n" 1 web=1
+		make_current "app$n" 1
+	done
+	for plugin in app-json builder certs checks domains nginx proxy; do
+		PLUGIN_PATH=$PLUGIN_CORE_AVAILABLE_PATH
+		SECONDS=0
+		dokku "$plugin:report"
+		assert_status 0
+		assert_equal 300 "$(grep -c '^=====> app' <<<"$output")" "$plugin:report"
+		# With five programs for an app, as it was, it takes more than this.
+		[[ $SECONDS -lt 5 ]] || differ "seconds of $plugin:report" "under 5" "$SECONDS"
+	done
+}
