@@ -166,7 +166,7 @@ environment_of() {
 		odd.name=1 'text=two
 lines' DOCKER_HOST=tcp://far:1 http_proxy=http://proxy TERM=vt100 NAME=alice "$DOKKU" env
 	assert_equal "$(compgen -e | grep -E '^(DOKKU_|PLUGIN_)' | grep -vx DOKKU_TESTING | cat - <(printf '%s\n' DOCKER_HOST DOKKU HOME LC_ALL NAME PATH PS4 TERM \
-		http_proxy && compgen -e | grep -xE 'USER|LOGNAME|SHELL|TZ') | sort -u)" "$(sed -n 's/^\([A-Za-z_][^=]*\)=.*/\1/p' <<<"$output" | grep -vxE '_|SHLVL|PWD|OLDPWD' | sort -u)"
+		http_proxy && compgen -e | grep -xE 'USER|LOGNAME|SHELL|TZ|SUDO_.*') | sort -u)" "$(sed -n 's/^\([A-Za-z_][^=]*\)=.*/\1/p' <<<"$output" | grep -vxE '_|SHLVL|PWD|OLDPWD' | sort -u)"
 	for line in DOCKER_HOST=unix:///var/run/docker.sock LC_ALL=C.UTF-8 http_proxy=http://proxy "HOME=$DOKKU_ROOT"; do
 		grep -qxF -e "$line" <<<"$output"
 	done
