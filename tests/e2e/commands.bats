@@ -90,10 +90,13 @@ graceful() {
 }
 
 @test "a Procfile of workers only goes live, without web and with it again" {
+	# A push that would leave nothing running is refused.
+	deploy 'worker: sleep 1000'
+	[[ $status -ne 0 && $output == *'nothing would run any more: there is no web here, only worker'* ]]
+	serves
+	dokku_run ps:scale --skip-deploy commands worker=1
 	deploy 'worker: sleep 1000'
 	[[ $status -eq 0 && $output == *'web=0 instead of web=1'* ]]
-	run dokku_run ps:scale commands worker=1
-	[[ $status -eq 0 ]]
 	[[ $(in_world docker ps --quiet --filter label=com.dokku.app-name=commands --filter label=com.dokku.process-type=worker | wc -l) -eq 1 ]]
 	deploy 'web: /public/web'
 	[[ $status -eq 0 && $output == *'worker=0 instead of worker=1'* ]]
