@@ -55,12 +55,17 @@ only_resets() {
 	in_world sh -c 'docker events --filter event=die --format "{{.Time}}" >/tmp/died 2>/dev/null & echo $! >/tmp/died.pid
 		(while :; do for pid in $(pgrep -f "[w]orker process is shutting"); do date +%s; done; sleep 0.2; done) >/tmp/workers 2>/dev/null & echo $! >/tmp/workers.pid'
 	dokku_run ps:restart back
-	load_end slow
+	load_end slow || {
+		in_world sh -c 'tail -n 5 /var/lib/dokku/data/draining/back/log /var/log/nginx/back-error.log; cat /tmp/died; sort -u /tmp/workers | tail -n 3; cat /run/dokku-nginx.switched /run/nginx.pid'
+		false
+	}
 	await 70 in_world test -s /tmp/died
 	in_world sh -c 'kill $(cat /tmp/died.pid /tmp/workers.pid)'
 	stopped=$(in_world head -n 1 /tmp/died)
 	[[ $(in_world sort -n /tmp/workers | tail -n 1) -le $stopped ]]
 	[[ -n $(in_world cat /tmp/workers) ]]
+	# The receipt is written when the container has been removed.
+	await 10 in_world grep -q ' drained all$' /var/lib/dokku/data/draining/back/log
 	[[ $(in_world tail -n 1 /var/lib/dokku/data/draining/back/log) == *' drained all' ]]
 }
 
