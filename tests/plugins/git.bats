@@ -1225,7 +1225,7 @@ other_git() {
 	commit
 	push main
 	assert_status 1
-	[[ $stderr == *" !     web: NOTHING WAS DEPLOYED. Git took the push without running dokku's hook in "*"; main is back where it was."* ]]
+	[[ $stderr == *" !     web: nothing was deployed. Git took the push without running dokku's hook in "*", so main is back where it was."* ]]
 	assert_equal "" "$(git -C "$DOKKU_ROOT/web" for-each-ref)"
 	rm "$BIN/git"
 	push main
