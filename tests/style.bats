@@ -10,7 +10,7 @@ setup() { cd "$REPO" || return; }
 shell_files() { find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' | sort; }
 
 # hooks_and_commands - those that are run.
-hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/engine$' -e '/common/docker$' -e '/services/watch$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
+hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/lib/engine-start$' -e '/common/lib/engine-api$' -e '/watch/functions$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
 
 # none - stdin has to be empty: each line of it is a finding.
 none() {
@@ -79,14 +79,16 @@ function_lengths() {
 		grep -qxF -e 'set -euo pipefail' -e 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"' "$file" || printf '%s\n' "$file"
 		[[ $(head -n 1 "$file") =~ ^'#!/'(usr/bin/env\ bash|bin/bash\ -p)$ ]] || printf '%s: its first line\n' "$file"
 	done < <(hooks_and_commands && printf 'dokku\n') | none
-	for file in plugins/*/functions plugins/common/strict plugins/*/lib/* plugins/common/releases plugins/common/docker plugins/common/engine plugins/nginx-vhosts/root/render plugins/nginx-vhosts/root/reload \
-		plugins/services/root/strangers plugins/services/root/bridge plugins/services/watch; do
+	for file in plugins/*/functions plugins/common/strict plugins/*/lib/* plugins/nginx/root/{render,reload} \
+		plugins/service-addresses/root/{strangers,bridge}; do
 		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] || printf '%s\n' "$file"
 	done | none
 }
 
-@test "whoever sources common/functions has inherit_errexit" {
-	shell_files | xargs grep -l '^source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions' | xargs grep -L '^shopt -s inherit_errexit nullglob$' | none
+@test "a script of ours has one line for strict mode, trace and the library" {
+	# What root runs without dokku, and what runs before the library, stands alone.
+	shell_files | grep -v -e '/common/strict$' -e '/common/functions$' |
+		xargs grep -lE 'common/functions"$|DOKKU_TRACE-.*set -x' | grep -v -e '^dokku$' -e '/git/hooks/' | none
 }
 
 @test "no eval, no echo, no ls in a pipe, no cat of one file into a pipe" {
@@ -117,7 +119,7 @@ function_lengths() {
 
 @test "what sudo or make starts needs nothing of dokku's environment" {
 	local file
-	for file in plugins/common/uninstall plugins/nginx-vhosts/root/apply; do
+	for file in plugins/common/libexec/uninstall plugins/nginx/root/apply; do
 		run timeout 10 env -i PATH="$PATH" "$file" </dev/null
 		[[ $status -eq 1 && $output == " !     "* ]] || printf '%s: %s\n' "$file" "$output"
 	done | none
