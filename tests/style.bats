@@ -7,7 +7,10 @@ load helper
 setup() { cd "$REPO" || return; }
 
 # shell_files - dokku and the files of plugins, root helpers and sourced ones included.
-shell_files() { find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' | sort; }
+shell_files() {
+	find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' ! -name settings ! -path plugins/common/hooks |
+		sort
+}
 
 # hooks_and_commands - those that are run.
 hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/lib/engine-start$' -e '/common/lib/engine-api$' -e '/watch/functions$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
@@ -134,3 +137,63 @@ function_lengths() {
 		grep -nE "plugins/$name\b|\\\$PLUGIN[A-Z_]*/$name\b" dokku || true
 	done | none
 }
+
+# listed_hooks - NAME ARGUMENTS of each hook that plugins/common/hooks lists.
+listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/hooks; }
+
+@test "at the top of a plugin's folder are its hooks, functions and settings, and nothing else" {
+	local file name known=" "
+	known+=$(listed_hooks | awk '{ printf "%s ", $1 }')
+	for file in plugins/*/*; do
+		name=${file##*/}
+		case $file in
+		*/functions | */settings | plugins/common/strict | plugins/common/hooks) continue ;;
+		*/subcommands | */libexec | */root | */lib | */programs | plugins/git/hooks) continue ;;
+		esac
+		[[ -f $file && $known == *" $name "* ]] || printf '%s\n' "$file"
+	done | none
+}
+
+@test "a hook's header says the arguments that the list of all hooks says" {
+	local file name arguments
+	while read -r name arguments; do
+		for file in plugins/*/"$name"; do
+			[[ -e $file ]] || continue
+			[[ "$(sed -n 2p "$file") " == "# Hook: $name ${arguments:+$arguments }- "* ]] || printf '%s\n' "$file"
+		done
+	done < <(listed_hooks) | none
+}
+
+@test "every hook that the code calls is in the list, and every one in the list is called" {
+	# Commands of plugin: call any hook, these three among them.
+	local called="install dependencies uninstall heal"
+	called+=$'\n'$(grep -rhoE '\b(trigger|notify|filter|first_answer) [a-z]+(-[a-z]+)*' dokku plugins | cut -d ' ' -f 2)
+	comm -23 <(listed_hooks | cut -d ' ' -f 1 | sort -u) <(tr ' ' '\n' <<<"$called" | sort -u) | none
+	comm -13 <(listed_hooks | cut -d ' ' -f 1 | sort -u) \
+		<(tr ' ' '\n' <<<"$called" | grep -E -- '-|^(install|heal|uninstall)$' | sort -u) | none
+}
+
+@test "a layer of the library calls only those before it" {
+	local layers layer earlier=""
+	mapfile -t layers < <(sed -n 's,^\tsource .*/lib/\([a-z-]*\)"$,\1,p' plugins/common/functions)
+	[[ ${#layers[@]} -gt 10 ]]
+	for layer in "${layers[@]}"; do
+		earlier+=$(sed -n 's/^\([a-z_]*\)() .*/\1/p' "plugins/common/lib/$layer")$'\n'
+		sed -n 's/^\([a-z_]*\)() .*/\1/p' $(printf 'plugins/common/lib/%s\n' "${layers[@]}") | grep -vxF -e "$earlier" |
+			while read -r name; do
+				! grep -nE "(^|[;&|({!]|\b(if|then|else|do|while|until|value_of))[[:space:]]*$name( |\$|\))" "plugins/common/lib/$layer" |
+					grep -vE '^[0-9]+:[[:space:]]*#' || printf '%s calls %s\n' "$layer" "$name"
+			done
+	done | none
+}
+
+@test "sourcing functions twice is harmless" {
+	local file
+	for file in plugins/*/functions; do
+		PLUGIN_CORE_AVAILABLE_PATH=$PWD/plugins DOKKU_LIB_ROOT=/nowhere run bash -euo pipefail -c \
+			'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"; source "$1"; source "$1"' bash "$file"
+		[[ $status -eq 0 && -z $output ]] || printf '%s: %s\n' "$file" "$output"
+	done | none
+}
+
+@test "the parts of the docs that are made from the code are up to date" { docs/generate --check | none; }
