@@ -174,12 +174,13 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 }
 
 @test "a layer of the library calls only those before it" {
-	local layers layer earlier=""
+	local layers layer files earlier=""
 	mapfile -t layers < <(sed -n 's,^\tsource .*/lib/\([a-z-]*\)"$,\1,p' plugins/common/functions)
 	[[ ${#layers[@]} -gt 10 ]]
+	files=("${layers[@]/#/plugins/common/lib/}")
 	for layer in "${layers[@]}"; do
 		earlier+=$(sed -n 's/^\([a-z_]*\)() .*/\1/p' "plugins/common/lib/$layer")$'\n'
-		sed -n 's/^\([a-z_]*\)() .*/\1/p' $(printf 'plugins/common/lib/%s\n' "${layers[@]}") | grep -vxF -e "$earlier" |
+		sed -n 's/^\([a-z_]*\)() .*/\1/p' "${files[@]}" | grep -vxF -e "$earlier" |
 			while read -r name; do
 				! grep -nE "(^|[;&|({!]|\b(if|then|else|do|while|until|value_of))[[:space:]]*$name( |\$|\))" "plugins/common/lib/$layer" |
 					grep -vE '^[0-9]+:[[:space:]]*#' || printf '%s calls %s\n' "$layer" "$name"
