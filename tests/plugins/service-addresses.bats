@@ -1076,7 +1076,6 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 }
 
 @test "watch:heal: what there is of an app that was destroyed is removed, not of one that is only not there, or made again" {
-	hook_of common heal
 	serving
 	jq --null-input --compact-output '[{ Labels: { "com.dokku.app-name": "gone" }, RepoTags: ["dokku/gone:v3"] }, { Labels: { "com.dokku.app-name": "away" }, RepoTags: ["dokku/away:v3"] },
 		{ Labels: { "com.dokku.app-name": "dark" }, RepoTags: null }]' >"$BATS_TEST_TMPDIR/images"
