@@ -88,9 +88,9 @@ the_watch() { [[ $(in_world pgrep --count --full 'plugins/watch/subcommands/defa
 }
 
 @test "nothing of an older version is left over when its app is destroyed" {
+	in_world docker rm --force odd >/dev/null
 	dokku_run apps:destroy --force stopped
 	dokku_run apps:destroy --force moved
-	in_world docker rm --force odd >/dev/null
 	run in_world bash -c 'docker ps --all --quiet; ls /var/lib/dokku/data/services /etc/nginx/dokku | grep -e moved -e stopped'
 	[[ -z $output ]]
 }
