@@ -15,6 +15,7 @@ setup_file() {
 
 teardown_file() {
 	dokku_run apps:destroy --force trust || true
+	dokku_run checks:set --global wait-to-retire || true
 }
 
 # as_visitor COMMAND… - as a user of the host who has no rights there.

@@ -371,6 +371,28 @@ refused() {
 	assert_absent "$DOKKU_ROOT/other"
 }
 
+@test "a folder that is no repository, a file and a link are named, with what to do; git:initialize makes it an app" {
+	is_named() {
+		got "$DOKKU" "$1" other </dev/null
+		assert_refused "other: $DOKKU_ROOT/other is not a git repository, so nothing can be pushed to it or fetched from it. If it is of an app, run: dokku git:initialize other. If not, move it away. Then try again."
+	}
+	mkdir "$DOKKU_ROOT/other"
+	printf 'kept\n' >"$DOKKU_ROOT/other/file"
+	is_named git-receive-pack
+	is_named git-upload-pack
+	assert_equal file "$(ls -A "$DOKKU_ROOT/other")"
+	dokku git:initialize other
+	got "$DOKKU" git-upload-pack other </dev/null
+	assert_output 0000
+	rm -r "$DOKKU_ROOT/other"
+	printf 'kept\n' >"$DOKKU_ROOT/other"
+	is_named git-receive-pack
+	rm "$DOKKU_ROOT/other"
+	ln -s "$WORLD/nowhere" "$DOKKU_ROOT/other"
+	is_named git-receive-pack
+	assert_absent "$WORLD/nowhere"
+}
+
 @test "git-receive-pack: hostile names are refused, nothing is made" {
 	is_refused() {
 		got "$DOKKU" git-receive-pack -- "$1" </dev/null

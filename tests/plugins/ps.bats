@@ -333,6 +333,8 @@ restorable() {
 	is_refused 'web: a\nworker: # later\n|2:9: no command for worker: add one, or remove the line'
 	is_refused 'web: a\n\tworker:\tb \x1b[31m\n|2:12: a character that is not printable'
 	is_refused 'web: a\rworker: b\n|1:7: a character that is not printable'
+	is_refused 'web: a\n# \xe9\nworker: b\0c\nlate: d\n|3:10: a NUL byte'
+	is_refused '\0|1:1: a NUL byte'
 }
 
 @test "every line that is wrong is named" {
