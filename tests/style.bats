@@ -7,7 +7,7 @@ load helper
 setup() { cd "$REPO" || return; }
 
 # shell_files - dokku and the files of plugins, root helpers and sourced ones included.
-shell_files() { find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' | sort; }
+shell_files() { find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' ! -name settings -o -path plugins/common/lib/settings | sort; }
 
 # hooks_and_commands - those that are run.
 hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/engine$' -e '/common/docker$' -e '/services/watch$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
