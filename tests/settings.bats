@@ -352,6 +352,17 @@ web web colour black"
 	assert_status 2
 }
 
+@test "a default is in its table and nowhere else" {
+	local found=""
+	has_no_other() {
+		local use
+		use=$(grep -rnE "(read_property|read_effective|property_get|property_effective)( [a-z_]+)? $1 [^ ]+ $3 [^;)|]" "$REPO/plugins" "$REPO/dokku" | grep -v git-receive-pack) || true
+		[[ -z $use ]] || found+=$use$'\n'
+	}
+	lines has_no_other
+	assert_equal "" "$found"
+}
+
 @test "check-runner by itself has the same defaults" {
 	settings_read_file checks "$REPO/plugins/checks/settings"
 	run "$REPO/build/check-runner/check-runner" --help
