@@ -2,7 +2,7 @@
 # dokku is installed, and the address map's helper in its plugin.
 PLUGIN_OUT := build/bin
 PLUGIN_PROGRAMS := $(PLUGIN_OUT)/helper $(PLUGIN_OUT)/observe $(PLUGIN_OUT)/exchange $(PLUGIN_OUT)/engine $(PLUGIN_OUT)/map
-PLUGIN_SOURCES := $(wildcard plugins/common/programs/*.c) plugins/services/map.c $(wildcard plugins/services/programs/*.c)
+PLUGIN_SOURCES := $(wildcard plugins/common/programs/*.c) $(wildcard plugins/service-addresses/programs/*.c)
 PLUGIN_STD := -std=c11 -D_GNU_SOURCE
 PLUGIN_CC = $(CC) $(PLUGIN_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 
@@ -28,14 +28,14 @@ $(PLUGIN_OUT)/engine: plugins/common/programs/engine.c $(CR_OUT)/check-runner pl
 
 PLUGIN_NFTNL = $(or $(wildcard $(shell $(CC) -print-file-name=libnftnl.a)),-lnftnl)
 
-PLUGIN_MAP = plugins/services/map.c $(wildcard plugins/services/programs/*.c)
+PLUGIN_MAP = $(wildcard plugins/service-addresses/programs/*.c)
 
-$(PLUGIN_OUT)/map: $(PLUGIN_MAP) $(wildcard plugins/services/programs/*.h) plugins/rules.mk $(CR_LIBRARIES)
+$(PLUGIN_OUT)/map: $(PLUGIN_MAP) $(wildcard plugins/service-addresses/programs/*.h) plugins/rules.mk $(CR_LIBRARIES)
 	@mkdir -p $(@D)
 	$(PLUGIN_CC) $(CR_HARD_LDFLAGS) $(LDFLAGS) -o $@ $(PLUGIN_MAP) $(PLUGIN_NFTNL) -lmnl $(LDLIBS)
 
 # For the tests.
-$(PLUGIN_OUT)/san/map: $(PLUGIN_MAP) $(wildcard plugins/services/programs/*.h) plugins/rules.mk
+$(PLUGIN_OUT)/san/map: $(PLUGIN_MAP) $(wildcard plugins/service-addresses/programs/*.h) plugins/rules.mk
 	@mkdir -p $(@D)
 	$(CC) $(PLUGIN_STD) $(CR_WARN) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $(PLUGIN_MAP) -lnftnl -lmnl
 
