@@ -682,14 +682,14 @@ $reuse = 1" ]]
 			[[ "\$*" == *"-f -" ]] || exec /usr/sbin/nft "\$@"
 			text=\$(cat); ! grep -qE '$lacks' <<<"\$text" || { printf "Error: Operation not supported\n" >&2; exit 1; }; exec /usr/sbin/nft -f - <<<"\$text"
 		BODY
-		code services 'services_map list'
+		code service-addresses 'addresses_map list'
 		assert_success ""
 		assert_equal 0 "$(nft list table ip dokku | grep -cE "$lacks")"
 		nft list chain ip dokku "$RULES"
 		nft delete table ip dokku
 	done
 	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"; printf "Error: no such thing\n" >&2; exit 1'
-	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	assert_status 1
 	[[ $stderr == "Error: no such thing"*"the kernel does not take the table; nothing was changed" ]]
 }
@@ -698,14 +698,14 @@ $reuse = 1" ]]
 	local file
 	file=$TEST_HOST/etc/dokku/metadata
 	kernel_has
-	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	nft list chain ip dokku metadata_prerouting | grep -qF 169.254.0.0/16
 	touch "$file"
-	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	assert_success ""
 	assert_equal 0 "$(nft list table ip dokku | grep -cF 169.254)"
 	rm "$file"
-	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	nft list chain ip dokku metadata_prerouting | grep -qF 169.254.0.0/16
 }
 

@@ -255,11 +255,11 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	attack attacker connect 169.254.169.254 53
 	[[ $status -eq 0 ]]
 	in_world touch /etc/dokku/metadata
-	in_world /usr/local/lib/dokku/plugins/services/root/table
+	in_world /usr/local/lib/dokku/plugins/service-addresses/root/table
 	attack attacker connect 169.254.169.254 80
 	[[ $status -eq 0 ]]
 	in_world rm /etc/dokku/metadata
-	in_world /usr/local/lib/dokku/plugins/services/root/table
+	in_world /usr/local/lib/dokku/plugins/service-addresses/root/table
 	attack attacker connect 169.254.169.254 80
 	[[ $status -eq 1 ]]
 	in_world bash -c 'ip address del 169.254.169.254/32 dev lo'
