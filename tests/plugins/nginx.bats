@@ -166,15 +166,27 @@ server {
 		proxy_set_header X-Cluster-Client-IP "";
 		proxy_set_header X-Dokku-Preview "";
 		proxy_set_header X-Dokku-Unavailable "";
+		proxy_set_header X-Forwarded "";
+		proxy_set_header X-Forwarded-By "";
 		proxy_set_header X-Forwarded-Host "";
+		proxy_set_header X-Forwarded-Method "";
+		proxy_set_header X-Forwarded-Path "";
 		proxy_set_header X-Forwarded-Prefix "";
 		proxy_set_header X-Forwarded-Protocol "";
 		proxy_set_header X-Forwarded-Scheme "";
 		proxy_set_header X-Forwarded-Server "";
+		proxy_set_header X-Forwarded-URI "";
 		proxy_set_header X-HTTP-Host-Override "";
+		proxy_set_header X-Host "";
+		proxy_set_header X-Original-Forwarded-For "";
 		proxy_set_header X-Original-Host "";
 		proxy_set_header X-Original-URL "";
+		proxy_set_header X-Originating-IP "";
+		proxy_set_header X-ProxyUser-IP "";
+		proxy_set_header X-Remote-Addr "";
+		proxy_set_header X-Remote-IP "";
 		proxy_set_header X-Rewrite-URL "";
+		proxy_set_header X-Scheme "";
 		proxy_set_header X-Url-Scheme "";
 		proxy_set_header X-Request-Start $msec;
 	}' "$(rendered | sed '/X-Request-Start/{n;q}')"
@@ -271,6 +283,7 @@ $1"
 		set bind-address-ipv4 a[$(id)]
 		set x-forwarded-for-value a";
 		set x-forwarded-for-value {
+		set x-forwarded-for-value $http_x_dokku_preview
 		set hsts maybe
 		include /etc/passwd;
 		server { }
@@ -861,6 +874,9 @@ set send-timeout 7s"
 		access-log-path /var/log/nginx/../x
 		hsts yes
 		x-forwarded-for-value "x"
+		x-forwarded-for-value $http_x_dokku_preview
+		x-forwarded-ssl $HTTP_X_Dokku_Preview
+		x-forwarded-proto-value $scheme, $http_x_dokku_preview
 		bind-address-ipv4 ::1
 		bind-address-ipv4 127.86.0.1
 		bind-address-ipv4 10.0.0.256

@@ -21,6 +21,17 @@ deployed() {
 	make_current web 1
 }
 
+@test "ps:scale: a type that is given twice is refused" {
+	local before
+	dokku ps:scale web web=2
+	before=$(<"$DOKKU_LIB_ROOT/config/ps/web/scale")
+	dokku ps:scale web web=1 worker=1 web=0
+	assert_refused 'web is given twice: "web=1 worker=1 web=0"; nothing was changed'
+	dokku ps:scale --skip-deploy web web=1 web=1
+	assert_refused 'web is given twice: "web=1 web=1"; nothing was changed'
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "$before"
+}
+
 @test "ps:scale: shows, and of an app that is not deployed it is kept for the first deploy" {
 	dokku ps:scale web
 	assert_success "=====> web scale
