@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "status.h"
 #include "util.h"
 
 #define ABSENT(name) \

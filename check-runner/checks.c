@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "status.h"
 #include "util.h"
 
 #define MAX_NOTES 50

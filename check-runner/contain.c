@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "status.h"
 #include "util.h"
 
 /* Younger than the headers that this may be built with. */

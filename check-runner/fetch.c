@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "status.h"
 #include "util.h"
 
 #define MAX_URL ((size_t)64 << 10)

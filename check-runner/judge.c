@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "status.h"
 #include "util.h"
 
 /* What is kept of a body only to show some of it. */

@@ -17,6 +17,7 @@
 #include "options.h"
 #include "report.h"
 #include "run.h"
+#include "status.h"
 #include "util.h"
 #include "watch.h"
 

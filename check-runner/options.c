@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "checks.h"
+#include "status.h"
 #include "util.h"
 
 #define MAX_VARS_FILE ((size_t)4 << 20)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "run.h"
+#include "status.h"
 
 struct report {
 	FILE *out;

@@ -12,6 +12,7 @@
 #include "fetch.h"
 #include "judge.h"
 #include "options.h"
+#include "status.h"
 #include "util.h"
 
 struct run;
