@@ -1,17 +1,20 @@
 /*
- * What an app that was taken over tries against its neighbours, for tests/e2e/hosts/attack.bats. It stands beside the
- * sample app in an image and is run by docker exec, so it has what the app has.
+ * What an app that was taken over tries against its neighbours, for tests/e2e/hosts/attack.bats. It
+ * is in the image of the sample app and is run by docker exec, so it has the rights of the app.
  *
- *   attack connect ADDRESS PORT        a TCP connection, within two seconds
- *   attack arp ADDRESS SECONDS         tells everybody that ADDRESS is here; counts what comes for it
- *   attack mac ADDRESS SECONDS         sends frames with the MAC address of ADDRESS; counts likewise
- *   attack spoof ADDRESS TARGET        a UDP packet to TARGET that ADDRESS is said to have sent
- *   attack inject ADDRESS              the same to ADDRESS, by its MAC address and past the host
- *   attack fork                        as many processes as it is given
- *   attack log MEGABYTES               writes to the log of the container
+ *   attack connect ADDRESS PORT   opens a TCP connection, within two seconds
+ *   attack arp ADDRESS SECONDS    tells all hosts that ADDRESS is here, counts what comes for it
+ *   attack mac ADDRESS SECONDS    sends frames with the MAC address of ADDRESS, counts likewise
+ *   attack spoof ADDRESS TARGET   sends TARGET a UDP packet that seems to come from ADDRESS
+ *   attack inject ADDRESS         sends ADDRESS a packet by its MAC address, past the host
+ *   attack fork                   starts as many processes as it can
+ *   attack log MEGABYTES          writes to the log of the container
  *
- * One line says what came of it. Exit status: 0 if it worked, 1 if not, 2 if it was not allowed to try.
+ * Prints one line about the result. Exit status: 0 if it worked, 1 if not, 2 if it was not allowed
+ * to try.
  */
+#define _GNU_SOURCE 1
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,14 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-	ETHER = 14,
-	IP = 20,
-	UDP = 8,
-	FRAME = 1600,
-	PROBE_PORT = 9,
-	PROCESSES = 10000
-};
+enum { ETHER = 14, IP = 20, UDP = 8, FRAME = 1600, PROBE_PORT = 9, PROCESSES = 10000 };
 
 struct wire {
 	int fd;
@@ -166,7 +162,8 @@ captured(const struct wire *wire, uint32_t address, time_t deadline,
 
 	do {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if ((now.tv_sec - sent.tv_sec) * 1000 + (now.tv_nsec - sent.tv_nsec) / 1000000 >= 50) {
+		if ((now.tv_sec - sent.tv_sec) * 1000 + (now.tv_nsec - sent.tv_nsec) / 1000000 >=
+			50) {
 			each(wire, address);
 			sent = now;
 		}

@@ -15,9 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../apps/web/http.h"
 #include "../apps/web/pages.h"
 #include "../apps/web/sha1.h"
+#include "base.h"
+#include "http.h"
 
 enum { MAX_BODY = 65536 };
 
@@ -373,14 +374,17 @@ serve(void *arg)
 	return NULL;
 }
 
-/* A full queue: the kernel drops whatever else wants to connect. */
+/* Fills the queue of connections, so that the kernel drops all further ones. */
 static void
-be_deaf(int fd, const struct sockaddr_in *address)
+be_deaf(int fd, uint16_t port)
 {
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	listen(fd, 0);
 	for (int i = 0; i < 2; i++) {
 		int own = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		connect(own, (const struct sockaddr *)address, sizeof(*address));
+		connect(own, (const struct sockaddr *)&address, sizeof(address));
 	}
 	for (;;)
 		pause();
@@ -411,10 +415,9 @@ int
 main(int argc, char **argv)
 {
 	struct fault fault = { .behaviour = argc > 1 ? argv[1] : "fine" };
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t n = sizeof(address);
 	uint64_t times = 1;
 	int never[2];
+	uint16_t port;
 
 	find_behaviour(fault.behaviour);
 	if ((argc > 2 && !parse_unsigned(argv[2], UINT32_MAX, &fault.after)) ||
@@ -423,14 +426,12 @@ main(int argc, char **argv)
 		return 2;
 	atomic_store(&fault.times, (int)times);
 	fault.never_fd = never[0];
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, n) < 0 || listen(fd, 128) < 0)
+	int fd = http_listen(0, &port);
+	if (fd < 0)
 		return 1;
-	getsockname(fd, (struct sockaddr *)&address, &n);
-	printf("%u\n", ntohs(address.sin_port));
+	printf("%u\n", port);
 	fflush(stdout);
 	if (strcmp(fault.behaviour, "deaf") == 0)
-		be_deaf(fd, &address);
+		be_deaf(fd, port);
 	serve_all(&fault, fd);
 }

@@ -57,5 +57,6 @@ mail_start(uint16_t port)
 		return false;
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	return bind(listener, (struct sockaddr *)&any, sizeof(any)) == 0 &&
-		listen(listener, 64) == 0 && pthread_create(&id, NULL, accept_clients, &listener) == 0;
+		listen(listener, 64) == 0 &&
+		pthread_create(&id, NULL, accept_clients, &listener) == 0;
 }

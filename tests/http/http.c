@@ -1,6 +1,8 @@
 #include "http.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +12,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "base.h"
 
-enum { GRACE_MS = 500, LAST_WAIT_S = 5 };
+enum { GRACE_MS = 500, LAST_WAIT_S = 5, BACKLOG = 512 };
 
 static const struct {
 	unsigned status;
@@ -50,6 +52,29 @@ reason_of(unsigned status)
 		if (reasons[i].status == status)
 			return reasons[i].reason;
 	return "Status";
+}
+
+int
+http_listen(uint16_t port, uint16_t *got)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	socklen_t length = sizeof(address);
+	int on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, BACKLOG) < 0 ||
+		getsockname(fd, (struct sockaddr *)&address, &length) < 0) {
+		int error = errno;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	*got = ntohs(address.sin_port);
+	return fd;
 }
 
 /* Receive into the free part of c->in, which has some. As recv. */

@@ -1,5 +1,10 @@
-#ifndef WEB_HTTP_H
-#define WEB_HTTP_H
+/*
+ * The HTTP/1 server of the tests: it reads requests from a connection and answers them. The sample
+ * app, the faulty server of the load tests and the hostile server of check-runner's tests are built
+ * on it. Who accepts connections, and in how many threads or processes, is theirs to decide.
+ */
+#ifndef HTTP_H
+#define HTTP_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -7,12 +12,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "config.h"
+/* How a connection ends after its last answer. */
+enum closing {
+	CLOSE_FIRST, /* we close it */
+	CLOSE_LAST, /* we wait for the peer to close it */
+	CLOSE_RESET, /* we reset it */
+};
 
-/* One client. Zero it but for the first four members and closing. */
+/* One client. The caller sets the first four members and closing, and zeroes the rest. */
 struct conn {
 	int fd;
-	int stop_fd; /* readable (hung up) once the server stops */
+	int stop_fd; /* readable (hung up) once the server stops; -1: it never does */
 	const atomic_bool *stopping; /* the same, for a look without a system call */
 	const char *identity; /* header lines for every response */
 	bool close; /* no further request on this connection */
@@ -37,6 +47,12 @@ struct request {
 	bool body_done;
 	uint64_t left; /* of the body, or of the current chunk */
 };
+
+/*
+ * Listens on 127.0.0.1 and this port, 0 for a free one, and stores the port in *got. Returns the
+ * socket, which child programs do not inherit, or -1 with errno set.
+ */
+int http_listen(uint16_t port, uint16_t *got);
 
 /*
  * Wait for the next request on c and read its head. Returns true, or false when there is none: the
