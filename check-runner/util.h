@@ -27,7 +27,8 @@ extern const struct util_program util_program;
 
 #define UTIL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Prints a message on stderr, after the program's prefix, and exits. Only for main paths and misuse. */
+/* Prints a message on stderr, after the program's prefix, and exits. Only for main paths and
+ * misuse. */
 _Noreturn void die(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Like realloc(p, count * size), but never returns NULL: without memory the program ends. */

@@ -67,15 +67,17 @@ static void
 show(unsigned long n, int status, int out, const char *text)
 {
 	static char said[65536];
-	char *said_end;
 	ssize_t len = pread(out, said, sizeof(said) - 1, 0);
 
 	said[len > 0 ? len : 0] = '\0';
 	printf("%lu %d %d\n", n, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
 		strstr(said, text) != NULL);
-	for (char *line = strtok_r(said, "\n", &said_end); line;
-		line = strtok_r(NULL, "\n", &said_end))
-		printf("\t%s\n", line);
+	for (const char *line = said; *line;) {
+		size_t length = strcspn(line, "\n");
+		if (length > 0)
+			printf("\t%.*s\n", (int)length, line);
+		line += length + (line[length] == '\n');
+	}
 	fflush(stdout);
 }
 

@@ -81,7 +81,8 @@ fake_ask(void *context, const struct fetch_request *request, struct fetch_respon
 	IS(flight != NULL);
 	f->most_in_flight = used + 1 > f->most_in_flight ? used + 1 : f->most_in_flight;
 	const struct answer *a = find_answer(f, request->check->path);
-	int64_t takes = a->takes > 0 ? a->takes : 100;
+	IS(a != NULL);
+	int64_t takes = a && a->takes > 0 ? a->takes : 100;
 	*flight = (struct flight){ .copy = *request, .response = response };
 	flight->times_out = f->now + takes > request->until;
 	flight->at = flight->times_out ? request->until : f->now + takes;

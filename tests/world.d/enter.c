@@ -2,7 +2,8 @@
  * Runs a command inside a test world: joins its cgroups and namespaces, becomes a user of it, and
  * passes signals in and the exit status out.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

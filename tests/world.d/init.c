@@ -56,10 +56,11 @@ announce(void)
  * ends as every other process does when systemd shuts the world down.
  */
 static void
-become(const char *program)
+become(char *program)
 {
-	char *const arguments[] = { (char *)program, NULL };
-	char *const environment[] = { "container=world", NULL };
+	static char container[] = "container=world";
+	char *const arguments[] = { program, NULL };
+	char *const environment[] = { container, NULL };
 	pid_t child = fork();
 
 	if (child < 0)
