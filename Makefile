@@ -53,7 +53,7 @@ install-files:
 	install -m 755 build/check-runner/check-runner build/check-runner/check-runner-tls $(LIB).new/
 	install -d $(LIB).new/bin
 	install -m 755 $(PLUGIN_BIN:%=build/bin/%) $(LIB).new/bin/
-	install -m 755 build/bin/map $(LIB).new/plugins/services/root/map
+	install -m 755 build/bin/map $(LIB).new/plugins/service-addresses/root/map
 	rm -rf $(LIB).new/plugins/*/*.c $(LIB).new/plugins/*/programs $(LIB).new/plugins/rules.mk
 	echo '$(VERSION)' >$(LIB).new/VERSION
 	bash=/bin/bash-static; [ -x $$bash ] || bash=/bin/bash; grep -rlZE '^#!(/usr/bin/env bash|/bin/bash -p)$$' $(LIB).new | \
@@ -63,7 +63,7 @@ install-files:
 	@[ -x $(LIB).new/dokku ] || { rm -rf $(LIB).new; \
 		echo ' !     dokku cannot be executed in $(LIB): its file system may be mounted noexec.' >&2; \
 		echo ' !     Mount it with exec, or choose another one: make install PREFIX=/opt/dokku' >&2; exit 1; }
-	map=$(LIB).new/plugins/services/root/map observe=$(LIB).new/bin/observe; \
+	map=$(LIB).new/plugins/service-addresses/root/map observe=$(LIB).new/bin/observe; \
 	if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
 		chgrp dokku $$map $$observe && chmod 750 $$map $$observe && setcap cap_net_admin=ep $$map && \
 		{ setcap cap_sys_ptrace=p $$observe || true; }; fi
@@ -87,7 +87,7 @@ install-host:
 
 # Apps, their images and the user stay, unless PURGE=1.
 uninstall:
-	@$(ALONE) env PURGE='$(PURGE)' plugins/common/uninstall $(DESTDIR)$(PREFIX)
+	@$(ALONE) env PURGE='$(PURGE)' plugins/common/libexec/uninstall $(DESTDIR)$(PREFIX)
 
 demo: install
 	@tests/demo

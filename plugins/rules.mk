@@ -38,12 +38,11 @@ $(PLUGIN_OUT)/engine: $(PLUGIN_ENGINE) $(CR_OUT)/check-runner
 		fi; \
 	done; cat $@.log >&2; rm -f $@; exit 1
 
-# The address map: its main program and the modules beside it, lowest first.
+# The address map: the modules of its main program, lowest first.
 PLUGIN_NFTNL = $(or $(wildcard $(shell $(CC) -print-file-name=libnftnl.a)),-lnftnl)
-MAP_SRC := plugins/services
+MAP_SRC := plugins/service-addresses/programs
 MAP_MODULES := network lines shares netlink replies links ports guard
-MAP_SOURCES := $(MAP_SRC)/map.c $(MAP_MODULES:%=$(MAP_SRC)/programs/%.c)
-MAP_OBJECTS := $(MAP_SOURCES:$(MAP_SRC)/%.c=$(PLUGIN_OUT)/o/map/%.o)
+MAP_OBJECTS := $(MAP_MODULES:%=$(PLUGIN_OUT)/o/map/%.o) $(PLUGIN_OUT)/o/map/map.o
 
 $(PLUGIN_OUT)/o/map/%.o: $(MAP_SRC)/%.c plugins/rules.mk $(CR_LIBRARIES)
 	@mkdir -p $(@D)
@@ -59,10 +58,10 @@ PLUGIN_SAN := $(PLUGIN_OUT)/san
 PLUGIN_TESTS := tests/programs
 PLUGIN_UNIT := $(patsubst $(PLUGIN_TESTS)/%.c,%,$(wildcard $(PLUGIN_TESTS)/*_test.c))
 PLUGIN_MODULES := env members proc process
-PLUGIN_TEST_FLAGS = $(CR_STD) $(CR_WARN) $(CR_LIB_CFLAGS) -I$(CR_SRC) -I$(PLUGIN_SRC) -I$(MAP_SRC)/programs \
+PLUGIN_TEST_FLAGS = $(CR_STD) $(CR_WARN) $(CR_LIB_CFLAGS) -I$(CR_SRC) -I$(PLUGIN_SRC) -I$(MAP_SRC) \
 	-I$(CR_TESTS) -DOBSERVE_TESTING -MMD -MP $(CPPFLAGS)
 PLUGIN_TEST_OBJECTS := $(PLUGIN_SAN)/o/process.o $(PLUGIN_SAN)/o/env.o $(PLUGIN_SAN)/o/members.o $(PLUGIN_SAN)/o/proc.o \
-	$(MAP_MODULES:%=$(PLUGIN_SAN)/o/map/programs/%.o) $(CR_ASAN)/util.o
+	$(MAP_MODULES:%=$(PLUGIN_SAN)/o/map/%.o) $(CR_ASAN)/util.o
 
 $(PLUGIN_SAN)/o/%.o: $(PLUGIN_SRC)/%.c plugins/rules.mk
 	@mkdir -p $(@D)
@@ -81,7 +80,7 @@ $(PLUGIN_SMALL:%=$(PLUGIN_SAN)/%) $(PLUGIN_SAN)/exchange: $(PLUGIN_SAN)/%: $(PLU
 $(PLUGIN_SAN)/engine: $(PLUGIN_SAN)/o/engine.o $(PLUGIN_SAN)/o/members.o $(CR_ASAN)/util.o
 	$(CC) $(CR_SANITIZE) -o $@ $^ -ljansson $(CR_LIBS)
 
-$(PLUGIN_SAN)/map: $(MAP_SOURCES:$(MAP_SRC)/%.c=$(PLUGIN_SAN)/o/map/%.o) $(CR_ASAN)/util.o
+$(PLUGIN_SAN)/map: $(MAP_MODULES:%=$(PLUGIN_SAN)/o/map/%.o) $(PLUGIN_SAN)/o/map/map.o $(CR_ASAN)/util.o
 	$(CC) $(CR_SANITIZE) -o $@ $^ -lnftnl -lmnl
 
 $(PLUGIN_SAN)/%_test: $(PLUGIN_TESTS)/%_test.c $(PLUGIN_TEST_OBJECTS)
@@ -107,7 +106,7 @@ $(CR_FUZZ)/plugins/%.o: $(PLUGIN_SRC)/%.c plugins/rules.mk
 	@mkdir -p $(@D)
 	clang $(PLUGIN_TEST_FLAGS) $(CR_SANITIZE) -fsanitize=fuzzer-no-link -c -o $@ $<
 
-$(CR_FUZZ)/plugins/map/%.o: $(MAP_SRC)/programs/%.c plugins/rules.mk
+$(CR_FUZZ)/plugins/map/%.o: $(MAP_SRC)/%.c plugins/rules.mk
 	@mkdir -p $(@D)
 	clang $(PLUGIN_TEST_FLAGS) $(CR_SANITIZE) -fsanitize=fuzzer-no-link -c -o $@ $<
 
@@ -115,8 +114,7 @@ $(PLUGIN_FUZZERS:%=$(CR_FUZZ)/fuzz_%): $(CR_FUZZ)/fuzz_%: tests/fuzz/%.c $(PLUGI
 	clang $(PLUGIN_TEST_FLAGS) $(CR_SANITIZE) -fsanitize=fuzzer -o $@ $< $(PLUGIN_FUZZ_OBJECTS) \
 		-ljansson -lnftnl -lmnl
 
--include $(wildcard $(CR_FUZZ)/plugins/*.d $(CR_FUZZ)/plugins/map/*.d $(PLUGIN_OUT)/o/*.d $(PLUGIN_OUT)/o/map/*.d $(PLUGIN_OUT)/o/map/programs/*.d \
-	$(PLUGIN_SAN)/*.d $(PLUGIN_SAN)/o/*.d $(PLUGIN_SAN)/o/map/*.d \
-	$(PLUGIN_SAN)/o/map/programs/*.d)
+-include $(wildcard $(CR_FUZZ)/plugins/*.d $(CR_FUZZ)/plugins/map/*.d $(PLUGIN_OUT)/o/*.d $(PLUGIN_OUT)/o/map/*.d \
+	$(PLUGIN_SAN)/*.d $(PLUGIN_SAN)/o/*.d $(PLUGIN_SAN)/o/map/*.d)
 
 .PHONY: plugin-programs plugin-test-programs test-programs

@@ -4,7 +4,7 @@
 C_SOURCES = $(shell git ls-files --cached --others --exclude-standard '*.c')
 C_HEADERS = $(shell git ls-files --cached --others --exclude-standard '*.h')
 C_OUT := build/check-c
-C_INCLUDES := -I$(CR_SRC) -I$(CR_OUT) -I$(CR_TESTS) -Itests/http -I$(PLUGIN_SRC) -I$(MAP_SRC)/programs
+C_INCLUDES := -I$(CR_SRC) -I$(CR_OUT) -I$(CR_TESTS) -Itests/http -I$(PLUGIN_SRC) -I$(MAP_SRC)
 C_COMPILED = $(wildcard $(if $(filter openssl,$(LOAD_TLS)),$(C_SOURCES),$(filter-out %/tls_openssl.c,$(C_SOURCES))))
 C_OBJECTS = $(foreach cc,$(CR_COMPILERS),$(C_COMPILED:%.c=$(C_OUT)/$(cc)/%.o))
 
@@ -20,7 +20,7 @@ check-c:
 	@tests/c-gates files $(wildcard $(C_SOURCES) $(C_HEADERS))
 	@tests/c-gates layers $(CR_SRC) $(CR_MODULES) absent
 	@tests/c-gates layers $(PLUGIN_SRC) $(PLUGIN_MODULES) exchange $(PLUGIN_BIN)
-	@tests/c-gates layers $(MAP_SRC)/programs $(MAP_MODULES)
+	@tests/c-gates layers $(MAP_SRC) $(MAP_MODULES) map
 	@$(MAKE) --no-print-directory --silent -j$(CR_JOBS) check-c-warnings
 
 check-c-warnings: $(C_OBJECTS)

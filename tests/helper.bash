@@ -79,7 +79,7 @@ copy_code() {
 		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/\(net/if_inet6\|sys/net/netfilter\),${TEST_HOST}&,g' {} +
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' -e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
 		-e 's,LOGS=/var/log/nginx,LOGS=$TEST_HOST/log,' \
-		"$stage"/plugins/{*/root/*,nginx-vhosts/functions}
+		"$stage"/plugins/{*/root/*,nginx/functions}
 	mkdir -p "$stage/build/check-runner"
 	mkdir -p "$stage/plugins/fake"
 	ln -s "$REPO/build/bin" "$stage/bin"
@@ -125,6 +125,12 @@ made_plugins() {
 	for name in "$@"; do
 		ln -s "$PLUGIN_CORE_AVAILABLE_PATH/$name" "$PLUGIN_PATH/$name"
 	done
+}
+
+# hook_of PLUGIN HOOK - of a made PLUGIN_PATH: that one hook of a plugin of ours, and no other of it.
+hook_of() {
+	mkdir -p "$PLUGIN_PATH/$1"
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/$1/$2" "$PLUGIN_PATH/$1/$2"
 }
 
 # hook PLUGIN HOOK - an executable of a made plugin; stdin is what it does. Each call is

@@ -7,10 +7,13 @@ load helper
 setup() { cd "$REPO" || return; }
 
 # shell_files - dokku and the files of plugins, root helpers and sourced ones included.
-shell_files() { find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' | sort; }
+shell_files() {
+	find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' ! -name settings ! -path plugins/common/hooks |
+		sort
+}
 
 # hooks_and_commands - those that are run.
-hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/engine$' -e '/common/docker$' -e '/services/watch$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
+hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/lib/engine-start$' -e '/common/lib/engine-api$' -e '/watch/functions$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
 
 # none - stdin has to be empty: each line of it is a finding.
 none() {
@@ -79,14 +82,16 @@ function_lengths() {
 		grep -qxF -e 'set -euo pipefail' -e 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"' "$file" || printf '%s\n' "$file"
 		[[ $(head -n 1 "$file") =~ ^'#!/'(usr/bin/env\ bash|bin/bash\ -p)$ ]] || printf '%s: its first line\n' "$file"
 	done < <(hooks_and_commands && printf 'dokku\n') | none
-	for file in plugins/*/functions plugins/common/strict plugins/*/lib/* plugins/common/releases plugins/common/docker plugins/common/engine plugins/nginx-vhosts/root/render plugins/nginx-vhosts/root/reload \
-		plugins/services/root/strangers plugins/services/root/bridge plugins/services/watch; do
+	for file in plugins/*/functions plugins/common/strict plugins/*/lib/* plugins/nginx/root/{render,reload} \
+		plugins/service-addresses/root/{strangers,bridge}; do
 		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] || printf '%s\n' "$file"
 	done | none
 }
 
-@test "whoever sources common/functions has inherit_errexit" {
-	shell_files | xargs grep -l '^source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions' | xargs grep -L '^shopt -s inherit_errexit nullglob$' | none
+@test "a script of ours has one line for strict mode, trace and the library" {
+	# What root runs without dokku, and what runs before the library, stands alone.
+	shell_files | grep -v -e '/common/strict$' -e '/common/functions$' |
+		xargs grep -lE 'common/functions"$|DOKKU_TRACE-.*set -x' | grep -v -e '^dokku$' -e '/git/hooks/' | none
 }
 
 @test "no eval, no echo, no ls in a pipe, no cat of one file into a pipe" {
@@ -117,7 +122,7 @@ function_lengths() {
 
 @test "what sudo or make starts needs nothing of dokku's environment" {
 	local file
-	for file in plugins/common/uninstall plugins/nginx-vhosts/root/apply; do
+	for file in plugins/common/libexec/uninstall plugins/nginx/root/apply; do
 		run timeout 10 env -i PATH="$PATH" "$file" </dev/null
 		[[ $status -eq 1 && $output == " !     "* ]] || printf '%s: %s\n' "$file" "$output"
 	done | none
@@ -132,3 +137,64 @@ function_lengths() {
 		grep -nE "plugins/$name\b|\\\$PLUGIN[A-Z_]*/$name\b" dokku || true
 	done | none
 }
+
+# listed_hooks - NAME ARGUMENTS of each hook that plugins/common/hooks lists.
+listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/hooks; }
+
+@test "at the top of a plugin's folder are its hooks, functions and settings, and nothing else" {
+	local file name known=" "
+	known+=$(listed_hooks | awk '{ printf "%s ", $1 }')
+	for file in plugins/*/*; do
+		name=${file##*/}
+		case $file in
+		*/functions | */settings | plugins/common/strict | plugins/common/hooks) continue ;;
+		*/subcommands | */libexec | */root | */lib | */programs | plugins/git/hooks) continue ;;
+		esac
+		[[ -f $file && $known == *" $name "* ]] || printf '%s\n' "$file"
+	done | none
+}
+
+@test "a hook's header says the arguments that the list of all hooks says" {
+	local file name arguments
+	while read -r name arguments; do
+		for file in plugins/*/"$name"; do
+			[[ -e $file ]] || continue
+			[[ "$(sed -n 2p "$file") " == "# Hook: $name ${arguments:+$arguments }- "* ]] || printf '%s\n' "$file"
+		done
+	done < <(listed_hooks) | none
+}
+
+@test "every hook that the code calls is in the list, and every one in the list is called" {
+	# Commands of plugin: call any hook, these three among them.
+	local called="install dependencies uninstall heal"
+	called+=$'\n'$(grep -rhoE '\b(trigger|notify|filter|first_answer) [a-z]+(-[a-z]+)*' dokku plugins | cut -d ' ' -f 2)
+	comm -23 <(listed_hooks | cut -d ' ' -f 1 | sort -u) <(tr ' ' '\n' <<<"$called" | sort -u) | none
+	comm -13 <(listed_hooks | cut -d ' ' -f 1 | sort -u) \
+		<(tr ' ' '\n' <<<"$called" | grep -E -- '-|^(install|heal|uninstall)$' | sort -u) | none
+}
+
+@test "a layer of the library calls only those before it" {
+	local layers layer files earlier=""
+	mapfile -t layers < <(sed -n 's,^\tsource .*/lib/\([a-z-]*\)"$,\1,p' plugins/common/functions)
+	[[ ${#layers[@]} -gt 10 ]]
+	files=("${layers[@]/#/plugins/common/lib/}")
+	for layer in "${layers[@]}"; do
+		earlier+=$(sed -n 's/^\([a-z_]*\)() .*/\1/p' "plugins/common/lib/$layer")$'\n'
+		sed -n 's/^\([a-z_]*\)() .*/\1/p' "${files[@]}" | grep -vxF -e "$earlier" |
+			while read -r name; do
+				! grep -nE "(^|[;&|({!]|\b(if|then|else|do|while|until|value_of))[[:space:]]*$name( |\$|\))" "plugins/common/lib/$layer" |
+					grep -vE '^[0-9]+:[[:space:]]*#' || printf '%s calls %s\n' "$layer" "$name"
+			done
+	done | none
+}
+
+@test "sourcing functions twice is harmless" {
+	local file
+	for file in plugins/*/functions; do
+		PLUGIN_CORE_AVAILABLE_PATH=$PWD/plugins DOKKU_LIB_ROOT=/nowhere run bash -euo pipefail -c \
+			'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"; source "$1"; source "$1"' bash "$file"
+		[[ $status -eq 0 && -z $output ]] || printf '%s: %s\n' "$file" "$output"
+	done | none
+}
+
+@test "the parts of the docs that are made from the code are up to date" { docs/generate --check | none; }

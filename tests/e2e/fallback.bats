@@ -92,12 +92,12 @@ only_resets() {
 }
 
 # healed - the watch looks every two seconds, and leaves an app alone that is being changed.
-healed() { dokku_run services:heal && assert_serves back v1; }
+healed() { dokku_run watch:heal && assert_serves back v1; }
 
 @test "without nft in the host all of it works too" {
 	in_world sh -c 'mv /usr/sbin/nft /usr/sbin/nft.away'
 	dokku_run ps:restart back
-	dokku_run services:heal
+	dokku_run watch:heal
 	in_world mv /usr/sbin/nft.away /usr/sbin/nft
 	assert_serves back v1
 }

@@ -35,9 +35,9 @@ setup_file() { e2e_setup; }
 @test "sudo rules name exactly three programs, and take no arguments; the map is dokku's alone" {
 	run in_world sudo -u dokku sudo -n -l
 	[[ $(sed -n 's/.*NOPASSWD: //p' <<<"$output" | tr , '\n' | grep -c '/root/[a-z-]* ""$') -eq 3 && $output != *ALL* ]]
-	run in_world sudo -u dokku sudo -n /usr/local/lib/dokku/plugins/services/root/table --help
+	run in_world sudo -u dokku sudo -n /usr/local/lib/dokku/plugins/service-addresses/root/table --help
 	[[ $status -eq 1 ]]
-	run in_world sudo -u nobody /usr/local/lib/dokku/plugins/services/root/map
+	run in_world sudo -u nobody /usr/local/lib/dokku/plugins/service-addresses/root/map
 	[[ $status -ne 0 && $output == *'/root/map'* ]]
 	run in_world sudo -u dokku sudo -n /bin/true
 	[[ $status -eq 1 ]]
@@ -62,7 +62,7 @@ setup_file() { e2e_setup; }
 	# What is installed names its interpreter, the quicker one.
 	run in_world grep -rlE '^#!(/usr/bin/env bash|/bin/bash( -p)?)$' /tmp/dest/usr/lib/dokku
 	[[ $status -eq 1 && -z $output ]]
-	[[ $(in_world head -n 1 /tmp/dest/usr/lib/dokku/plugins/services/root/table) == '#!/bin/bash-static -p' ]]
+	[[ $(in_world head -n 1 /tmp/dest/usr/lib/dokku/plugins/service-addresses/root/table) == '#!/bin/bash-static -p' ]]
 }
 
 @test "sudo make demo shows a push that works and one that is refused, twice" {

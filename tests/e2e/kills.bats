@@ -212,7 +212,7 @@ others_are_told() {
 	run dokku_run apps:destroy --force kill
 	[[ $status -eq 1 && $output == *'kill is busy: git push '* ]]
 	dokku_run reconcile kill
-	dokku_run services:heal
+	dokku_run watch:heal
 	dokku_run ps:restore --all
 	((SECONDS - since < 60))
 }
@@ -265,10 +265,10 @@ others_are_told() {
 @test "the draining of old containers is stopped while the next deploy runs to its end" {
 	commit kill d1
 	push kill
-	in_world pkill -STOP --full 'scheduler-docker-local/retire kill'
+	in_world pkill -STOP --full 'scheduler-docker-local/libexec/retire kill'
 	commit kill d2
 	push kill
 	assert_serves kill d2
-	in_world pkill -CONT --full 'scheduler-docker-local/retire kill'
+	in_world pkill -CONT --full 'scheduler-docker-local/libexec/retire kill'
 	assert_clean kill
 }

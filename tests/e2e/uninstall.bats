@@ -28,7 +28,7 @@ setup_file() {
 	[[ -z $(in_world docker ps --all --quiet) ]]
 	[[ -z $(in_world docker image ls --quiet 'dokku/*') ]]
 	[[ -z $(in_world docker network ls --quiet --filter name=dokku) ]]
-	run in_world bash -c 'ls -d /home/dokku /var/lib/dokku /etc/dokku /etc/nginx/dokku /etc/nginx/conf.d/{00-,}dokku.conf /usr/local/lib/dokku 2>/dev/null; getent passwd dokku; nft list tables | grep dokku; pgrep -af services:heal'
+	run in_world bash -c 'ls -d /home/dokku /var/lib/dokku /etc/dokku /etc/nginx/dokku /etc/nginx/conf.d/{00-,}dokku.conf /usr/local/lib/dokku 2>/dev/null; getent passwd dokku; nft list tables | grep dokku; pgrep -af watch:heal'
 	[[ -z $output ]]
 	in_world nginx -t -q
 }

@@ -688,11 +688,11 @@ ended() {
 	assert_equal "" "$(sed -n '/run_command:.* gc --auto/p' "$BATS_TEST_TMPDIR/trace")"
 }
 
-@test "git/deploy: removes no folder but a push's own" {
+@test "git/libexec/deploy: removes no folder but a push's own" {
 	local dir
 	an_app
 	for dir in "$DOKKU_ROOT" "$DOKKU_LIB_ROOT/tmp/push.x/../../data" "$DOKKU_LIB_ROOT/tmp"; do
-		got "$PLUGIN_CORE_AVAILABLE_PATH/git/deploy" ghost "$dir"
+		got "$PLUGIN_CORE_AVAILABLE_PATH/git/libexec/deploy" ghost "$dir"
 		assert_refused "not the folder of a push: $dir"
 		[[ -d $DOKKU_ROOT/web && -d $DOKKU_LIB_ROOT/data && -d $DOKKU_LIB_ROOT/tmp ]]
 	done
@@ -746,7 +746,7 @@ ended() {
 	live_once
 	hook fake builder-build <<<'kept=("$DOKKU_ROOT"/web/pushed.*); kill -KILL "${kept[0]##*.}"; : >"$DOKKU_ROOT/web/refs/heads/main.lock"'
 	# The watch is not there.
-	fake setsid <<<'[[ $* != *git/settle* ]] || exit 0; exec /usr/bin/setsid "$@"'
+	fake setsid <<<'[[ $* != *git/libexec/pack* ]] || exit 0; exec /usr/bin/setsid "$@"'
 	got git -C "$SOURCE" push --quiet dokku@host:web main
 	for try in {1..600}; do
 		! { [[ $(current web) == 2 ]] && flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; } || break
@@ -1200,7 +1200,7 @@ other_git() {
 	local was
 	was=$(git -C "$DOKKU_ROOT/web" rev-parse main)
 	mkdir "$WORLD/hooks"
-	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/git/proc-receive" "$WORLD/hooks/proc-receive"
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/git/libexec/proc-receive" "$WORLD/hooks/proc-receive"
 	other_git "$WORLD/hooks"
 	commit
 	push main

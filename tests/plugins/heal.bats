@@ -16,7 +16,7 @@ setup() {
 	fake id <<<'[[ $1 != -Gn ]] || echo "dokku docker adm"'
 	printf 'token\n' >"$TEST_HOST/etc/dokku/preview-token"
 	mkdir -p "$DOKKU_LIB_ROOT/data/draining"
-	COMMON="$PLUGIN_CORE_AVAILABLE_PATH/common/heal" NGINX="$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/heal"
+	COMMON="$PLUGIN_CORE_AVAILABLE_PATH/common/heal" NGINX="$PLUGIN_CORE_AVAILABLE_PATH/nginx/heal"
 }
 
 @test "common: where nothing is missing nothing is said" {
@@ -35,7 +35,7 @@ setup() {
  !     The user dokku is not in the group docker any more: $AGAIN
  !     The user dokku is not in the group adm any more: $AGAIN
  !     $PLUGIN_AVAILABLE_PATH/ps, the plugin ps, is missing: $AGAIN
- !     sudo does not let the user dokku run services/root/table, $TEST_HOST/etc/sudoers.d/dokku was removed or changed: $AGAIN
+ !     sudo does not let the user dokku run nginx/root/apply, $TEST_HOST/etc/sudoers.d/dokku was removed or changed: $AGAIN
  !     $TEST_HOST/etc/dokku/preview-token is missing, or the user dokku may not read it: $AGAIN"
 }
 
@@ -55,14 +55,14 @@ setup() {
 }
 
 @test "as_root: a helper that fails is not taken for one that sudo forbids, and the other way round" {
-	code "" 'as_root services/root/none'
+	code "" 'as_root service-addresses/root/none'
 	assert_status 127
 	[[ $stderr != *sudoers* ]]
 	fake sudo <<<'echo "sudo: a password is required" >&2; exit 1'
-	code "" 'as_root nginx-vhosts/root/apply'
+	code "" 'as_root nginx/root/apply'
 	assert_status 1
 	assert_error "sudo: a password is required
- !     sudo does not let the user dokku run services/root/table, $TEST_HOST/etc/sudoers.d/dokku was removed or changed: $AGAIN"
+ !     sudo does not let the user dokku run nginx/root/apply, $TEST_HOST/etc/sudoers.d/dokku was removed or changed: $AGAIN"
 }
 
 @test "nginx: what make install made is named; the file of an app is written again" {
@@ -79,9 +79,9 @@ setup() {
 		assert_status 0
 		assert_error " !     $TEST_HOST/etc/nginx/$file is missing, without which nginx serves no app once it is restarted: $AGAIN"
 		make_release web 1
-		DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/pre-deploy" web dokku/web:v1
+		DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-deploy" web dokku/web:v1
 		assert_refused "$TEST_HOST/etc/nginx/$file is missing, without which nginx serves no app: $AGAIN"
-		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx-vhosts/reconcile" web 1
+		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/reconcile" web 1
 		assert_status 0
 		assert_error " !     web: $TEST_HOST/etc/nginx/$file is missing, without which nginx serves no app: $AGAIN"
 		mv "$BATS_TEST_TMPDIR/kept" "$TEST_HOST/etc/nginx/$file"
@@ -102,17 +102,17 @@ setup() {
 	mkdir -p "$TEST_HOST/proc/sys/net/netfilter"
 	printf '1\n' >"$TEST_HOST/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"
 	fake sudo <<<''
-	got "$PLUGIN_CORE_AVAILABLE_PATH/services/heal"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/heal"
 	assert_success ""
 	assert_calls ""
 	printf '0\n' >"$TEST_HOST/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"
-	got "$PLUGIN_CORE_AVAILABLE_PATH/services/heal"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/heal"
 	assert_status 0
 	assert_error " !     net.netfilter.nf_conntrack_tcp_be_liberal was set to 0: setting it to 1 again"
-	assert_equal "$(printf 'sudo -n %q' "$PLUGIN_CORE_AVAILABLE_PATH/services/root/table")" "$(<"$CALLS")"
+	assert_equal "$(printf 'sudo -n %q' "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table")" "$(<"$CALLS")"
 	: >"$CALLS"
 	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
-	got "$PLUGIN_CORE_AVAILABLE_PATH/services/heal"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/heal"
 	assert_success ""
 	assert_calls ""
 }
@@ -121,7 +121,7 @@ setup() {
 	made_plugins
 	hook one heal <<<'echo "one is missing" >&2; exit 1'
 	hook two heal <<<'[[ ! -e $WORLD/two ]] || echo "two is missing" >&2'
-	host() { got "$PLUGIN_CORE_AVAILABLE_PATH/services/heal-host" "$@"; }
+	host() { got "$PLUGIN_CORE_AVAILABLE_PATH/watch/libexec/heal-host" "$@"; }
 	host changes
 	assert_status 0
 	assert_error "one is missing"

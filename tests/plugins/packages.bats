@@ -195,7 +195,7 @@ E: Packages need to be removed but remove is disabled.
 
 @test "start_engine: a missing client is told from an engine that does not start" {
 	# shellcheck disable=SC2016
-	start='source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"; source "$PLUGIN_CORE_AVAILABLE_PATH/common/engine"; sleep() { :; }; start_engine'
+	start='source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"; source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/engine-start"; sleep() { :; }; start_engine'
 	PATH=$BIN:$TOOLS run -1 bash -c "$start"
 	assert_output " !     The docker command is missing. Install it (Debian has it in docker-cli or docker.io), then run make install again."
 }

@@ -338,17 +338,17 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	}
 	# The engine does not give the image another name.
 	fake_engine <<<'[[ $2 != */tag[?]* ]] || { printf "{\"message\":\"no\"}"; exit 22; }'
-	fails config/apply web config:set "$WORLD/changes"
-	fails ps/redeploy web ps:restart
-	fails ps/rescale web web=2
-	fails releases/rollback web 2
+	fails config/libexec/apply web config:set "$WORLD/changes"
+	fails ps/libexec/redeploy web ps:restart
+	fails ps/libexec/rescale web web=2
+	fails releases/libexec/rollback web 2
 	# A file cannot be copied.
 	fake_engine </dev/null
 	fake cp <<<'exit 1'
-	fails config/apply web config:set "$WORLD/changes"
-	fails ps/redeploy web ps:restart
-	fails ps/rescale web web=2
-	fails releases/rollback web 2
+	fails config/libexec/apply web config:set "$WORLD/changes"
+	fails ps/libexec/redeploy web ps:restart
+	fails ps/libexec/rescale web web=2
+	fails releases/libexec/rollback web 2
 }
 
 @test "release_new: a last number that is none is named, not reckoned with" {

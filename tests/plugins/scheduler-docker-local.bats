@@ -468,7 +468,7 @@ engine DELETE /containers/idU?force=true&v=true"
 	assert_equal 12 "$(sort -u <<<"$output" | wc -l)"
 	rm "$TEST_HOST/etc/dokku/network"
 	code scheduler-docker-local 'scheduler_next_address'
-	assert_refused "the dokku network is not set up: run make install"
+	assert_refused "the dokku network is not set up: run sudo dokku plugin:trigger install"
 }
 
 # --- listing ----------------------------------------------------------------------------
@@ -778,7 +778,7 @@ retire_with() {
 	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
 	printf '%s\n' "$EPOCHSECONDS 1" | tee "$DOKKU_LIB_ROOT/data/draining/web/idA" >"$DOKKU_LIB_ROOT/data/draining/web/idB"
 	hook fake post-retire </dev/null
-	DOKKU_FORGET_WAIT=0 got "$HOOKS/retire" web idA web 5000 0 idB worker - 0
+	DOKKU_FORGET_WAIT=0 got "$HOOKS/libexec/retire" web idA web 5000 0 idB worker - 0
 }
 
 @test "retire: an engine that does not answer is asked once for each container, and the records stay for the watch" {
@@ -824,17 +824,17 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	fake_engine </dev/null
 	mkdir -p "$dir"
 	hook fake post-retire <<<'kill -KILL $PPID'
-	DOKKU_FORGET_WAIT=0 got "$HOOKS/retire" web idA worker - 0
+	DOKKU_FORGET_WAIT=0 got "$HOOKS/libexec/retire" web idA worker - 0
 	[[ -e $dir/.retire ]]
 	flock --nonblock "$dir/.retire" true
 	hook fake post-retire </dev/null
 	exec 7>>"$dir/.retire"
 	flock --shared 7
-	DOKKU_FORGET_WAIT=0 got "$HOOKS/retire" web 7>&-
+	DOKKU_FORGET_WAIT=0 got "$HOOKS/libexec/retire" web 7>&-
 	assert_status 0
 	[[ -e $dir/.retire ]]
 	exec 7>&-
-	got "$HOOKS/retire" web
+	got "$HOOKS/libexec/retire" web
 	assert_status 0
 	assert_absent "$dir/.retire"
 }
@@ -856,7 +856,7 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	fake_engine </dev/null
 	hook fake post-retire </dev/null
 	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web/.retire"
-	got "$HOOKS/retire" web
+	got "$HOOKS/libexec/retire" web
 	assert_success ""
 	assert_steps "post-retire web"
 	make_current web 1

@@ -260,7 +260,7 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	[[ $(dokku_run ps:report beta) != *"$(in_world cut -c 1-12 /tmp/forged/id)"* ]]
 	run dokku_run run:stop beta "$(in_world cat /tmp/forged/id)"
 	[[ $status -ne 0 ]]
-	dokku_run services:heal
+	dokku_run watch:heal
 	dokku_run apps:destroy --force beta
 	[[ $(in_world bash -c 'docker inspect --format "{{.State.Status}}" "$(cat /tmp/forged/id)"') == running ]]
 	in_world bash -c 'docker rm --force "$(cat /tmp/forged/id)"' >/dev/null

@@ -62,7 +62,7 @@ dokku_sees() { in_world setpriv --reuid dokku --regid dokku --init-groups test -
 # pre_retire - the hook, as the user dokku runs it.
 pre_retire() {
 	in_world setpriv --reuid dokku --regid dokku --init-groups env DOKKU_ROOT=/home/dokku DOKKU_LIB_ROOT=/var/lib/dokku \
-		PLUGIN_CORE_AVAILABLE_PATH=/usr/local/lib/dokku/plugins /usr/local/lib/dokku/plugins/services/pre-retire hidden "$1"
+		PLUGIN_CORE_AVAILABLE_PATH=/usr/local/lib/dokku/plugins /usr/local/lib/dokku/plugins/service-addresses/pre-retire hidden "$1"
 }
 
 @test "a worker of nginx that was there before the last switch is waited for" {

@@ -164,7 +164,7 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 }
 
 @test "the right to change the map, the settings of the kernel, our files in /etc/dokku: one command makes them again" {
-	in_world setcap -r /usr/local/lib/dokku/plugins/services/root/map
+	in_world setcap -r /usr/local/lib/dokku/plugins/service-addresses/root/map
 	run dokku_run --wait=60 ps:restart shop
 	[[ $status -ne 0 && $output == *'run sudo dokku plugin:trigger install'* ]]
 	install_again

@@ -1,0 +1,1140 @@
+#!/usr/bin/env bats
+# nginx-vhosts: what is described, what root takes of it, what is rendered, and that a config
+# which does not work never stays. nginx is a fake that runs what it was last told to.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins nginx proxy
+	TREE="$TEST_HOST/etc/nginx/dokku"
+	make_app web
+	# -t fails on a text with BAD; -s reload takes the tree, unless NGINX_STUCK, or unless the text of web has that.
+	fake nginx <<-'BODY'
+		tree=$TEST_HOST/etc/nginx/dokku
+		case $* in
+		-v) printf 'nginx version: nginx/%s\n' "${NGINX_VERSION:-1.22.1}" >&2 ;;
+		-T)
+			printf '# configuration file %s:\nlisten 81;\nworker_connections 8192;\n' "$TEST_HOST/etc/nginx/conf.d/dokku.conf"
+			cat "$BATS_TEST_TMPDIR/others" 2>/dev/null || true
+			;;
+		*-t*) ! grep -qs BAD "${CANDIDATE:-/dev/null}" || { printf 'nginx: [emerg] unknown directive "BAD" in x:1\n' >&2; exit 1; } ;;
+		*reload* | '')
+			[[ -n $* || ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"
+			[[ ${NGINX_STUCK-} == always ]] || { [[ -n ${NGINX_STUCK-} ]] && grep -qs -e "$NGINX_STUCK" "$tree/web.conf"; } ||
+				{ printf '%52s' '' && sed -n 's/.*return 200 "\(.*\)";/\1/p' "$tree"/*generation.conf; } >"$TEST_HOST/answer"
+			;;
+		esac
+	BODY
+	fake unshare <<<'[[ ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"; CANDIDATE=$7 exec nginx -t -q'
+	fake install <<<'while [[ $1 == -* ]]; do shift 2; done; cp "$@"'
+	fake ss <<<'cat "$BATS_TEST_TMPDIR/listening.${*: -1:1}" 2>/dev/null || true'
+	: >"$TEST_HOST/answer"
+	hook fake app-domains <<<'printf "%s.example.com\n" "$1"'
+	hook fake service-address <<<'[[ $2 != web ]] || printf "10.86.0.2 80\n"'
+	# A process that bears nginx's name runs.
+	cp "$(type -P sleep)" "$BATS_TEST_TMPDIR/nginx"
+	"$BATS_TEST_TMPDIR/nginx" 300 3>&- &
+	NGINX=$!
+	printf '%s\n' "$NGINX" >"$TEST_HOST/run/nginx.pid"
+}
+
+teardown() { kill "$NGINX" 2>/dev/null || true; }
+
+apply() { got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/apply" <<<"$1"; }
+
+readonly FACTS="app web
+domain web.example.com
+domain *.web.example.com
+upstream 10.86.0.2 80
+upstream 10.86.0.3 80"
+
+# deployed APP… - apps with a release and a config.
+deployed() {
+	local app
+	for app in "$@"; do
+		make_app "$app"
+		make_release "$app" 1
+		make_current "$app" 1
+		got "$PLUGIN_PATH/nginx/proxy-build-config" "$app" 1
+		assert_success ""
+	done
+	: >"$CALLS"
+}
+
+# build - as a deploy asks for it.
+build() { got "$PLUGIN_PATH/nginx/proxy-build-config" web 1; }
+
+# killed_after PROGRAM PATTERN - who has run PROGRAM with such words is killed.
+killed_after() { fake "$1" <<<"/bin/$1 \"\$@\"; [[ \"\$*\" != $2 ]] || kill -KILL \$PPID"; }
+
+# reloads - how many nginx was asked for.
+reloads() { grep -c reload "$CALLS" || true; }
+
+# rendered - the file of web, without its head, and with what differs in each run replaced.
+rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.conf"; }
+
+@test "apply: an nginx that does not run is started, and does not keep our lock" {
+	rm "$TEST_HOST/run/nginx.pid"
+	apply "$FACTS"
+	assert_success ""
+	[[ -e $TREE/web.conf ]]
+	grep -qx nginx "$CALLS"
+	assert_absent "$BATS_TEST_TMPDIR/lock-inherited"
+}
+
+@test "apply: nginx may have the logs of a thousand apps open, in a test of its config and when it runs" {
+	local hard
+	hard=$(ulimit -Hn)
+	[[ $hard != unlimited && $hard -lt 65536 ]] || hard=65536
+	fake unshare <<<'ulimit -Sn >"$BATS_TEST_TMPDIR/tested"; exec nginx -t -q'
+	prlimit --pid "$NGINX" --nofile=256:
+	(
+		ulimit -Sn 256
+		apply "$FACTS"
+		assert_success ""
+	)
+	[[ $(<"$BATS_TEST_TMPDIR/tested") -ge $hard ]]
+	[[ $(prlimit --pid "$NGINX" --nofile --noheadings --raw --output SOFT) -ge $hard ]]
+	# What is enough already stays as it is, and a host that does not let it keeps nobody from a deploy.
+	fake prlimit <<<'[[ $* == *SOFT* ]] || exit 1; echo 256 512'
+	apply "${FACTS/web.example/more.example}"
+	assert_success ""
+	fake prlimit <<<'[[ $* == *SOFT* ]] || touch "$BATS_TEST_TMPDIR/lowered"; echo unlimited unlimited'
+	apply "$FACTS"
+	assert_success ""
+	assert_absent "$BATS_TEST_TMPDIR/lowered"
+}
+
+@test "apply: at a boot nginx, which waits for us, is not waited for; else systemd starts it" {
+	rm "$TEST_HOST/run/nginx.pid"
+	mkdir -p "$TEST_HOST/run/systemd/system"
+	fake systemctl <<<'case $* in
+		"is-active dokku-restore.service") printf "%s\n" "${RESTORE_IS-inactive}"; exit 3 ;;
+		"start nginx") [[ ${RESTORE_IS-} != activating ]] && exec nginx ;;
+		*) exit 1 ;; esac'
+	RESTORE_IS=activating apply "$FACTS"
+	assert_success ""
+	[[ -e $TREE/web.conf ]]
+	grep -q "^unshare" "$CALLS"
+	assert_equal 0 "$(grep -cx nginx "$CALLS")"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 1 "$(grep -cx nginx "$CALLS")"
+}
+
+@test "apply: the whole file, over HTTP" {
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 'upstream dokku-web {
+	server 10.86.0.2:80 max_fails=0;
+	server 10.86.0.3:80 max_fails=0;
+	server 10.86.0.2:80 max_fails=0;
+	server 10.86.0.3:80 max_fails=0;
+	server 10.86.0.2:80 max_fails=0;
+	server 10.86.0.3:80 max_fails=0;
+}
+
+server {
+	listen *:80;
+	server_name web.example.com *.web.example.com;
+	access_log /var/log/nginx/web-access.log;
+	error_log /var/log/nginx/web-error.log;
+	proxy_buffer_size 16k;
+	proxy_buffers 8 4k;
+	proxy_busy_buffers_size 24k;
+	set $dokku_upstream dokku-web;
+
+	location / {
+		proxy_pass http://$dokku_upstream;
+		proxy_http_version 1.1;
+		proxy_next_upstream error;
+		proxy_next_upstream_tries 3;
+		proxy_set_header Upgrade $dokku_upgrade;
+		proxy_set_header Connection $dokku_connection;
+		proxy_set_header Host $dokku_host;
+		proxy_set_header X-Real-IP $remote_addr;
+		proxy_set_header X-Forwarded-For $remote_addr;
+		proxy_set_header X-Forwarded-Port $server_port;
+		proxy_set_header X-Forwarded-Proto $scheme;
+		proxy_set_header X-Forwarded-Ssl "";
+		proxy_set_header Client-IP "";
+		proxy_set_header Forwarded "";
+		proxy_set_header Front-End-Https "";
+		proxy_set_header Proxy "";
+		proxy_set_header X-Client-IP "";
+		proxy_set_header X-Cluster-Client-IP "";
+		proxy_set_header X-Dokku-Preview "";
+		proxy_set_header X-Dokku-Unavailable "";
+		proxy_set_header X-Forwarded-Host "";
+		proxy_set_header X-Forwarded-Prefix "";
+		proxy_set_header X-Forwarded-Protocol "";
+		proxy_set_header X-Forwarded-Scheme "";
+		proxy_set_header X-Forwarded-Server "";
+		proxy_set_header X-HTTP-Host-Override "";
+		proxy_set_header X-Original-Host "";
+		proxy_set_header X-Original-URL "";
+		proxy_set_header X-Rewrite-URL "";
+		proxy_set_header X-Url-Scheme "";
+		proxy_set_header X-Request-Start $msec;
+	}' "$(rendered | sed '/X-Request-Start/{n;q}')"
+	grep -q 'return 503' "$TREE/web.conf"
+	grep -q 'add_header Retry-After' "$TREE/web.conf"
+	run ! grep -q keepalive "$TREE/web.conf"
+	run ! grep -q 443 "$TREE/web.conf"
+}
+
+@test "apply: with a certificate HTTPS as well, HTTP/2, no redirect and no HSTS" {
+	mkdir "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS
+certificate"
+	assert_success ""
+	assert_equal 1 "$(rendered | grep -c 'listen \*:443 ssl http2;')"
+	assert_equal 1 "$(rendered | grep -c 'ssl_certificate DIR/server.crt;')"
+	assert_equal 2 "$(rendered | grep -c 'proxy_pass')"
+	assert_equal 0 "$(rendered | grep -c -e 'return 301' -e Strict-Transport)"
+	assert_equal key "$(cat "$TREE"/web.d/*/server.key)"
+	: >"$CALLS"
+	NGINX_VERSION=1.29.7 apply "$FACTS
+certificate
+set https-redirect true"
+	assert_success ""
+	assert_equal 1 "$(rendered | grep -c 'http2 on;')"
+	assert_equal 1 "$(rendered | grep -c 'keepalive 0;')"
+	assert_equal 1 "$(rendered | grep -c 'return 301 https://$host$request_uri;')"
+	assert_equal 1 "$(rendered | grep -c 'add_header Strict-Transport-Security "max-age=15724800; includeSubdomains" always;')"
+}
+
+@test "apply: settings and IPv6" {
+	touch "$TEST_HOST/proc/net/if_inet6"
+	apply "$FACTS
+set client-max-body-size 5m
+set proxy-read-timeout 90s
+set proxy-buffers 8 16k
+set bind-address-ipv4 127.0.0.1
+set access-log-path off
+set x-forwarded-for-value \$proxy_add_x_forwarded_for
+set x-forwarded-ssl on"
+	assert_success ""
+	local line
+	for line in 'client_max_body_size 5m;' 'proxy_read_timeout 90s;' 'proxy_buffers 8 16k;' 'listen 127.0.0.1:80;' 'listen [::]:80;' 'access_log off;' \
+		'proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;' 'proxy_set_header X-Forwarded-Ssl on;'; do
+		assert_equal 1 "$(rendered | grep -cF "$line")" "$line"
+	done
+}
+
+@test "apply: refuses whatever is outside its grammar, and changes nothing" {
+	apply "$FACTS"
+	local before
+	before=$(<"$TREE/web.conf")
+	is_refused() {
+		: >"$CALLS"
+		apply "$FACTS
+$1"
+		assert_status 1 && assert_output "" && assert_error_like ' !     nginx: *' && [[ $stderr != *$'\n'* && $stderr != *$'\e'* ]] &&
+			assert_calls "" && assert_file "$TREE/web.conf" "$before"
+	}
+	each is_refused <<-'LINES'
+		app ../web
+		app Web
+		app web;
+		app
+		app a/b
+		domain a;b
+		domain a b
+		domain A.com
+		domain a..b
+		domain *
+		domain *.*.a
+		domain $host
+		domain ~^.*$
+		domain a.com{
+		domain
+		upstream 10.86.0.2
+		upstream 10.86.0.2:80
+		upstream 10.86.0.2 80;
+		upstream unix:/x 80
+		upstream 10.86.0.2 80 backup
+		upstream 10.86.0.2 $(id)
+		preview 10.86.0.2
+		preview x 80
+		set client-max-body-size 1m;
+		set client-max-body-size
+		set nope 1
+		set
+		set proxy-read-timeout 1s; return 200
+		set access-log-path /etc/passwd
+		set access-log-path /var/log/nginx/../../etc/x
+		set access-log-path /var/log/nginx/a b
+		set bind-address-ipv4 a[$(id)]
+		set x-forwarded-for-value a";
+		set x-forwarded-for-value {
+		set hsts maybe
+		include /etc/passwd;
+		server { }
+		\e[31m
+	LINES
+}
+
+@test "apply: the addresses and ports of upstreams are in range" {
+	is_refused() {
+		apply "app web
+domain a.com
+upstream $1"
+		assert_status 1
+	}
+	is_refused "999.1.1.1 80"
+	is_refused "10.86.0.2 0"
+	is_refused "10.86.0.2 99999"
+}
+
+@test "apply: unchanged text reloads nothing" {
+	apply "$FACTS"
+	: >"$CALLS"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 0 "$(grep -c -e reload -e unshare "$CALLS")"
+}
+
+@test "apply: what fails its test never takes the old one's place" {
+	apply "$FACTS"
+	local before
+	before=$(<"$TREE/web.conf")
+	apply "$FACTS
+set x-forwarded-for-value BAD"
+	assert_refused 'nginx: the config for web does not pass its test: unknown directive "BAD" in x:1'
+	assert_file "$TREE/web.conf" "$before"
+	assert_absent "$TREE/.web.candidate"
+	assert_equal 1 "$(grep -c reload "$CALLS")"
+}
+
+@test "apply: the first config that fails its test leaves none" {
+	apply "$FACTS
+set x-forwarded-for-value BAD"
+	assert_status 1
+	assert_absent "$TREE/web.conf" "$TREE/.web.candidate"
+}
+
+@test "apply: a certificate that is not there is refused" {
+	apply "$FACTS
+certificate"
+	assert_status 1
+	assert_absent "$TREE/web.conf"
+}
+
+@test "apply: custom lines are copied, and included from the copy" {
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'gzip on;\n' >"$DOKKU_ROOT/web/nginx.conf.d/mine.conf"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal "gzip on;" "$(cat "$TREE"/web.d/*/custom/mine.conf)"
+	assert_equal 1 "$(rendered | grep -c 'include DIR/custom/\*.conf;')"
+	local old
+	old=$(echo "$TREE"/web.d/*)
+	printf 'gzip off;\n' >"$DOKKU_ROOT/web/nginx.conf.d/mine.conf"
+	apply "$FACTS"
+	[[ $(ls "$TREE/web.d" | wc -l) -eq 2 && -d $old ]]
+}
+
+@test "apply: remove takes it away, with its files, and of no app is nothing to do" {
+	apply "$FACTS"
+	apply "app web
+remove"
+	assert_success ""
+	assert_equal _generation.conf "$(ls -A "$TREE")"
+	: >"$CALLS"
+	apply "app web
+remove"
+	assert_success ""
+	assert_equal 0 "$(grep -c reload "$CALLS")"
+}
+
+@test "apply: killed before nginx was asked to take the new config, it is asked by the next, which can go back" {
+	apply "$FACTS"
+	local before
+	before=$(<"$TREE/web.conf")
+	killed_after mv '*.candidate\ *web.conf'
+	apply "$FACTS
+set send-timeout 7s"
+	assert_status 137
+	rm "$BIN/mv"
+	: >"$CALLS"
+	NGINX_STUCK="send_timeout 7s" apply "$FACTS
+set send-timeout 7s"
+	assert_refused "nginx: it did not take the new config for web within 5 s; the old one is back"
+	assert_file "$TREE/web.conf" "$before"
+	killed_after mv '*.candidate\ *web.conf'
+	apply "$FACTS
+set send-timeout 7s"
+	rm "$BIN/mv"
+	: >"$CALLS"
+	apply "$FACTS
+set send-timeout 7s"
+	assert_success ""
+	assert_equal 1 "$(reloads)"
+	grep -q 'send_timeout 7s' "$TREE/web.conf"
+	assert_equal "_generation.conf web.conf web.d" "$(ls -A "$TREE" | paste -sd ' ')"
+	: >"$CALLS"
+	apply "$FACTS
+set send-timeout 7s"
+	assert_equal 0 "$(reloads)"
+}
+
+@test "apply: where nginx does not run the old config either, it is kept, and nginx is asked again" {
+	apply "$FACTS"
+	local before
+	before=$(<"$TREE/web.conf")
+	NGINX_STUCK=always apply "$FACTS
+set send-timeout 7s"
+	assert_status 1
+	assert_file "$TREE/web.conf" "$before"
+	NGINX_STUCK=always apply "$FACTS"
+	assert_status 1
+	assert_file "$TREE/web.conf" "$before"
+	: >"$CALLS"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 1 "$(reloads)"
+	assert_equal "_generation.conf web.conf web.d" "$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: a removal that was killed is done again, by what reconciles and by what deletes" {
+	local how
+	for how in reconcile post-delete; do
+		deployed web
+		killed_after mv '*web.removed'
+		apply "app web
+remove"
+		assert_status 137
+		rm "$BIN/mv"
+		: >"$CALLS"
+		got "$PLUGIN_PATH/nginx/$how" web ""
+		assert_success ""
+		assert_equal 1 "$(reloads)"
+		assert_equal _generation.conf "$(ls -A "$TREE")"
+	done
+	mkdir "$TREE/web.d"
+	got "$PLUGIN_PATH/nginx/post-delete" web
+	assert_equal _generation.conf "$(ls -A "$TREE")"
+}
+
+@test "apply: after a removal that nginx did not take in time, it is asked again" {
+	apply "$FACTS"
+	NGINX_STUCK=always apply "app web
+remove"
+	assert_refused "nginx: it does not take the config without web: sudo nginx -t tells why"
+	: >"$CALLS"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 1 "$(reloads)"
+	assert_equal "_generation.conf web.conf web.d" "$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: remove leaves the files of an app whose name begins in the same way" {
+	apply "$FACTS"
+	touch "$TREE/.web.b.previous" "$TREE/.web.b.pending"
+	apply "app web
+remove"
+	assert_success ""
+	assert_equal ".web.b.pending .web.b.previous _generation.conf" "$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: what killed ones have left goes, keys are in it, but not the files of an app called stage" {
+	mkdir "$TREE/.stage.abCD12"
+	touch "$TREE/.stage.abCD12/server.key" "$TREE/.stage.previous" "$TREE/.stage.pending"
+	apply "app web
+remove"
+	assert_success ""
+	assert_equal ".stage.pending .stage.previous" "$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: only regular files are read, as the user whose folder it is, and nobody waits for a pipe" {
+	local dir="$DOKKU_ROOT/web/nginx.conf.d" make reason before
+	mkdir "$dir"
+	apply "$FACTS"
+	assert_success ""
+	before=$(<"$TREE/web.conf")
+	while IFS='|' read -r make reason; do
+		rm -rf "$dir"
+		mkdir "$dir"
+		(cd "$dir" && bash -c "$make")
+		got timeout 20 "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/apply" <<<"$FACTS"
+		assert_refused "nginx: web: $DOKKU_ROOT/web/nginx.conf.d/$reason"
+		assert_file "$TREE/web.conf" "$before"
+		assert_equal "" "$(find "$TREE" -name '*stage*')"
+	done <<-'ODD'
+		mkfifo a.conf|a.conf is not a regular file: it is not read
+		ln -s /etc/shadow a.conf|a.conf is a link: put the file itself there
+		mkdir a.conf|a.conf is not a regular file: it is not read
+		ln -s /dev/zero a.conf|a.conf is a link: put the file itself there
+		head --bytes 2M /dev/zero >a.conf|a.conf is larger than 1048576 bytes: it is not read
+		echo x >b.conf; mkfifo a\ b.conf|a b.conf is not a regular file: it is not read
+	ODD
+	rm -rf "$dir"
+	mkdir "$DOKKU_ROOT/web/tls"
+	mkfifo "$DOKKU_ROOT/web/tls/server.crt"
+	: >"$DOKKU_ROOT/web/tls/server.key"
+	got timeout 20 "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/apply" <<<"$FACTS"$'\ncertificate'
+	assert_refused "nginx: web: $DOKKU_ROOT/web/tls/server.crt is not a regular file: it is not read"
+}
+
+@test "apply: what only root may read does not come out by a link of the folder's owner" {
+	[[ $EUID -eq 0 ]] || skip "only root reads as somebody else"
+	local dir="$DOKKU_ROOT/web"
+	mkdir "$WORLD/secrets"
+	printf '# the secret\n' >"$WORLD/secrets/a.conf"
+	chmod 700 "$WORLD/secrets"
+	ln -s "$WORLD/secrets" "$dir/nginx.conf.d"
+	chown 65534:65534 "$DOKKU_ROOT"
+	apply "$FACTS"
+	assert_status 1
+	assert_equal "" "$(grep -r 'the secret' "$TREE")"
+	chown 0:0 "$DOKKU_ROOT"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal "# the secret" "$(cat "$TREE"/web.d/*/custom/a.conf)"
+}
+
+@test "apply: its lock and the logs of an app cannot be opened by everybody, nor those of an older dokku" {
+	: >"$TEST_HOST/run/dokku-nginx.lock"
+	: >"$TEST_HOST/log/web-error.log"
+	chmod 644 "$TEST_HOST/run/dokku-nginx.lock" "$TEST_HOST/log/web-error.log"
+	apply "$FACTS"
+	assert_success ""
+	assert_mode "$TEST_HOST/run/dokku-nginx.lock" 600
+	assert_mode "$TEST_HOST/log/web-access.log" 640
+	assert_mode "$TEST_HOST/log/web-error.log" 640
+	assert_mode "$TREE/web.conf" 644
+	apply "$FACTS"$'\nset access-log-path off\nset error-log-path /var/log/nginx/other.log'
+	assert_success ""
+	assert_equal $'other.log\nweb-access.log\nweb-error.log' "$(ls "$TEST_HOST/log")"
+	assert_mode "$TEST_HOST/log/other.log" 640
+}
+
+@test "apply: one buffer takes an answer's header of 16 KB, unless somebody has set buffers of his own" {
+	buffers() { sed -n 's/^\t\(proxy_.*buffer.*\)/\1/p' "$TREE/web.conf"; }
+	apply "$FACTS"
+	assert_equal $'proxy_buffer_size 16k;\nproxy_buffers 8 4k;\nproxy_busy_buffers_size 24k;' "$(buffers)"
+	apply "$FACTS"$'\nset proxy-buffers 4 8k'
+	assert_equal 'proxy_buffers 4 8k;' "$(buffers)"
+	apply "$FACTS"$'\nset proxy-busy-buffers-size 8k'
+	assert_equal 'proxy_busy_buffers_size 8k;' "$(buffers)"
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'proxy_read_timeout 5s; proxy_buffer_size 64k;\n' >"$DOKKU_ROOT/web/nginx.conf.d/own.conf"
+	apply "$FACTS"
+	assert_equal '' "$(buffers)"
+	apply "$FACTS"$'\nset disable-custom-config true'
+	assert_equal 'proxy_buffer_size 16k;' "$(buffers | sed -n 1p)"
+	printf '# proxy_buffer_size 64k;\nproxy_buffering off;\n' >"$DOKKU_ROOT/web/nginx.conf.d/own.conf"
+	apply "$FACTS"
+	assert_equal 'proxy_buffer_size 16k;' "$(buffers | sed -n 1p)"
+}
+
+@test "apply: headers with underscores, where they pass, are no way around" {
+	apply "$FACTS"
+	assert_equal 0 "$(grep -c 'X_Forwarded' "$TREE/web.conf")"
+	apply "$FACTS"$'\nset underscore-in-headers on'
+	assert_success ""
+	grep -qF 'proxy_set_header X_Forwarded_Host "";' "$TREE/web.conf"
+	grep -qF 'proxy_set_header X_Forwarded_For "";' "$TREE/web.conf"
+	grep -qF 'proxy_set_header X_Real_IP "";' "$TREE/web.conf"
+	assert_equal "" "$(grep -o 'proxy_set_header [^ ]*' "$TREE/web.conf" | sort | uniq -d | grep _)"
+}
+
+@test "apply: names of custom files may have spaces" {
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'gzip on;\n' >"$DOKKU_ROOT/web/nginx.conf.d/my lines.conf"
+	apply "$FACTS"
+	assert_success ""
+	printf 'gzip off;\n' >"$DOKKU_ROOT/web/nginx.conf.d/my lines.conf"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal "gzip off;" "$(cat "$(sed -n 's|.*include \(.*\)/custom/.*|\1|p' "$TREE/web.conf")/custom/my lines.conf")"
+}
+
+@test "apply: what is new is on the disk before it takes its place, and what a power cut has emptied is replaced" {
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'gzip on;\n' >"$DOKKU_ROOT/web/nginx.conf.d/mine.conf"
+	fake sync <<<'for file; do [[ -e $file ]] || exit 1; done'
+	apply "$FACTS"
+	assert_success ""
+	grep -q '^sync .*/.stage\.[^ ]*/custom/mine.conf' "$CALLS"
+	grep -q '^sync .*/.stage\.[^ /]* ' "$CALLS"
+	grep -q '^sync .*/.web.candidate' "$CALLS"
+	: >"$(echo "$TREE"/web.d/*/custom/mine.conf)"
+	: >"$CALLS"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal "gzip on;" "$(cat "$TREE"/web.d/*/custom/mine.conf)"
+	assert_equal 1 "$(reloads)"
+}
+
+@test "apply: an nginx that takes connections and answers nothing holds the lock for seconds" {
+	apply "$FACTS"
+	local before
+	before=$(<"$TREE/web.conf")
+	rm "$TEST_HOST/answer"
+	mkfifo "$TEST_HOST/answer"
+	# It takes the request, and the reload.
+	NGINX_STUCK=always got timeout 20 "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/apply" <<<"$FACTS
+set send-timeout 7s"
+	assert_refused "nginx: it did not take the new config for web within 5 s; the old one is back"
+	assert_file "$TREE/web.conf" "$before"
+}
+
+@test "apply: an app called generation, where an older dokku has its own file, and no app has that host name" {
+	printf 'server {\n\tserver_name generation.dokku.invalid;\n\treturn 200 "generation 1";\n}\n' >"$TREE/generation.conf"
+	apply "$FACTS"
+	assert_success ""
+	assert_absent "$TREE/generation.conf"
+	apply "${FACTS/app web/app generation}"
+	assert_success ""
+	grep -q 'upstream dokku-generation ' "$TREE/generation.conf"
+	apply "$FACTS
+set send-timeout 7s"
+	assert_success ""
+	grep -q 'upstream dokku-generation ' "$TREE/generation.conf"
+	apply "$FACTS
+domain generation.dokku.invalid"
+	assert_refused "nginx: not a host name"
+}
+
+# connections raise|restore - of an nginx that reads nginx.conf, and refuses what has BAD in it.
+connections() {
+	# shellcheck disable=SC2016 # for the fake
+	fake nginx <<<'file=$TEST_HOST/etc/nginx/nginx.conf
+		case $* in
+		-T) printf "# configuration file %s:\n" "$file"; cat "$file" ;;
+		*-t*) ! grep -qs -e "${REFUSED-BAD}" "$file" ;;
+		esac'
+	mkdir -p "$TEST_HOST/etc/nginx/modules-enabled"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/libexec/connections" "$@"
+}
+
+readonly STOCK='include /etc/nginx/modules-enabled/*.conf;
+
+events {
+	worker_connections 768;
+	# multi_accept on;
+}
+http { include /etc/nginx/conf.d/*.conf; }'
+
+@test "connections: Debian's number is raised, said with its price, and given back" {
+	local conf=$TEST_HOST/etc/nginx/nginx.conf limits
+	limits=$TEST_HOST/etc/nginx/modules-enabled/60-dokku-files.conf
+	printf '%s\n' "$STOCK" >"$conf"
+	chmod 640 "$conf"
+	connections raise
+	assert_success "-----> nginx may have 8192 connections per worker instead of 768, a request takes two
+       $conf; 3 MB more for each worker; make uninstall takes it back"
+	assert_file "$conf" "${STOCK/768;/8192; # dokku: was 768}"
+	assert_equal 640 "$(stat --format %a "$conf")"
+	grep -qx 'worker_rlimit_nofile [1-9][0-9]*;' "$limits"
+	connections raise
+	assert_success ""
+	assert_file "$conf" "${STOCK/768;/8192; # dokku: was 768}"
+	connections restore
+	assert_success ""
+	assert_file "$conf" "$STOCK"
+	assert_absent "$limits"
+	assert_absent "$TEST_HOST/etc/dokku/nginx-connections"
+	assert_equal "nginx.conf" "$(cd "$TEST_HOST/etc/nginx" && ls -d nginx.conf*)"
+}
+
+@test "connections: whatever the administrator has made of that line" {
+	local conf=$TEST_HOST/etc/nginx/nginx.conf before after
+	while IFS='|' read -r before after; do
+		printf '%b\n' "$before" >"$conf"
+		connections raise
+		assert_status 0
+		assert_file "$conf" "$(printf %b "$after")"
+		connections restore
+		assert_status 0
+		assert_file "$conf" "$(printf %b "$before")"
+	done <<-'TABLE'
+		events { worker_connections 1024; }|events { worker_connections 8192; }
+		events{worker_connections  512 ;}|events{worker_connections  8192 ;}
+		events {\n\tuse epoll;\n}|events {\n\tworker_connections 8192; # dokku: was not set\n\tuse epoll;\n}
+		events {\n\tworker_connections 8192;\n}|events {\n\tworker_connections 8192;\n}
+		events {\n\tworker_connections 20000;\n}|events {\n\tworker_connections 20000;\n}
+		#worker_connections 768;\nevents {\n\tworker_connections 768; # mine\n}|#worker_connections 768;\nevents {\n\tworker_connections 8192; # mine\n}
+	TABLE
+}
+
+@test "connections: what cannot be changed is named; what somebody has changed since stays" {
+	local conf=$TEST_HOST/etc/nginx/nginx.conf
+	printf 'events { }\n' >"$conf"
+	connections raise
+	assert_status 0
+	[[ $output == *'write "worker_connections 8192;" into the block events of nginx.conf'* ]]
+	assert_file "$conf" 'events { }'
+	printf '%s\n' "$STOCK" >"$conf"
+	REFUSED=8192 connections raise
+	assert_status 0
+	[[ $output == *"nginx may have 768 connections per worker"*"events of $conf"* ]]
+	assert_file "$conf" "$STOCK"
+	assert_equal "nginx.conf" "$(cd "$TEST_HOST/etc/nginx" && ls -d nginx.conf*)"
+	connections raise
+	printf '%s\n' "${STOCK/768/4096}" >"$conf"
+	connections restore
+	assert_success ""
+	assert_file "$conf" "${STOCK/768/4096}"
+}
+
+@test "connections: a running nginx gets the files at once; the administrator's own limit stays" {
+	local conf=$TEST_HOST/etc/nginx/nginx.conf pid hard
+	hard=$(ulimit -Hn)
+	[[ $hard != unlimited && $hard -lt 65536 ]] || hard=65536
+	kill "$NGINX"
+	mkdir "$BATS_TEST_TMPDIR/shell"
+	cp "$(type -P bash)" "$BATS_TEST_TMPDIR/shell/nginx"
+	(ulimit -Sn 256 && exec "$BATS_TEST_TMPDIR/shell/nginx" -c 'sleep 300 & wait') 3>&- &
+	NGINX=$!
+	printf '%s\n' "$NGINX" >"$TEST_HOST/run/nginx.pid"
+	for _ in {1..500}; do
+		[[ -z $(<"/proc/$NGINX/task/$NGINX/children") ]] || break
+		sleep 0.01
+	done
+	printf 'worker_rlimit_nofile 5000;\n%s\n' "$STOCK" >"$conf"
+	connections raise
+	assert_status 0
+	for pid in "$NGINX" $(<"/proc/$NGINX/task/$NGINX/children"); do
+		[[ $(prlimit --pid "$pid" --nofile --noheadings --raw --output SOFT) -ge $hard ]]
+	done
+	assert_absent "$TEST_HOST/etc/nginx/modules-enabled/60-dokku-files.conf"
+	[[ $output == *"worker_rlimit_nofile 5000 in nginx's config allows fewer connections"* ]]
+	pkill -P "$NGINX"
+}
+
+@test "install: our server's file has a name that no app has, and is not reloaded for that" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	fake dpkg </dev/null
+	rm "$BIN/install"
+	local install="$PLUGIN_PATH/nginx/install"
+	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled}
+	apply "$FACTS"
+	got "$install"
+	assert_success ""
+	local text
+	text=$(<"$TREE/_generation.conf")
+	mv "$TREE/_generation.conf" "$TREE/generation.conf"
+	: >"$CALLS"
+	got "$install"
+	assert_success ""
+	assert_file "$TREE/_generation.conf" "$text"
+	assert_absent "$TREE/generation.conf"
+	assert_equal 0 "$(reloads)"
+	printf 'upstream dokku-generation { }\n' >"$TREE/generation.conf"
+	got "$install"
+	assert_success ""
+	assert_file "$TREE/generation.conf" 'upstream dokku-generation { }'
+}
+
+@test "install: an upgrade with the logs of many apps tests the config with as many files as it takes; so does systemd at a boot" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	fake dpkg </dev/null
+	fake systemctl </dev/null
+	rm "$BIN/install"
+	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled} "$TEST_HOST"/{run,etc}/systemd/system
+	apply "$FACTS"
+	fake nginx <<<'[[ $* != -T ]] || printf "# configuration file %s:\nworker_connections 8192;\n" "$TEST_HOST/etc/nginx/conf.d/dokku.conf"; [[ $* != *-t* || $(ulimit -Sn) -gt 256 ]] || { echo "nginx: [emerg] too many" >&2; exit 1; }; [[ $* != -v ]] || echo nginx version: nginx/1.22.1 >&2'
+	(
+		ulimit -Sn 256
+		got "$PLUGIN_PATH/nginx/install"
+		assert_success ""
+	)
+	assert_equal "LimitNOFILE=65536" "$(sed -n '/^\[Service\]$/{n;p}' "$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf")"
+	grep -qx "systemctl daemon-reload" "$CALLS"
+}
+
+@test "apply: the preview's name is no other app's" {
+	apply "$FACTS
+preview 10.86.0.2 81"
+	apply "${FACTS/app web/app web-preview}"
+	assert_success ""
+	assert_equal "" "$(sed -n 's/^upstream \(.*\) {/\1/p' "$TREE"/*.conf | sort | uniq -d)"
+	grep -q 'set $dokku_upstream dokku-web_preview;' "$TREE/web.conf"
+}
+
+@test "apply: try says whether nginx would take it, and changes nothing" {
+	apply "$FACTS"
+	local before
+	before=$(cd "$TREE" && find . -printf '%p %i %T@\n' | grep -v '^\. ' | sort)
+	: >"$CALLS"
+	apply "$FACTS
+set send-timeout 7s
+try"
+	assert_success ""
+	grep -q ^unshare "$CALLS"
+	apply "$FACTS
+set x-forwarded-for-value BAD
+try"
+	assert_refused 'nginx: the config for web does not pass its test: unknown directive "BAD" in x:1'
+	apply "app web
+try"
+	assert_success ""
+	assert_equal "$before" "$(cd "$TREE" && find . -printf '%p %i %T@\n' | grep -v '^\. ' | sort)"
+	assert_equal 0 "$(reloads)"
+}
+
+@test "apply: trusts neither PATH nor the environment" {
+	local file="$REPO/plugins/nginx/root/apply"
+	assert_equal '#!/bin/bash -p' "$(head -n 1 "$file")"
+	grep -qx 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$file"
+	assert_equal "" "$(grep -nE '(eval|^\. )' "$file" "${file%/*}/render")"
+}
+
+# --- the side of dokku ---------------------------------------------------------------
+
+@test "nginx_describe: a hook that fails is no app without domains, or without addresses" {
+	make_release web 1
+	hook fake app-domains <<<'printf "web.example.com\n"'
+	hook fake service-address <<<'exit 3'
+	code nginx 'nginx_describe web 1'
+	assert_status 3
+	hook fake service-address <<<'printf "10.86.0.1 80\n"'
+	hook fake app-domains <<<'exit 4'
+	code nginx 'nginx_describe web 1'
+	assert_status 4
+}
+
+@test "nginx_describe: domains in lower case, an upstream for each web container, settings" {
+	make_release web 1 web=2 worker=3
+	hook fake app-domains <<<'printf "A.Example.com\nb.com\n"'
+	hook fake service-address <<<'if [[ $2 == web ]]; then printf "10.86.0.1 80\n10.86.0.2 80\n"; else printf "10.86.0.9 80\n"; fi'
+	code "" 'property_set nginx-vhosts --global client-max-body-size 1m; property_set nginx-vhosts web client-max-body-size 2m'
+	mkdir "$DOKKU_ROOT/web/tls"
+	touch "$DOKKU_ROOT/web/tls/server.crt"
+	code nginx 'nginx_describe web 1'
+	assert_status 0
+	assert_equal "app web
+domain a.example.com
+domain b.com
+upstream 10.86.0.1 80
+upstream 10.86.0.2 80
+preview 10.86.0.9 80
+set client-max-body-size 1m
+set client-max-body-size 2m" "$(grep -v '^#' <<<"$output")"
+	touch "$DOKKU_ROOT/web/tls/server.key"
+	code nginx 'nginx_describe web 1'
+	grep -qx certificate <<<"$output"
+}
+
+@test "nginx_describe: half-written settings are none, and without web containers there is no preview" {
+	make_release web 1 web=0 worker=1
+	code "" 'property_set nginx-vhosts web send-timeout 7s'
+	printf '9s\n' >"$DOKKU_LIB_ROOT/config/nginx-vhosts/web/send-timeout.tmp.1.abcdef"
+	rm "$PLUGIN_PATH/fake/service-address"
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses" "$PLUGIN_PATH/service-addresses"
+	code nginx 'nginx_describe web 1'
+	assert_success "app web
+domain web.example.com
+set send-timeout 7s"
+	got "$PLUGIN_PATH/service-addresses/service-address" web preview
+	assert_success ""
+}
+
+@test "nginx_update: a hook before the reload that fails stops it, also where -e is off" {
+	make_release web 1
+	hook fake nginx-pre-reload <<<'exit 3'
+	code nginx 'nginx_update web 1 || true; printf "went on\n"'
+	assert_refused "web: a plugin's hook nginx-pre-reload failed: see above; nginx goes on with the config that it had"
+	assert_absent "$TREE/web.conf"
+}
+
+@test "nginx:set: keys and values are checked" {
+	dokku nginx:set web nope 1
+	assert_refused 'nginx:set: no such setting: "nope": dokku nginx:report web lists them' 2
+	is_refused() {
+		dokku nginx:set web "${1%% *}" "${1#* }"
+		assert_status 1 && assert_output "" && assert_error_like ' !     nginx:set: "*" is not a value for *; nothing was changed'
+	}
+	each is_refused <<-'SETTINGS'
+		client-max-body-size 1m;
+		client-max-body-size 1 m
+		client-max-body-size 1m\n
+		proxy-read-timeout -1
+		access-log-path /etc/passwd
+		access-log-path /var/log/nginx/../x
+		hsts yes
+		x-forwarded-for-value "x"
+		bind-address-ipv4 ::1
+		bind-address-ipv4 127.86.0.1
+		bind-address-ipv4 10.0.0.256
+		bind-address-ipv4 10.0.1
+	SETTINGS
+	dokku nginx:set web client-max-body-size 10m
+	assert_success "-----> web: client-max-body-size is now 10m"
+	dokku nginx:report web --nginx-client-max-body-size
+	assert_success 10m
+	dokku nginx:set web client-max-body-size
+	assert_success "-----> web: client-max-body-size is now the default"
+}
+
+@test "a deploy that changes nothing of nginx's does not ask root" {
+	make_release web 1
+	make_current web 1
+	got "$PLUGIN_PATH/nginx/proxy-build-config" web 1
+	assert_success ""
+	[[ -s $TREE/web.conf ]]
+	: >"$CALLS"
+	got "$PLUGIN_PATH/nginx/proxy-build-config" web 1
+	assert_success ""
+	assert_calls ""
+	dokku nginx:set web client-max-body-size 3m
+	assert_status 0
+	grep -q 'client_max_body_size 3m;' "$TREE/web.conf"
+	dokku nginx:set web x-forwarded-for-value BAD
+	assert_status 1
+	dokku nginx:report web --nginx-x-forwarded-for-value
+	assert_success ""
+	got "$PLUGIN_PATH/nginx/post-delete" web
+	assert_success ""
+	assert_absent "$TREE/web.conf"
+}
+
+@test "a deploy asks root where something has gone that the config was made of, or has come and is older" {
+	asks() { build && assert_success "" && [[ -s $CALLS ]] && : >"$CALLS" && build && assert_calls "" "$1"; }
+	deployed web
+	build
+	assert_calls ""
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'gzip on;\n' >"$DOKKU_ROOT/web/nginx.conf.d/mine.conf"
+	touch --date=2020-01-01 "$DOKKU_ROOT/web/nginx.conf.d"{/mine.conf,}
+	asks "it has come"
+	rm -r "$DOKKU_ROOT/web/nginx.conf.d"
+	asks "it has gone"
+	# As an older dokku wrote it.
+	sed -i 1q "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied"
+	touch "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied"
+	asks "there was no list"
+}
+
+@test "post-certs-update: nginx has the certificate, however old it is, and not the one that has gone" {
+	deployed web
+	mkdir "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	got "$PLUGIN_PATH/nginx/post-certs-update" web
+	assert_success ""
+	grep -q ssl_certificate "$TREE/web.conf"
+	printf 'new\n' >"$DOKKU_ROOT/web/tls/server.key"
+	touch --date=2020-01-01 "$DOKKU_ROOT/web/tls"{/*,}
+	got "$PLUGIN_PATH/nginx/post-certs-update" web
+	assert_success ""
+	assert_equal new "$(cat "$(sed -n 's/.*ssl_certificate_key \(.*\);/\1/p' "$TREE/web.conf")")"
+	rm -r "$DOKKU_ROOT/web/tls"
+	got "$PLUGIN_PATH/nginx/post-certs-update" web
+	assert_success ""
+	run ! grep -q 443 "$TREE/web.conf"
+}
+
+@test "nginx:set --global: what nginx refuses for an app is not stored" {
+	deployed aaa ccc web
+	dokku nginx:set --global x-forwarded-for-value BAD
+	assert_refused 'nginx:set: nginx refuses BAD for x-forwarded-for-value: the config for aaa does not pass its test: unknown directive "BAD" in x:1; nothing was changed'
+	dokku nginx:report --global --nginx-x-forwarded-for-value
+	assert_success ""
+	dokku nginx:set --global x-forwarded-for-value good
+	assert_success "-----> x-forwarded-for-value is set for all apps: dokku proxy:build-config --all applies it"
+	: >"$CALLS"
+	dokku nginx:set --global x-forwarded-for-value BAD
+	assert_status 1
+	assert_file "$DOKKU_LIB_ROOT/config/nginx-vhosts/--global/x-forwarded-for-value" good
+	run ! grep -q BAD "$TREE/aaa.conf" "$TREE/web.conf"
+}
+
+@test "nginx:set --global: asked for the first app, and those with settings or lines of their own" {
+	deployed aaa bbb ccc ddd
+	make_app eee
+	code "" 'for app in bbb eee; do property_set nginx-vhosts "$app" send-timeout 7s; done'
+	mkdir "$DOKKU_ROOT/ddd/nginx.conf.d"
+	printf 'gzip on;\n' >"$DOKKU_ROOT/ddd/nginx.conf.d/mine.conf"
+	dokku nginx:set --global client-max-body-size 5m
+	assert_success "-----> client-max-body-size is set for all apps: dokku proxy:build-config --all applies it"
+	assert_equal "aaa bbb ddd" "$(sed -n 's,^unshare .*/\([a-z]*\)\.conf$,\1,p' "$CALLS" | paste -sd ' ')"
+	assert_equal 0 "$(reloads)"
+}
+
+@test "nginx:set: an address to be bound to is taken from other apps, which is said" {
+	dokku nginx:set web bind-address-ipv4 10.0.0.5
+	assert_status 0
+	assert_error " !     visitors who come to 10.0.0.5 no longer reach apps that are not bound to it: nginx chooses by address before it chooses by host name: dokku nginx:set web bind-address-ipv4 takes it back"
+	dokku nginx:set --global bind-address-ipv6 ::1
+	assert_status 0
+	assert_error_like " !     visitors who come to ::1 no longer reach apps *"
+	local value
+	for value in 0.0.0.0 ''; do
+		dokku nginx:set web bind-address-ipv4 "$value"
+		assert_status 0
+		assert_error ""
+	done
+}
+
+@test "proxy:build-config --all: goes on after an app that fails" {
+	deployed aaa bbb
+	code "" 'property_set nginx-vhosts aaa x-forwarded-for-value BAD; property_set nginx-vhosts bbb send-timeout 7s'
+	dokku proxy:build-config --all
+	assert_status 1
+	assert_error_like '*
+ !     aaa: nginx goes on with the config that it had
+ !     proxy:build-config: nginx is as it was for aaa: see above; the others are up to date'
+	grep -q 'send_timeout 7s' "$TREE/bbb.conf"
+}
+
+# --- the receipt ------------------------------------------------------------------------
+
+@test "pre-deploy and post-retire: what was answered 5xx in between, and only that" {
+	local log="$BATS_TEST_TMPDIR/access.log" dir="$DOKKU_LIB_ROOT/data/releases/shop/1"
+	make_app shop
+	make_release shop 1
+	make_current shop 1
+	line() { printf '1.2.3.4 - - [1/Jan/2026] "GET %s HTTP/1.1" %s 12 "-" "x"\n' "$2" "$1" >>"$log"; }
+	line 503 /before
+	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/shop"
+	printf '%s\n' "$log" >"$DOKKU_LIB_ROOT/config/nginx-vhosts/shop/access-log-path"
+	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-deploy" shop image
+	assert_success ""
+	line 200 '/ 500 1'
+	line 502 /
+	line 504 /
+	# Others, that prune, come after it: a full disk does not stop them.
+	fake_write <<<'exit 1'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
+	assert_success ""
+	assert_absent "$dir/errors"
+	fake_write </dev/null
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
+	assert_success ""
+	assert_file "$dir/errors" 2
+	line 502 /late
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
+	assert_file "$dir/errors" 2
+}
+
+@test "post-retire: of deploys that overlap each has what was answered while it was the newest" {
+	local log="$BATS_TEST_TMPDIR/access.log" dir="$DOKKU_LIB_ROOT/data/releases/shop" drains="$DOKKU_LIB_ROOT/data/draining/shop"
+	make_app shop
+	make_release shop 1
+	make_release shop 2
+	line() { printf '1.2.3.4 - - [1/Jan/2026] "GET / HTTP/1.1" %s 12 "-" "x"\n' "$1" >>"$log"; }
+	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/shop" "$drains"
+	printf '%s\n' "$log" >"$DOKKU_LIB_ROOT/config/nginx-vhosts/shop/access-log-path"
+	: >"$log"
+	: >"$drains/log"
+	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-deploy" shop image
+	line 502
+	DOKKU_RELEASE=2 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-deploy" shop image
+	line 503
+	line 503
+	make_current shop 2
+	# What v2 replaced still drains.
+	: >"$drains/0123"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
+	assert_success ""
+	assert_file "$dir/1/errors" 1
+	assert_absent "$dir/2/errors"
+	line 504
+	rm "$drains/0123"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
+	assert_file "$dir/1/errors" 1
+	assert_file "$dir/2/errors" 3
+}
+
+# installs - the install hook, on an nginx with what stdin is: "# configuration file PATH:" and its text.
+installs() {
+	cat >"$BATS_TEST_TMPDIR/others"
+	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled}
+	rm -f "$BIN/install"
+	got "$PLUGIN_PATH/nginx/install"
+}
+
+@test "install: which servers are the default, and which have an address for themselves, as nginx reads it" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	apply "$FACTS"
+	installs <<-OTHERS
+		# configuration file /etc/nginx/nginx.conf:
+		http { server { listen 80 default_server; listen *:443 ssl # default_server
+		; } }
+		# configuration file /etc/nginx/sites-enabled/b:
+		server { listen
+			[::]:443 ssl
+			default; root "/a; listen 80 default_server;"; # listen 80 default_server;
+		}
+		server{listen 0.0.0.0:8080 default_server;}server{listen unix:/run/x default_server;listen 80;listen 127.0.0.1:80 default_server;listen [::1]:80;}
+		# configuration file /etc/nginx/sites-enabled/c:
+		server { listen 10.0.0.1; listen 10.0.0.2:443 ssl; listen [2001:db8::1]:80; listen [2001:db8::2]; listen 10.0.0.3:81; }
+		# configuration file $TREE/web.conf:
+		server { listen 80 default_server; }
+	OTHERS
+	assert_status 0
+	assert_equal "       nginx: /etc/nginx/nginx.conf has the default server of 80. Host names that no app has go there.
+       nginx: /etc/nginx/sites-enabled/b has the default server of [::]:443. Host names that no app has go there.
+       nginx: /etc/nginx/sites-enabled/c has 10.0.0.1 for itself, so no app answers there. For apps to answer at that address, let it listen on 80 instead.
+       nginx: /etc/nginx/sites-enabled/c has 10.0.0.2:443 for itself, so no app answers there. For apps to answer at that address, let it listen on 443 instead.
+       nginx: /etc/nginx/sites-enabled/c has [2001:db8::1]:80 for itself, so no app answers there. For apps to answer at that address, let it listen on 80 instead.
+       nginx: /etc/nginx/sites-enabled/c has [2001:db8::2] for itself, so no app answers there. For apps to answer at that address, let it listen on 80 instead." "$output"
+	[[ $(<"$TEST_HOST/etc/nginx/conf.d/00-dokku.conf") != *default_server\;* ]]
+}
+
+@test "install: an nginx that does not take our files has those from before; one that does not read them is said so" {
+	local conf="$TEST_HOST/etc/nginx/conf.d"
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	apply "$FACTS"
+	mkdir -p "$conf"
+	printf '# old\n' | tee "$conf/dokku.conf" >"$TEST_HOST/etc/nginx/dokku-preview.conf"
+	printf '#!%s\n[[ $* != -T ]] || exit 0\n[[ $* != -t || ! -e %q ]] || { echo "nginx: [emerg] \\"map_hash\\" directive is duplicate in x:1" >&2; exit 1; }\n[[ $* != -v ]] || echo nginx version: nginx/1.22.1 >&2\n' \
+		"$INTERPRETER" "$conf/00-dokku.conf" >"$BIN/nginx"
+	installs </dev/null
+	assert_status 1
+	assert_error ' !     nginx does not take our include: "map_hash" directive is duplicate in x:1'
+	assert_file "$conf/dokku.conf" "# old"
+	assert_file "$TEST_HOST/etc/nginx/dokku-preview.conf" "# old"
+	assert_absent "$conf/00-dokku.conf"
+	sed -i 's/^\[\[ .* != -t .*//' "$BIN/nginx"
+	installs </dev/null
+	assert_status 1
+	assert_error " !     nginx does not take our include: nginx.conf does not read it: it has to include $conf/*.conf in its http block"
+	assert_file "$conf/dokku.conf" "# old"
+}
+
+@test "install: another program on a port of the visitors is named, before anything is changed" {
+	local file="$BATS_TEST_TMPDIR/listening.sport = :443"
+	printf 'LISTEN 0 511 *:443 *:* users:(("apache2",pid=7,fd=4),("apache2",pid=8,fd=4))\n' >"$file"
+	got "$PLUGIN_PATH/nginx/install"
+	assert_refused "Port 443 is taken by apache2 (process 7), so nginx cannot serve apps. Stop it, or let it listen elsewhere, then run make install again: ss -ltnp 'sport = :443' shows it."
+	printf 'LISTEN 0 511 *:443 *:*\n' >"$file"
+	got "$PLUGIN_PATH/nginx/install"
+	assert_refused "Port 443 is taken by another program, so nginx cannot serve apps. Stop it, or let it listen elsewhere, then run make install again: ss -ltnp 'sport = :443' shows it."
+	[[ ! -e $TREE/_generation.conf ]]
+	printf 'LISTEN 0 511 *:443 *:* users:(("nginx",pid=7,fd=4))\n' >"$file"
+	got "$PLUGIN_PATH/nginx/install"
+	[[ $stderr != *"is taken"* ]]
+}
+
+# --- nginx does not run ---------------------------------------------------------------------
+
+@test "pre-change: while nobody takes connections, what brings a release live is refused, and nothing else" {
+	local what
+	rm "$TEST_HOST/answer"
+	mkdir "$TEST_HOST/answer"
+	for what in 'git push 0123456' ps:restart ps:rebuild 'releases:rollback v2'; do
+		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop "$what"
+		assert_refused "shop: nginx does not run, so nobody reaches any app; nothing was changed. Start it with: sudo nginx"
+	done
+	for what in apps:destroy ps:stop domains:add nginx:set certs:add proxy:build-config; do
+		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop "$what"
+		assert_success ""
+	done
+	mkdir -p "$TEST_HOST/run/systemd/system"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop 'git push 0123456'
+	assert_refused "shop: nginx does not run, so nobody reaches any app; nothing was changed. Start it with: sudo systemctl start nginx"
+}
+
+@test "pre-change: workers without their master still take connections" {
+	rm "$TEST_HOST/run/nginx.pid"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop 'git push 0123456'
+	assert_success ""
+}

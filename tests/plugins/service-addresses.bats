@@ -1,0 +1,1415 @@
+#!/usr/bin/env bats
+# service-addresses and watch: addresses of slots, what the map says of them, and the root helper that says it
+# to the kernel.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins service-addresses watch
+	hook_of git heal-apps
+	hook_of releases heal-apps
+	hook_of scheduler-docker-local heal-apps
+	start_kernel
+}
+
+teardown() { kill "$KERNEL"; }
+
+# start_kernel - the map is a real one, in a network namespace of the test's own, where /etc/dokku is
+# the test's too. KERNEL is a process in it. The program is built with the sanitizers.
+start_kernel() {
+	local program="$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map"
+	rm "$BIN/nft"
+	unshare --net --mount --propagation private bash -c 'mount -t tmpfs none /etc && mkdir /etc/dokku &&
+		mount --bind "$TEST_HOST/etc/dokku" /etc/dokku && : >"$BATS_TEST_TMPDIR/up" && exec sleep 600' >/dev/null 2>&1 3>&- &
+	export KERNEL=$!
+	fake sudo <<<'[[ $1 != -l ]] || exit 0; [[ $1 != -n ]] || shift; exec nsenter --target "$KERNEL" --net -- "$@"'
+	if [[ ! -e $program ]]; then
+		printf '%s\n' '#!/bin/bash' "[[ \${1-} != --guard ]] || exec nsenter --target \"\$KERNEL\" --net --mount -- '$REPO/build/bin/san/map' --guard" 'eval "${ON_MAP-}"' '[[ -z ${MAP_REFUSES-} ]] || { echo " !     address map: the kernel refused" >&2; exit 1; }' \
+			'echo map >>"$CALLS"' "exec nsenter --target \"\$KERNEL\" --net --mount -- '$REPO/build/bin/san/map' \"\$@\"" >"$program.$$"
+		chmod +x "$program.$$"
+		mv "$program.$$" "$program"
+	fi
+	until [[ -e $BATS_TEST_TMPDIR/up ]]; do sleep 0.01; done
+}
+
+nft() { nsenter --target "$KERNEL" --net -- /usr/sbin/nft "$@"; }
+
+# kernel - the elements, a line "MAP KEY : VALUE" each.
+kernel() {
+	local map
+	for map in services shares; do
+		{ nft list map ip dokku "$map" 2>/dev/null || true; } |
+			{ grep -oE '[0-9.]+ \. [0-9]+ (\. [0-9]+ )?: [0-9.]+ \. [0-9]+' || true; } | sed -e "s/^/$map /"
+	done
+}
+
+# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE".
+kernel_has() {
+	local element
+	"$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	nft flush map ip dokku services
+	nft flush map ip dokku shares
+	for element; do
+		nft add element ip dokku "${element%% *}" "{ ${element#* } }"
+	done
+}
+
+# --- addresses --------------------------------------------------------------------
+
+@test "address_add: also over a byte's end" {
+	code service-addresses 'for n; do address_add address 10.86.0.0 "$n"; printf "%s\n" "$address"; done' 0 2 255 256 65535
+	assert_success "10.86.0.0
+10.86.0.2
+10.86.0.255
+10.86.1.0
+10.86.255.255"
+}
+
+@test "addresses_claim: an address of its own for each slot, the same again for one that has it" {
+	code service-addresses 'addresses_claim web web.1; addresses_claim web web.2; addresses_claim blog web.1; addresses_claim web web.1'
+	assert_success ""
+	local dir="$DOKKU_LIB_ROOT/data/services"
+	assert_file "$dir/web/web.1" 10.86.0.2
+	assert_file "$dir/web/web.2" 10.86.0.3
+	assert_file "$dir/blog/web.1" 10.86.0.4
+	assert_file "$dir/.by-address/10.86.0.4" "blog web.1"
+	assert_equal 3 "$(ls "$dir/.by-address" | wc -l)"
+}
+
+@test "addresses_claim: an app may be called as our own files were" {
+	code service-addresses 'addresses_claim next web.1; addresses_claim by-address web.1; addresses_claim web web.1'
+	assert_success ""
+	got "$PLUGIN_PATH/service-addresses/post-delete" by-address
+	assert_success ""
+	assert_equal "10.86.0.2 10.86.0.4" "$(ls "$DOKKU_LIB_ROOT/data/services/.by-address" | sort | paste -sd ' ')"
+	assert_file "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.2" "next web.1"
+}
+
+@test "addresses_claim: passes over what is taken, runs round, and never leaves the lower half" {
+	printf '10.86.0.0/28\n' >"$TEST_HOST/etc/dokku/network"
+	code service-addresses 'for i in 1 2 3 4 5 6; do addresses_claim web "web.$i"; done; addresses_claim web web.7'
+	assert_status 1
+	assert_error " !     no service address is free in the lower half of 10.86.0.0/28: destroy an app that is not needed"
+	assert_equal "10.86.0.2 10.86.0.3 10.86.0.4 10.86.0.5 10.86.0.6 10.86.0.7" \
+		"$(ls "$DOKKU_LIB_ROOT/data/services/.by-address" | sort | paste -sd ' ')"
+	assert_absent "$DOKKU_LIB_ROOT/data/services/web/web.7"
+	rm "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.4"
+	code service-addresses 'addresses_claim blog web.1'
+	assert_success ""
+	assert_file "$DOKKU_LIB_ROOT/data/services/blog/web.1" 10.86.0.4
+}
+
+@test "addresses_claim: a counter that is no number is named, not reckoned with" {
+	printf 'a[$(touch "$BATS_TEST_TMPDIR/ran")]\n' >"$DOKKU_LIB_ROOT/data/services/.next"
+	code service-addresses 'addresses_claim web web.1'
+	assert_refused "$DOKKU_LIB_ROOT/data/services/.next should hold a number, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": remove it"
+	assert_absent "$BATS_TEST_TMPDIR/ran" "$DOKKU_LIB_ROOT/data/services/web/web.1"
+}
+
+@test "addresses_claim: what cannot be written takes no address, and one that nobody's name is in is free" {
+	local dir="$DOKKU_LIB_ROOT/data/services"
+	fake_write <<<'[[ $1 != */.by-address/* ]] || exit 1'
+	code service-addresses 'addresses_claim web web.1 || printf "%s" "$?"'
+	assert_success 1
+	assert_nothing_in "$dir/.by-address"
+	assert_absent "$dir/web/web.1"
+	ln -sf "$REPO/build/bin/write-file" "$DOKKU_PROGRAMS/write-file"
+	: >"$dir/.by-address/10.86.0.2"
+	code service-addresses 'addresses_claim web web.1'
+	assert_file "$dir/.by-address/10.86.0.2" "web web.1"
+}
+
+@test "addresses_claim_locked: many at once, and no two have the same" {
+	code service-addresses 'for i in {1..12}; do addresses_claim_locked "app$i" web.1 & done; wait'
+	assert_success ""
+	assert_equal 12 "$(cat "$DOKKU_LIB_ROOT"/data/services/app*/web.1 | sort -u | wc -l)"
+}
+
+@test "service-address: one for up to a dozen web containers, none for others; a preview beside it" {
+	make_release web 1 web=1
+	make_release web 2 web=12
+	make_release web 3 web=13
+	make_release web 4 web=0 worker=1
+	make_release blog 1 web=1
+	got "$PLUGIN_PATH/service-addresses/service-address" web web
+	assert_success ""
+	got "$PLUGIN_PATH/service-addresses/service-address" web web 4
+	assert_success ""
+	got "$PLUGIN_PATH/service-addresses/service-address" web web 1
+	assert_success "10.86.0.2 80"
+	got "$PLUGIN_PATH/service-addresses/service-address" web web 2
+	assert_success "10.86.0.2 80"
+	got "$PLUGIN_PATH/service-addresses/service-address" web web 3
+	assert_success "10.86.0.2 80
+10.86.0.3 80"
+	# Not given back: nginx may still ask both.
+	got "$PLUGIN_PATH/service-addresses/service-address" web web 1
+	assert_success "10.86.0.2 80
+10.86.0.3 80"
+	got "$PLUGIN_PATH/service-addresses/service-address" web worker 1
+	assert_success ""
+	got "$PLUGIN_PATH/service-addresses/service-address" web preview
+	assert_success "10.86.0.2 81"
+	rm "$TEST_HOST/etc/dokku/network"
+	got "$PLUGIN_PATH/service-addresses/service-address" blog web 1
+	assert_status 1
+	assert_output ""
+}
+
+# --- what the map says ------------------------------------------------------------
+
+# addresses N - web has the addresses 1 to N.
+addresses() {
+	local i
+	mkdir -p "$DOKKU_LIB_ROOT/data/services/web"
+	for ((i = 1; i <= $1; i++)); do
+		printf '10.86.0.%s\n' $((i + 1)) >"$DOKKU_LIB_ROOT/data/services/web/web.$i"
+	done
+}
+
+lines() { code service-addresses 'targets=(); for t; do targets[${t%%=*}]=${t#*=}; done; addresses_lines web; printf "%s" "$lines"' "$@"; }
+
+@test "addresses_lines: the address to all containers that run" {
+	addresses 1
+	lines "1=10.86.128.2 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2:5000"
+	lines "1=10.86.128.2 5000" "3=10.86.128.3 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000"
+}
+
+@test "addresses_lines: more than a dozen are dealt out; with addresses to spare, they mean the same" {
+	local words=() i
+	addresses 2
+	for i in {1..13}; do words+=("$i=10.86.128.$i 5000"); done
+	lines "${words[@]}"
+	assert_success "set 10.86.0.2 80 10.86.128.1:5000 10.86.128.3:5000 10.86.128.5:5000 10.86.128.7:5000 10.86.128.9:5000 10.86.128.11:5000 10.86.128.13:5000
+set 10.86.0.3 80 10.86.128.2:5000 10.86.128.4:5000 10.86.128.6:5000 10.86.128.8:5000 10.86.128.10:5000 10.86.128.12:5000"
+	addresses 3
+	lines "1=10.86.128.2 5000" "2=10.86.128.3 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000
+set 10.86.0.3 80 10.86.128.2:5000 10.86.128.3:5000
+set 10.86.0.4 80 10.86.128.2:5000 10.86.128.3:5000"
+}
+
+@test "addresses_lines: nothing runs: the addresses mean nobody; no addresses: nothing to say" {
+	addresses 2
+	lines
+	assert_success "unset 10.86.0.2 80
+unset 10.86.0.3 80"
+	rm -r "$DOKKU_LIB_ROOT/data/services/web"
+	lines "1=10.86.128.2 5000"
+	assert_success ""
+}
+
+@test "addresses_lines: a file that names no address is passed over" {
+	addresses 1
+	printf '10.86.0.9\n' | tee "$DOKKU_LIB_ROOT/data/services/web/web.01" >"$DOKKU_LIB_ROOT/data/services/web/web.1.tmp.abcdef"
+	printf '10.86.0.9\n' >"$DOKKU_LIB_ROOT/data/services/web/web.a[\$(id)]"
+	lines "1=10.86.128.2 5000"
+	assert_success "set 10.86.0.2 80 10.86.128.2:5000"
+}
+
+# --- the hooks, down to the kernel --------------------------------------------------
+
+containers() { printf '%s\n' "${@:2}" >"$DOKKU_LIB_ROOT/data/releases/web/$1/containers"; }
+
+@test "a switch: the map says the new containers, the old ones no more, whatever their numbers" {
+	make_release web 1 web=1
+	containers 1 'web 1 idA 10.86.128.2 5000' 'worker 1 idB 10.86.128.3 5000'
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
+	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
+	make_release web 2 web=2 worker=1
+	containers 2 'web 1 idC 10.86.128.4 3000' 'web 2 idD 10.86.128.5 3000'
+	# It is tried at the preview first, and by that alone.
+	got "$PLUGIN_PATH/service-addresses/preview-deploy" web 2
+	assert_success ""
+	assert_equal "services 1 : 10.86.128.2 . 5000
+services 1 : 10.86.128.4 . 3000" "$(told)"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 2
+	assert_success ""
+	assert_equal "shares 6 : 10.86.128.4 . 3000
+shares 6 : 10.86.128.5 . 3000" "$(told)"
+	got "$PLUGIN_PATH/service-addresses/verify-switch" web 2
+	assert_success ""
+	# Down again.
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
+	# Above a dozen: a second address.
+	make_release web 3 web=13
+	containers 3 'web 1 idE 10.86.128.6 5000'
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 3
+	assert_equal "services 2 : 10.86.128.6 . 5000" "$(told)"
+}
+
+# told - of each of the kernel's maps, how many elements lead to each container.
+told() { kernel | sed 's/ .* : / : /' | sort | uniq -c | awk '{ n = $1; map = $2; $1 = $2 = ""; print map, n, $0 }' | tr -s ' '; }
+
+@test "a switch is one transaction of the kernel, the same for three containers and one" {
+	make_release web 1 web=3
+	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000' 'web 3 c 10.86.128.4 5000'
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	got "$PLUGIN_PATH/service-addresses/preview-deploy" web 1
+	assert_equal 13 "$(kernel | wc -l)"
+	: >"$CALLS"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
+	assert_calls map
+	assert_equal 12 "$(kernel | wc -l)"
+	containers 1 'web 1 a 10.86.128.2 5000'
+	got "$PLUGIN_PATH/service-addresses/preview-deploy" web 1
+	: >"$CALLS"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_calls map
+	assert_equal "services 10.86.0.2 . 80 : 10.86.128.2 . 5000" "$(kernel)"
+}
+
+@test "preview-deploy: nobody without a release, and nothing to say before an app has an address" {
+	make_release web 1 web=1
+	containers 1 'web 1 a 10.86.128.2 5000'
+	got "$PLUGIN_PATH/service-addresses/preview-deploy" web 1
+	assert_success ""
+	assert_calls ""
+	code service-addresses 'addresses_claim_all web 1'
+	got "$PLUGIN_PATH/service-addresses/preview-deploy" web 1
+	assert_success ""
+	assert_equal "services 10.86.0.2 . 81 : 10.86.128.2 . 5000" "$(kernel)"
+	got "$PLUGIN_PATH/service-addresses/preview-deploy" web ""
+	assert_success ""
+	assert_equal "" "$(kernel)"
+}
+
+@test "verify-switch: a map that does not say it is refused" {
+	make_release web 1 web=1
+	containers 1 'web 1 idA 10.86.128.2 5000'
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.66 . 5000'
+	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
+	assert_refused "web: the address map does not say what it was told to: 10.86.0.2 80 10.86.128.2:5000"
+	kernel_has
+	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
+	assert_status 1
+}
+
+@test "a switch that the kernel refuses fails, and changes nothing" {
+	make_release web 1 web=1
+	containers 1 'web 1 idA 10.86.128.2 5000'
+	MAP_REFUSES=1 got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_status 1
+	assert_output ""
+	assert_error " !     address map: the kernel refused
+ !     the address map could not be changed, see the message above. If something of dokku is missing: run sudo dokku plugin:trigger install"
+	assert_equal "" "$(kernel)"
+}
+
+@test "stop and delete: the addresses mean nobody; a deleted app's are free again" {
+	make_release web 1 web=2
+	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000'
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	got "$PLUGIN_PATH/service-addresses/core-post-stop" web
+	assert_success ""
+	assert_equal "" "$(kernel)"
+	[[ -e $DOKKU_LIB_ROOT/data/services/web/web.1 ]]
+	code service-addresses 'addresses_claim web2 web.1; addresses_claim w.b web.1'
+	got "$PLUGIN_PATH/service-addresses/post-delete" w.b
+	assert_success ""
+	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/data/services/.by-address" | wc -l)"
+	got "$PLUGIN_PATH/service-addresses/post-delete" web
+	assert_success ""
+	assert_equal web2 "$(ls "$DOKKU_LIB_ROOT/data/services")"
+	assert_equal 10.86.0.3 "$(ls "$DOKKU_LIB_ROOT/data/services/.by-address")"
+}
+
+@test "reconcile: what runs now counts, not what was recorded; an engine that fails is an error" {
+	make_release web 1 web=2
+	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000'
+	hook fake scheduler-list <<-'BODY'
+		printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 11 /web.web.1' 'b 1 web 2 exited 10.86.128.3 5000 0 /web.web.2' \
+			'c 2 web 2 running 10.86.128.4 5000 12 /x' 'd 1 worker 1 running 10.86.128.5 5000 13 /y'
+	BODY
+	got "$PLUGIN_PATH/service-addresses/reconcile" web 1
+	assert_success ""
+	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
+	hook fake scheduler-list <<<'exit 1'
+	got "$PLUGIN_PATH/service-addresses/reconcile" web 1
+	assert_status 1
+	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
+}
+
+@test "reconcile: the addresses of an app that is stopped mean nobody, whatever still runs" {
+	make_release web 1 web=1
+	containers 1 'web 1 a 10.86.128.2 5000'
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	hook fake scheduler-list <<<'printf "a 1 web 1 running 10.86.128.2 5000 11 /web.web.1\n"'
+	code "" 'property_set ps web stopped true'
+	got "$PLUGIN_PATH/service-addresses/reconcile" web 1
+	assert_success ""
+	assert_equal "" "$(kernel)"
+}
+
+# --- the root helper ------------------------------------------------------------------
+
+map() { got "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" <<<"$1"; }
+
+@test "root/table: one that cannot be read is not made anew" {
+	kernel_has 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000'
+	fake nft <<<'[[ $1 != list ]] || exit 1; exec /usr/sbin/nft "$@"'
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	assert_refused "address map: the kernel's table cannot be read; nothing was changed"
+	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
+}
+
+# The text of the table, as nft was told it.
+TABLE='table ip dokku {
+map services {
+type ipv4_addr . inet_service : ipv4_addr . inet_service
+}
+map shares {
+typeof ip daddr . tcp dport . numgen random mod 12 : ip daddr . tcp dport
+}
+ct timeout forget {
+protocol tcp
+l3proto ip
+policy = { syn_sent: 1, last_ack: 3, close: 0, time_wait: 3 }
+}
+chain timeouts_output {
+type filter hook output priority -150
+ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } ct state new ct timeout set "forget"
+}
+chain timeouts_prerouting {
+type filter hook prerouting priority -150
+ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } ct state new ct timeout set "forget"
+}
+chain output {
+type nat hook output priority -100
+ip daddr 10.86.0.0-10.86.127.255 dnat ip to ip daddr . tcp dport map @services
+ip daddr 10.86.0.0-10.86.127.255 dnat ip to ip daddr . tcp dport . numgen random mod 12 map @shares
+}
+chain own_ports {
+type nat hook postrouting priority 90
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original ip daddr 10.86.128.0-10.86.255.255 snat to 10.86.0.1:1024-32767
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 81 snat to 10.86.0.1:1024-32767
+}
+chain unmapped_output {
+type filter hook output priority 0
+ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } reject with tcp reset
+}
+chain invalid_input {
+type filter hook input priority 0
+ip saddr 10.86.128.0-10.86.255.255 ct state invalid drop
+ip saddr 10.86.128.0-10.86.255.255 tcp dport 32768-65535 ct state new tcp flags & (syn | ack) == ack drop
+}
+chain strangers_prerouting {
+type filter hook prerouting priority -300
+iifname != { "lo", "dokku0" } ip saddr 10.86.0.0/16 drop
+}
+chain impostors_prerouting {
+type filter hook prerouting priority -150
+iifname != "dokku0" return
+ip saddr 10.86.128.0-10.86.255.255 return
+ct state established,related return
+drop
+}
+chain strangers_forward {
+type filter hook forward priority 0
+ip daddr != 10.86.0.0/16 return
+ct state established,related return
+ct status dnat ct original ip daddr != 10.86.0.0/16 return
+drop
+}'
+RULES="rules_$(sed 1d <<<"$TABLE" | cksum)"
+readonly RULES=${RULES%% *}
+
+# told_nft - what nft was told of the table ip, from a fake that hands it on.
+told_nft() {
+	fake nft <<<'[[ "$*" != *"-f -" ]] || { text=$(cat); [[ $text == *"table bridge dokku"* ]] || printf "%s\n" "$text" >>"$CALLS.nft"; exec /usr/sbin/nft "$@" <<<"$text"; }; exec /usr/sbin/nft "$@"'
+}
+
+@test "the table is made where it is missing, refusing what the map does not know" {
+	told_nft
+	map list
+	assert_status 3
+	code service-addresses 'addresses_map list'
+	assert_success ""
+	assert_file "$CALLS.nft" "create table ip dokku
+$TABLE
+chain $RULES {
+}
+}"
+	# It is there now.
+	: >"$CALLS"
+	code service-addresses 'addresses_map list'
+	assert_calls map
+}
+
+@test "root/table: the bridge's table is made with it, and again where it alone is missing or of another version" {
+	code service-addresses 'addresses_map list'
+	assert_success ""
+	nft list chain bridge dokku between
+	assert_file "$TEST_HOST/run/dokku-bridge" nftables
+	nft delete table bridge dokku
+	map "get 10.86.0.2 80"
+	assert_success ""
+	map list
+	assert_status 3
+	code service-addresses 'addresses_map list'
+	assert_success ""
+	nft list chain bridge dokku senders
+	nft -f - <<<'delete table bridge dokku
+		table bridge dokku { chain between { type filter hook forward priority 0; }; chain rules_1 { }; }'
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	nft list set bridge dokku bytes
+	run nft list chain bridge dokku rules_1
+	[[ $status -ne 0 ]]
+}
+
+@test "root/table: a kernel that does not filter on a bridge does without, and proxy:report says so" {
+	fake nft <<<'[[ "$*" != *"bridge dokku"* ]] || { echo "Error: Operation not supported" >&2; exit 1; }
+		[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
+		text=$(cat); [[ $text != *"table bridge"* ]] || { echo "Error: Operation not supported" >&2; exit 1; }; exec /usr/sbin/nft -f - <<<"$text"'
+	code service-addresses 'addresses_map list'
+	assert_success ""
+	code service-addresses 'addresses_map list'
+	assert_success ""
+	assert_file "$TEST_HOST/run/dokku-bridge" none
+	make_app web
+	made_plugins service-addresses proxy
+	dokku proxy:report web --proxy-guard
+	assert_success "nftables, but not between containers: the kernel does not filter on a bridge, so apps reach each other"
+	# One that can again has no such mark.
+	rm "$BIN/nft"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	assert_success ""
+	nft list chain bridge dokku between
+	run nft list chain ip dokku no_bridge
+	[[ $status -ne 0 ]]
+}
+
+@test "root/table: where the kernel tells the name of the bridge, all that goes between containers is dropped" {
+	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
+		text=$(cat); [[ $text != *"table bridge"* ]] || { printf "%s\n" "$text" >>"$CALLS.nft"; exit 0; }; exec /usr/sbin/nft -f - <<<"$text"'
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	assert_success ""
+	[[ $(<"$CALLS.nft") == *$'type filter hook prerouting priority -300\nmeta ibrname != "dokku0" accept\n'* ]]
+	[[ $(<"$CALLS.nft") == *$'chain between {\ntype filter hook forward priority 0\nmeta ibrname "dokku0" drop\n}'* ]]
+}
+
+# older_table - as dokku made it before it kept strangers away; with an element.
+older_table() {
+	nft -f - <<<'table ip dokku {
+		map services { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 10.86.0.9 . 80 : 10.86.128.9 . 5000 }; }
+		map shares { typeof ip daddr . tcp dport . numgen random mod 12 : ip daddr . tcp dport; }
+		ct timeout brief { protocol tcp; l3proto ip; policy = { last_ack: 3, close: 3, time_wait: 3 }; }
+		chain timeouts { type filter hook output priority -150; ct state new ct timeout set "brief"; }
+		chain output { type nat hook output priority -100; dnat ip to ip daddr . tcp dport map @services; }
+		chain prerouting { type nat hook prerouting priority -100; dnat ip to ip daddr . tcp dport map @services; }
+		chain unmapped_forward { type filter hook forward priority 0; tcp dport { 80, 81 } reject with tcp reset; }
+	}'
+}
+
+@test "a table of an older version gets today's rules in one transaction, and keeps its elements" {
+	older_table
+	told_nft
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	assert_success ""
+	assert_file "$CALLS.nft" "flush table ip dokku
+delete ct timeout ip dokku brief
+delete chain ip dokku timeouts
+delete chain ip dokku output
+delete chain ip dokku prerouting
+delete chain ip dokku unmapped_forward
+$TABLE
+chain $RULES {
+}
+}"
+	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
+	assert_equal "impostors_prerouting invalid_input output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
+		"$(nft list table ip dokku | sed -n 's/^\tchain \(.*\) {/\1/p' | sort | paste -sd ' ')"
+	# It is of this version now.
+	rm "$CALLS.nft"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	assert_success ""
+	assert_absent "$CALLS.nft"
+}
+
+@test "a table of a version without shares gets today's rules, and keeps its elements" {
+	nft -f - <<<'table ip dokku {
+		map services { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 10.86.0.9 . 80 : 10.86.128.9 . 5000 }; }
+	}'
+	code service-addresses 'addresses_map list'
+	assert_success "10.86.0.9 80 10.86.128.9:5000"
+	nft list chain ip dokku strangers_forward
+}
+
+@test "a table for another network gets the rules for this one" {
+	kernel_has
+	printf '10.87.0.0/16\n' >"$TEST_HOST/etc/dokku/network"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	assert_success ""
+	assert_equal "" "$(nft list table ip dokku | grep -F 10.86.)"
+	nft list chain ip dokku strangers_forward | grep -qF 'ip daddr != 10.87.0.0/16 return'
+}
+
+@test "root/table: a table that remembers reset connections is renewed, and keeps its elements" {
+	nft -f - <<<'table ip dokku {
+		map services { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 10.86.0.9 . 80 : 10.86.128.9 . 5000 }; }
+		map shares { typeof ip daddr . tcp dport . numgen random mod 12 : ip daddr . tcp dport
+		}
+		ct timeout brief { protocol tcp; l3proto ip; policy = { last_ack: 3, close: 3, time_wait: 3 }
+		}
+		chain timeouts { type filter hook output priority -150; ct state new ct timeout set "brief"
+		}
+	}'
+	told_nft
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	assert_success ""
+	[[ $(<"$CALLS.nft") == "flush table ip dokku
+delete ct timeout ip dokku brief
+delete chain ip dokku timeouts
+table ip dokku {"* ]]
+	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
+	[[ $(nft list table ip dokku) != *'"brief"'* ]]
+	rm "$CALLS.nft"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	assert_success ""
+	assert_absent "$CALLS.nft"
+}
+
+# fake_kernel KEY VALUE… - what sysctl tells of the kernel, and changes.
+fake_kernel() {
+	printf '%s %s\n' "$@" >"$BATS_TEST_TMPDIR/kernel"
+	# shellcheck disable=SC2016
+	fake sysctl <<<'file=$BATS_TEST_TMPDIR/kernel
+		case $1 in
+		--values) grep -q "^$2 " "$file" && sed -n "s/^$2 //p" "$file" ;;
+		--quiet) [[ ${READ_ONLY-} != "${3%=*}" ]] && sed -i "s/^${3%=*} .*/${3%=*} ${3#*=}/" "$file" ;;
+		esac'
+}
+
+in_kernel() { sed -n "s/^$1 //p" "$BATS_TEST_TMPDIR/kernel"; }
+
+install_services() {
+	# shellcheck disable=SC2016 # for the fake
+	fake nft <<<'exec nsenter --target "$KERNEL" --net -- /usr/sbin/nft "$@"'
+	fake chgrp setcap chmod docker </dev/null
+	mkdir -p "$TEST_HOST/etc/sysctl.d"
+	got "$PLUGIN_PATH/service-addresses/install"
+}
+
+@test "install: the kernel's settings hold after a boot too, and uninstall goes back to what was" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	local file=$TEST_HOST/etc/sysctl.d/60-dokku.conf liberal=net.netfilter.nf_conntrack_tcp_be_liberal reuse=net.ipv4.tcp_tw_reuse
+	fake_kernel "$liberal" 0 "$reuse" 2 net.ipv4.tcp_timestamps 1
+	# The second time, what was there before the first one still stands.
+	for _ in 1 2; do
+		install_services
+		assert_success ""
+		assert_file "$file" "# Installed by dokku: plugins/common/lib/kernel says why.
+# was $liberal = 0
+$liberal = 1
+# was $reuse = 2
+$reuse = 1"
+		assert_equal "1 1" "$(in_kernel "$liberal") $(in_kernel "$reuse")"
+	done
+	fake userdel nginx </dev/null
+	got env --unset=PLUGIN_CORE_AVAILABLE_PATH "$PLUGIN_CORE_AVAILABLE_PATH/common/libexec/uninstall" "$BATS_TEST_TMPDIR/prefix"
+	assert_status 0
+	assert_equal "0 2" "$(in_kernel "$liberal") $(in_kernel "$reuse")"
+	assert_absent "$file"
+}
+
+@test "install: an older version's file of settings, one that the kernel refuses, and no timestamps" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	local file=$TEST_HOST/etc/sysctl.d/60-dokku.conf liberal=net.netfilter.nf_conntrack_tcp_be_liberal reuse=net.ipv4.tcp_tw_reuse
+	mkdir -p "$TEST_HOST/etc/sysctl.d"
+	printf '# Installed by dokku: plugins/service-addresses/install says why.\n%s = 1\n' "$liberal" >"$file"
+	fake_kernel "$liberal" 1 "$reuse" 0 net.ipv4.tcp_timestamps 0
+	READ_ONLY=$reuse install_services
+	assert_status 0
+	[[ $output == *"$reuse could not be set to 1: more than 235 requests a second to one app may fail"* ]]
+	[[ $output == *"net.ipv4.tcp_timestamps is 0, so tcp_tw_reuse has no effect"* ]]
+	[[ $(<"$file") == *"# was $liberal = 0
+$liberal = 1
+# was $reuse = 0
+$reuse = 1" ]]
+}
+
+@test "root/table: a kernel without timeouts of a connection's own does without" {
+	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
+		text=$(cat); [[ $text != *"ct timeout"* ]] || { printf "Error: Operation not supported\n" >&2; exit 1; }; exec /usr/sbin/nft -f - <<<"$text"'
+	code service-addresses 'addresses_map list'
+	assert_success ""
+	assert_equal 0 "$(nft list table ip dokku | grep -c 'ct timeout')"
+	# Which is no reason to make it anew each time.
+	nft list chain ip dokku "$RULES"
+}
+
+@test "root/map: sets, changes, lists and unsets" {
+	kernel_has
+	map "set 10.86.0.2 80 10.86.128.2:5000
+set 10.86.0.3 80 10.86.128.3:5000 10.86.128.4:5001 10.86.128.5:5000 10.86.128.6:5000 10.86.128.7:5000
+list"
+	assert_status 0
+	assert_equal "10.86.0.2 80 10.86.128.2:5000
+10.86.0.3 80 10.86.128.3:5000 10.86.128.4:5001 10.86.128.5:5000 10.86.128.6:5000 10.86.128.7:5000" "$(sort <<<"$output")"
+	assert_equal 13 "$(kernel | wc -l)"
+	map "set 10.86.0.2 80 10.86.255.254:65535
+unset 10.86.0.3 80
+unset 10.86.0.4 80
+list"
+	assert_success "10.86.0.2 80 10.86.255.254:65535"
+	map "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000
+set 10.86.0.3 80 10.86.128.8:5000
+list"
+	assert_equal "10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000
+10.86.0.3 80 10.86.128.8:5000" "$(sort <<<"$output")"
+	map ""
+	assert_success ""
+}
+
+@test "root/map: shares that are not a list dealt out in turn are shown as unknown" {
+	kernel_has
+	map "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000"
+	nft delete element ip dokku shares '{ 10.86.0.2 . 80 . 7 }'
+	map "get 10.86.0.2 80"
+	assert_output_like '10.86.0.2 80 *?*'
+	map list
+	assert_status 0
+	assert_output_like '10.86.0.2 80 *?*'
+	# And can be set and unset all the same.
+	map "set 10.86.0.2 80 10.86.128.2:5000
+list"
+	assert_success "10.86.0.2 80 10.86.128.2:5000"
+}
+
+@test "root/map: refuses whatever is outside its grammar, and changes nothing" {
+	kernel_has
+	map "set 10.86.0.2 80 10.86.128.2:5000"
+	local before
+	before=$(kernel)
+	is_refused() {
+		: >"$CALLS"
+		map "set 10.86.0.2 80 10.86.128.7:5000
+$1"
+		assert_status 1 && assert_output "" && assert_error_like ' !     address map: *' &&
+			[[ $stderr != *$'\n'* ]] && assert_equal "$before" "$(kernel)"
+	}
+	each is_refused <<-'LINES'
+		set 10.86.128.2 80 10.86.128.2:5000
+		set 10.86.0.2 80 10.86.0.2:5000
+		set 10.87.0.2 80 10.86.128.2:5000
+		set 10.86.0.2 80 10.85.255.255:5000
+		set 10.86.0.2 80 10.87.0.0:5000
+		set 127.0.0.1 80 10.86.128.2:5000
+		set 10.86.0.2 0 10.86.128.2:5000
+		set 10.86.0.2 65536 10.86.128.2:5000
+		set 10.86.0.2 080 10.86.128.2:5000
+		set 10.86.0.2 80 10.86.128.2:99999
+		set 10.86.0.2 80 10.86.128.2
+		set 10.86.0.2 80 :5000
+		set 10.86.0.2 80 10.86.128.2:
+		set 10.86.0.2 80 10.86.128.2:5000 10.86.0.3:5000
+		set 10.86.0.2 80 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1 1:1
+		set 10.86.0.2 80
+		set 10.86.0.2 80 10.86.128.2:5000 more
+		set 10.86.0.2 80 10.86.128.2:5000;flush
+		set 10.86.0.256 80 10.86.128.2:5000
+		set 010.86.0.2 80 10.86.128.2:5000
+		set 10.86.0 80 10.86.128.2:5000
+		set 10.86.0.2.1 80 10.86.128.2:5000
+		set a[$(id)] 80 10.86.128.2:5000
+		set 10.86.0.2 a[$(id)] 10.86.128.2:5000
+		set 10.86.0.2} 80 10.86.128.2:5000
+		set -1 80 10.86.128.2:5000
+		unset 10.86.128.2 80
+		unset 10.86.0.2
+		unset 10.86.0.2 80 x y z
+		get 10.86.0.2
+		get 10.86.0.2 80 x
+		get 10.86.128.2 80
+		flush ruleset
+		SET 10.86.0.2 80 10.86.128.2 5000
+		list x y z v w u
+		\e[31m
+	LINES
+}
+
+@test "root/map: a network file that is not understood, or missing" {
+	local text
+	for text in '' 'x' '10.86.0.0' '10.86.0.0/a[0]' '10.86.0.0/0' 'a/16'; do
+		printf '%s\n' "$text" >"$TEST_HOST/etc/dokku/network"
+		map "list"
+		assert_status 1
+		assert_output ""
+		assert_error_like ' !     address map: *'
+	done
+	rm "$TEST_HOST/etc/dokku/network"
+	map "list"
+	assert_status 1
+	assert_error " !     address map: /etc/dokku/network is missing: run make install"
+}
+
+@test "root/map: get tells of one address; what is as it should be is left alone; many at once" {
+	local pids=() i
+	kernel_has
+	map "get 10.86.0.2 80
+set 10.86.0.2 80 10.86.128.2:5000
+get 10.86.0.3 80"
+	assert_success "10.86.0.2 80 10.86.128.2:5000"
+	timeout 10 nsenter --target "$KERNEL" --net -- nft monitor 3>&- >"$BATS_TEST_TMPDIR/changes" &
+	local monitor=$!
+	sleep 0.3
+	map "set 10.86.0.2 80 10.86.128.2:5000
+unset 10.86.0.7 80"
+	assert_success ""
+	map "set 10.86.0.2 80 10.86.128.3:5000"
+	sleep 0.3
+	kill "$monitor"
+	assert_equal "delete element ip dokku services { 10.86.0.2 . 80 : 10.86.128.2 . 5000 }
+create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(grep -v '^# ' "$BATS_TEST_TMPDIR/changes")"
+	for i in {1..9}; do
+		"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" <<<"set 10.86.0.2 80 10.86.128.$i:5000" &
+		pids+=("$!")
+	done
+	for i in "${pids[@]}"; do
+		wait "$i"
+	done
+	assert_equal 1 "$(kernel | wc -l)"
+}
+
+@test "root/table: trusts neither PATH nor the environment" {
+	local file="$REPO/plugins/service-addresses/root/table"
+	assert_equal '#!/bin/bash -p' "$(head -n 1 "$file")"
+	grep -qx 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$file"
+	# It sources one file, which lies beside it.
+	assert_equal 1 "$(grep -cx 'source "${BASH_SOURCE\[0\]%/\*}/bridge"' "$file")"
+	assert_equal "" "$(cat "$file" "${file%/*}/bridge" | grep -vE '^# |^source "\$\{BASH_SOURCE' | grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|BRIDGE|RULES')"
+}
+
+# --- heal -------------------------------------------------------------------------
+
+# serving - web and blog, each with a release that runs and an address.
+serving() {
+	local app i=2
+	make_app web blog
+	mkdir -p "$DOKKU_LIB_ROOT/data/services/.by-address"
+	for app in web blog; do
+		make_release "$app" 1
+		make_current "$app" 1
+		mkdir -p "$DOKKU_LIB_ROOT/data/services/$app"
+		printf '%s web.1\n' "$app" >"$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.$i"
+		printf '10.86.0.%s\n' "$i" >"$DOKKU_LIB_ROOT/data/services/$app/web.1"
+		printf 'web 1 id-%s 10.86.128.%s 5000\n' "$app" "$i" >"$DOKKU_LIB_ROOT/data/releases/$app/1/containers"
+		i=$((i + 1))
+	done
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000' 'services 10.86.0.3 . 80 : 10.86.128.3 . 5000'
+	hook fake scheduler-list <<-'BODY'
+		[[ $2 != web ]] || printf 'id-web 1 web 1 running 10.86.128.2 5000 11 /web.web.1\n'
+		[[ $2 != blog ]] || printf 'id-blog 1 web 1 running 10.86.128.3 5000 12 /blog.web.1\n'
+	BODY
+	hook fake reconcile </dev/null
+	runs "id-web web" "id-blog blog"
+}
+
+# runs "ID APP"… - the containers that the engine says run.
+runs() {
+	printf '%s\n' "$@" | jq --raw-input --slurp --compact-output 'split("\n") | map(select(. != "") | split(" ")
+		| { Id: .[0], State: "running", Names: [.[2] // "/\(.[1]).web.1"], Labels: { "com.dokku.app-name": .[1] } })' >"$BATS_TEST_TMPDIR/runs"
+	fake_engine <<<'[[ $2 != *type%3Ddeploy* ]] || { cat "$BATS_TEST_TMPDIR/runs"; exit; }
+		[[ $2 != *type%3Drun* || ! -e $BATS_TEST_TMPDIR/one-offs ]] || { cat "$BATS_TEST_TMPDIR/one-offs"; exit; }
+		[[ $1 != DELETE || $2 != *"${ENGINE_KEEPS-none}"* ]] || { printf "{\"message\":\"it is busy\"}"; exit 22; }
+		[[ $2 != /images/* || ! -e $BATS_TEST_TMPDIR/images ]] || { cat "$BATS_TEST_TMPDIR/images"; exit; }
+		[[ $2 != *type%3D@(task|run)* && $2 != /images/* ]] || printf "[]"'
+}
+
+# healed - the apps that were reconciled since.
+healed() { sed -n 's/^reconcile //p' "$STEPS"; }
+
+@test "watch:heal: sets the lines that the kernel has lost, and touches no other app" {
+	serving
+	nft delete element ip dokku services '{ 10.86.0.2 . 80 }'
+	dokku watch:heal
+	assert_status 0
+	assert_error " !     web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: setting it again"
+	assert_equal "" "$(healed)"
+	assert_equal "services 1 : 10.86.128.2 . 5000
+services 1 : 10.86.128.3 . 5000" "$(told)"
+	dokku watch:heal
+	assert_success ""
+}
+
+@test "watch:heal: names no container that does not run, but what is on record while the engine is away" {
+	serving
+	kernel_has
+	hook fake scheduler-list <<<'[[ $2 != blog ]] || printf "id-blog 1 web 1 running 10.86.128.3 5000 12 /blog.web.1\n"; [[ $2 != web ]] || printf "id-web 1 web 1 exited 10.86.128.2 5000 0 /web.web.1\n"'
+	dokku watch:heal
+	assert_error " !     blog: the address map did not say 10.86.0.3 80 10.86.128.3:5000: setting it again"
+	assert_equal "services 1 : 10.86.128.3 . 5000" "$(told)"
+	hook fake scheduler-list <<<'exit 1'
+	dokku watch:heal
+	assert_equal "services 1 : 10.86.128.2 . 5000
+services 1 : 10.86.128.3 . 5000" "$(told)"
+}
+
+@test "watch:heal: a map that somebody has emptied; an app that an operation holds is left to it" {
+	serving
+	kernel_has
+	fifo on
+	flock "$DOKKU_LIB_ROOT/lock/web" bash -c 'read -r _ <"$BATS_TEST_TMPDIR/on"' 3>&- &
+	local holder=$!
+	until ! flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; do :; done
+	dokku watch:heal
+	assert_status 0
+	assert_equal "services 1 : 10.86.128.3 . 5000" "$(told)"
+	printf '\n' >"$BATS_TEST_TMPDIR/on"
+	wait "$holder"
+	dokku watch:heal
+	assert_equal 2 "$(kernel | wc -l)"
+}
+
+@test "watch:heal: a map that cannot be read is no reason to touch an app" {
+	serving
+	export MAP_REFUSES=1
+	dokku watch:heal
+	assert_status 1
+	assert_equal "" "$(healed)"
+}
+
+# watch_rounds N [CODE] - the watch, until it has looked at the map N times; CODE, in Bash, runs before each look, n
+# being its number.
+watch_rounds() {
+	export ON_MAP='echo look >>"$TEST_HOST/looks"; n=$(wc -l <"$TEST_HOST/looks"); '"${2-}"'
+		[[ $n -lt '"$1"' ]] || touch --date="1 minute" "$DOKKU_LIB_ROOT/lock/.heal-again"'
+	dokku watch
+	assert_equal "$1" "$(wc -l <"$TEST_HOST/looks")"
+}
+
+@test "watch: nor is an engine that does not answer; it goes on watching" {
+	serving
+	export MAP_REFUSES=1
+	fake_engine <<<'exit 1'
+	watch_rounds 11
+	assert_equal "" "$(healed)"
+	assert_equal 1 "$(grep -c '^engine' "$CALLS")"
+}
+
+@test "watch: an engine that hangs keeps nobody from the map" {
+	serving
+	fake_engine <<<'until [[ -e $TEST_HOST/over ]]; do sleep 0.1; done; exit 1'
+	watch_rounds 25 '[[ $n -ne 24 ]] || touch "$TEST_HOST/over"'
+	assert_equal 1 "$(grep -c '^engine' "$CALLS")"
+}
+
+@test "watch: ends when make install has asked it to, and not for what was asked of the one before" {
+	serving
+	touch --date='1 minute ago' "$DOKKU_LIB_ROOT/lock/.heal-again"
+	export ON_MAP='echo look >>"$TEST_HOST/looks"; [[ $(wc -l <"$TEST_HOST/looks") -lt 3 ]] || touch --date="1 minute" "$DOKKU_LIB_ROOT/lock/.heal-again"'
+	got timeout 20 "$DOKKU" watch
+	assert_success ""
+	assert_equal 3 "$(wc -l <"$TEST_HOST/looks")"
+}
+
+@test "watch: goes on where somebody has removed its folder of locks, and ends where that of dokku is gone" {
+	serving
+	export ON_MAP='[[ -e $TEST_HOST/looked ]] || { : >"$TEST_HOST/looked"; rm -r "$DOKKU_LIB_ROOT/lock"; }'
+	hook fake heal <<<'rm -r "$DOKKU_LIB_ROOT"'
+	got timeout 60 "$DOKKU" watch
+	assert_status 0
+	grep -qx heal "$STEPS"
+}
+
+# watch_compares - what the watch compares from now on goes to compared: after which look, and of which apps.
+watch_compares() {
+	fake awk <<-'BODY'
+		[[ "$*" == *present* ]] || exec /usr/bin/awk "$@"
+		wanted=$(<"${@: -1}")
+		printf '%s:%s\n' "$(wc -l <"$TEST_HOST/looks")" "$(grep --invert-match ' ' <<<"$wanted" | sort -u | paste -sd ,)" >>"$TEST_HOST/compared"
+		exec /usr/bin/awk "${@:1:$#-1}" <(printf '%s\n' "$wanted")
+	BODY
+}
+
+@test "watch: compares where the map or a release is not as it was, and sets what is lost" {
+	serving
+	watch_compares
+	watch_rounds 9 '[[ $n -ne 3 ]] || nsenter --target "$KERNEL" --net -- /usr/sbin/nft delete element ip dokku services "{ 10.86.0.2 . 80 }"
+		[[ $n -ne 7 ]] || touch "$DOKKU_LIB_ROOT/data/releases/blog"'
+	assert_error_like "*web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: setting it again*"
+	[[ $(kernel) == *'services 10.86.0.2 . 80 : '* ]]
+	# All at the first look; what was lost at the third, and all at the next after it (two calls set the map meanwhile); the release
+	# that was touched after the seventh had begun, twice.
+	assert_equal "1:blog,web 3:web 6:blog,web 7:blog 8:blog" "$(paste -sd " " "$TEST_HOST/compared")"
+}
+
+@test "watch: a map that has become empty is set again, and nothing else is said" {
+	serving
+	watch_rounds 9 '[[ $n -ne 3 ]] || nsenter --target "$KERNEL" --net -- /usr/sbin/nft flush map ip dokku services'
+	assert_equal 2 "$(kernel | wc -l)"
+	assert_equal 2 "$(grep -c 'the address map did not say' <<<"$stderr")"
+	assert_equal "" "$(grep -e 'Is a directory' <<<"$stderr")"
+}
+
+@test "watch: compares all every ten rounds, though nothing seems to have changed" {
+	serving
+	watch_compares
+	watch_rounds 22
+	assert_equal "1:blog,web 10:blog,web 20:blog,web" "$(paste -sd " " "$TEST_HOST/compared")"
+}
+
+@test "watch:heal: images of no release, or without a name, are pruned, when nothing drains and nobody is at it" {
+	serving
+	make_app more
+	mkdir -p "$DOKKU_LIB_ROOT/data/releases/more" "$DOKKU_LIB_ROOT/data/draining/blog"
+	jq --null-input --compact-output '[
+		["web", ["dokku/web:v1", "dokku/web:latest"]], ["old", ["dokku/web:v1"]], ["blog", ["dokku/blog:v1", "dokku/blog:v7"]],
+		["ghost", ["dokku/ghost:v1", "somebody/web:v9", "dokku/web:vx", "dokku/we/b:v3"]], ["ghost", null], ["more", ["<none>:<none>"]]
+		] | map({ Labels: { "com.dokku.app-name": .[0] }, RepoTags: .[1] })' >"$BATS_TEST_TMPDIR/images"
+	# Somebody is at it.
+	exec 9>"$DOKKU_LIB_ROOT/data/draining/blog/0123456789abcdef"
+	flock 9
+	hook fake post-retire </dev/null
+	dokku watch:heal
+	assert_success ""
+	assert_equal "post-retire more" "$(grep post-retire "$STEPS")"
+	rm "$DOKKU_LIB_ROOT/data/draining/blog/0123456789abcdef"
+	: >"$DOKKU_LIB_ROOT/data/draining/blog/log"
+	: >"$STEPS"
+	exec 9>"$DOKKU_LIB_ROOT/lock/more"
+	flock 9
+	dokku watch:heal
+	assert_success ""
+	assert_equal "post-retire blog" "$(grep post-retire "$STEPS")"
+	assert_equal "" "$(healed)"
+}
+
+# all_runs - both apps serve; sets gone to the number of a process that has ended.
+all_runs() {
+	serving
+	runs "id-web web" "id-blog blog"
+	sleep 0 &
+	gone=$!
+	wait "$gone"
+}
+
+@test "watch:heal: an app whose last operation was killed or failed is reconciled; a reconcile that failed after a while" {
+	local file="$DOKKU_LIB_ROOT/lock/blog" gone
+	all_runs
+	: >"$DOKKU_LIB_ROOT/lock/web"
+	printf '%s 12:34:56 git push 3f2c1ab\n' "$gone" | tee "$DOKKU_LIB_ROOT/lock/ghost" >"$file"
+	dokku watch:heal
+	assert_status 0
+	assert_error " !     blog: git push 3f2c1ab, begun at 12:34:56, was killed or failed: reconciling"
+	assert_equal "blog 1" "$(healed)"
+	[[ ! -s $file ]]
+	: >"$STEPS"
+	printf '%s 12:34:56 reconcile\n' "$gone" >"$file"
+	dokku watch:heal
+	assert_success ""
+	touch --date '16 seconds ago' "$file"
+	dokku watch:heal
+	assert_equal "blog 1" "$(healed)"
+	# After a boot another process may have its number.
+	: >"$STEPS"
+	printf '%s 12:34:56 git push 3f2c1ab\n' "$$" >"$file"
+	dokku watch:heal
+	assert_equal "blog 1" "$(healed)"
+	# One that is under way.
+	: >"$STEPS"
+	exec 9>"$file"
+	flock 9
+	printf '%s 12:34:56 git push 3f2c1ab\n' "$$" >"$file"
+	dokku watch:heal
+	assert_success ""
+	assert_equal "" "$(healed)"
+}
+
+@test "watch:heal: an app whose push has ended without its branch is reconciled" {
+	local gone
+	all_runs
+	cp "$(type -P sleep)" "$BATS_TEST_TMPDIR/git"
+	"$BATS_TEST_TMPDIR/git" 60 3>&- &
+	mkdir "$DOKKU_ROOT/web/pushed.$!" "$DOKKU_ROOT/blog/pushed.$gone"
+	dokku watch:heal
+	kill "$!"
+	assert_error " !     blog: a push has ended without setting its branch: reconciling"
+	assert_equal "blog 1" "$(healed)"
+	# Its number is another process' by now.
+	: >"$STEPS"
+	rm -r "$DOKKU_ROOT"/*/pushed.*
+	mkdir "$DOKKU_ROOT/blog/pushed.$$"
+	dokku watch:heal
+	assert_equal "blog 1" "$(healed)"
+}
+
+@test "watch:heal: temporary files whose maker was killed go" {
+	local gone
+	all_runs
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/blog"
+	touch "$DOKKU_LIB_ROOT"/{tmp/config.{"$gone",$$}.abcdef,{config/ps/blog/scale,data/services/web/web.1}.tmp.{"$gone",$$}.abcdef}
+	dokku watch:heal
+	assert_success ""
+	assert_equal "config.$$.abcdef scale.tmp.$$.abcdef web.1.tmp.$$.abcdef" \
+		"$(find "$DOKKU_LIB_ROOT" -name '*.abcdef' -printf '%f\n' | sort | paste -sd ' ')"
+}
+
+@test "watch:heal: a one-off container that was never started is removed after a while; one that the engine keeps stops nobody" {
+	all_runs
+	local now=$EPOCHSECONDS
+	one_off() { printf '{"Id":"%s","State":"%s","Created":%s,"Labels":{"com.dokku.app-name":"%s"},"Names":["/%s"]}\n' "$@"; }
+	{
+		one_off kept-by-the-engine created $((now - 5000)) web web.run.7
+		one_off just-made-long-id created $((now - 300)) web web.run.7
+		one_off forgotten-long-id created $((now - 601)) web web.run.7
+		one_off at-work-for-hours running $((now - 9000)) web web.run.7
+		one_off somebodys-own-id created $((now - 9000)) web eager_bohr
+		one_off has-ended-long-id exited $((now - 9000)) blog blog.run.7
+	} | jq --slurp --compact-output . >"$BATS_TEST_TMPDIR/one-offs"
+	ENGINE_KEEPS=kept-by-the-engine dokku watch:heal
+	assert_status 0
+	assert_error " !     web: the one-off container kept-by-the- was never started: removing it
+it is busy
+ !     web: the one-off container forgotten-lo was never started: removing it"
+	assert_equal "engine DELETE /containers/kept-by-the-engine?v=true
+engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
+	assert_equal "" "$(healed)"
+}
+
+@test "watch:heal: what there is of an app that was destroyed is removed, not of one that is only not there, or made again" {
+	serving
+	jq --null-input --compact-output '[{ Labels: { "com.dokku.app-name": "gone" }, RepoTags: ["dokku/gone:v3"] }, { Labels: { "com.dokku.app-name": "away" }, RepoTags: ["dokku/away:v3"] },
+		{ Labels: { "com.dokku.app-name": "dark" }, RepoTags: null }]' >"$BATS_TEST_TMPDIR/images"
+	hook fake scheduler-destroy </dev/null
+	# Of a dark one the home is not mounted.
+	mkdir "$DOKKU_LIB_ROOT/data/releases/dark"
+	: >"$DOKKU_LIB_ROOT/lock/dark"
+	dokku watch:heal
+	assert_success ""
+	assert_equal "" "$(grep destroy "$STEPS")"
+	: >"$DOKKU_LIB_ROOT/lock/gone"
+	dokku watch:heal
+	assert_status 0
+	assert_error " !     gone: something is still there of this app, which was destroyed: removing it"
+	assert_equal "scheduler-destroy docker-local gone" "$(grep destroy "$STEPS")"
+	# A container alone shows it, too.
+	: >"$STEPS"
+	rm "$BATS_TEST_TMPDIR/images"
+	runs "id-web web" "id-blog blog" "id-x gone"
+	dokku watch:heal
+	assert_equal "scheduler-destroy docker-local gone" "$(grep destroy "$STEPS")"
+	# An operation has it: is it apps:create?
+	: >"$STEPS"
+	exec 9>"$DOKKU_LIB_ROOT/lock/gone"
+	flock 9
+	dokku watch:heal
+	assert_success ""
+	assert_equal "" "$(grep destroy "$STEPS")"
+	exec 9>&-
+	make_app gone
+	got env DOKKU_LOCKED=gone "$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/libexec/heal-destroyed" gone
+	assert_success ""
+	assert_equal "" "$(grep destroy "$STEPS")"
+}
+
+@test "watch:heal: an app whose old container nobody drains any more is reconciled, whether it still runs or not" {
+	local dir="$DOKKU_LIB_ROOT/data/draining/blog"
+	serving
+	runs "id-web web" "id-blog blog"
+	mkdir -p "$dir"
+	# Of an app that is none, and what is being written.
+	mkdir "$DOKKU_LIB_ROOT/data/draining/ghost"
+	printf '1 2\n' | tee "$dir/0123456789abcdef" "$dir/log.tmp.1234.abcdef" "$DOKKU_LIB_ROOT/data/draining/ghost/0123456789abcdef" >"$dir/123456789abcdef0"
+	: >"$dir/log"
+	# Somebody is about to drain it.
+	dokku watch:heal
+	assert_success ""
+	touch --date '15 seconds ago' "$dir"/* "$DOKKU_LIB_ROOT/data/draining/ghost/0123456789abcdef"
+	dokku watch:heal
+	assert_status 0
+	assert_error " !     blog: nobody retires its old containers and releases any more: reconciling"
+	assert_equal "blog 1" "$(healed)"
+	: >"$STEPS"
+	exec 8>>"$dir/0123456789abcdef"
+	flock 8
+	rm "$dir/123456789abcdef0"
+	dokku watch:heal
+	assert_success ""
+	assert_equal "" "$(healed)"
+	# One who was killed while he pruned.
+	: >"$dir/.retire"
+	touch --date '15 seconds ago' "$dir/.retire"
+	dokku watch:heal
+	assert_equal "blog 1" "$(healed)"
+	rm "$dir/.retire"
+	: >"$STEPS"
+	# One that goes while it is looked for, and is not made by that.
+	mkdir "$DOKKU_LIB_ROOT/data/draining/web"
+	ln -s gone "$DOKKU_LIB_ROOT/data/draining/web/0123456789abcdef"
+	dokku watch:heal
+	assert_success ""
+	assert_absent "$DOKKU_LIB_ROOT/data/draining/web/gone"
+	# Nor is one that an operation is at.
+	exec 8>&- 9>"$DOKKU_LIB_ROOT/lock/blog"
+	flock 9
+	dokku watch:heal
+	assert_success ""
+	assert_equal "" "$(healed)"
+}
+
+@test "watch:heal: an app whose container does not run, and one with a stray, are reconciled" {
+	serving
+	# Every ten seconds, for apps that are right: no program for one of them.
+	fake grep <<<'exec /usr/bin/grep "$@"'
+	runs "id-web web" "id-blog blog"
+	dokku watch:heal
+	assert_success ""
+	assert_equal "" "$(sed -n '/^grep/p' "$CALLS")"
+	runs "id-blog blog"
+	dokku watch:heal
+	assert_status 0
+	assert_error " !     web: web.1 does not run: reconciling"
+	assert_equal "web 1" "$(healed)"
+	: >"$STEPS"
+	runs "id-web web" "id-blog blog" "0123456789abcdef blog" "id-x ghost"
+	dokku watch:heal
+	assert_status 0
+	assert_error " !     blog: the container 0123456789ab belongs to no current release: reconciling"
+	assert_equal "blog 1" "$(healed)"
+	# A stopped app wants no container.
+	: >"$STEPS"
+	runs "id-blog blog"
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/web"
+	printf 'true\n' >"$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	nft delete element ip dokku services '{ 10.86.0.2 . 80 }'
+	dokku watch:heal
+	assert_success ""
+	assert_equal "" "$(healed)"
+}
+
+@test "watch:heal: an app whose current release cannot be read is named, left alone, and keeps it from no other" {
+	serving
+	printf 'rubbish\n' >"$DOKKU_LIB_ROOT/data/releases/blog/current"
+	make_app never
+	runs "id-blog blog"
+	dokku watch:heal
+	assert_status 0
+	assert_equal "web 1" "$(healed)"
+	assert_error_like '*blog: its current release is recorded as "rubbish", not a number: see */blog/current*'
+	assert_equal "" "$(grep never <<<"$stderr")"
+	: >"$STEPS"
+	: >"$DOKKU_LIB_ROOT/data/releases/blog/current"
+	dokku watch:heal
+	assert_equal "web 1" "$(healed)"
+	assert_error_like '*blog: its current release is recorded as "nothing that can be read"*'
+}
+
+@test "watch:heal: a hook that reads its input does not keep it from the next app" {
+	serving
+	hook fake reconcile <<<'cat >/dev/null'
+	hook fake scheduler-destroy <<<'cat >/dev/null'
+	touch "$DOKKU_LIB_ROOT/lock/gone"
+	runs "id-gone gone" "id-gone-too gone"
+	dokku watch:heal
+	assert_status 0
+	assert_equal $'blog 1\nweb 1' "$(healed | sort)"
+	assert_equal 2 "$(grep -c destroy "$STEPS")"
+}
+
+# --- the guard ------------------------------------------------------------------------
+
+# start_guard - what it says goes to the file said; its stdin is descriptor 6.
+start_guard() {
+	fifo guard
+	"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" --guard <"$BATS_TEST_TMPDIR/guard" >"$BATS_TEST_TMPDIR/said" 3>&- &
+	GUARD=$!
+	exec 6>"$BATS_TEST_TMPDIR/guard"
+	eventually guarded
+}
+
+end_guard() {
+	exec 6>&-
+	wait "$GUARD"
+}
+
+guarded() { nft list table ip dokku_guard >/dev/null 2>&1; }
+
+# eventually COMMAND... - within 10 s.
+eventually() {
+	local try
+	for ((try = 0; try < 100; try++)); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	printf 'never: %s\n' "$*" >&2
+	return 1
+}
+
+said() { [[ $(<"$BATS_TEST_TMPDIR/said") == "$1" ]]; }
+
+# chain NAME - what the guard does there to a packet that no rule has translated.
+chain() { nft list chain ip dokku_guard "$1" | grep -oE '(drop|reject with tcp reset)$' || true; }
+
+chain_is() { [[ $(chain "$1") == "$2" ]]; }
+
+kernel_routes() { nsenter --target "$KERNEL" --net -- ip route show; }
+
+has_route() { [[ $(kernel_routes) == *'unreachable 10.86.0.0/16 proto static metric 4294967295'* ]]; }
+
+# flags PORT - those of the bridge's port.
+flags() { nsenter --target "$KERNEL" --net -- ip -json -details link show dev "$1" | jq -c '.[0].linkinfo.info_slave_data | [.locked, .isolated]'; }
+
+# sticky - "PORT MAC" of each entry that no other port takes over.
+sticky() { nsenter --target "$KERNEL" --net -- bridge fdb show br dokku0 | awk '/sticky/ { print $3, $1 }' | sort; }
+
+sticky_is() { [[ $(sticky) == "$1" ]]; }
+
+# container PORT MAC - a network namespace behind a port of the bridge; sets CONTAINER to a process in it.
+container() {
+	unshare --net sleep 600 >/dev/null 2>&1 3>&- 6>&- &
+	CONTAINER=$!
+	eventually nsenter --target "$CONTAINER" --net -- true
+	until [[ $(readlink "/proc/$CONTAINER/ns/net") != "$(readlink /proc/self/ns/net)" ]]; do sleep 0.01; done
+	nsenter --target "$KERNEL" --net -- bash -euc 'ip link add "$1" type veth peer name "$1c"; ip link set "$1" master dokku0 up
+		ip link set "$1c" address "$2" netns "$3"' bash "$1" "$2" "$CONTAINER"
+	nsenter --target "$CONTAINER" --net -- ip link set "$1c" up
+}
+
+@test "map --guard: a container is tied to its port once, whatever it says later, and for as long as the port is there" {
+	local first
+	nsenter --target "$KERNEL" --net -- bash -euc 'ip link add dokku0 type bridge; ip link set dokku0 up'
+	container v1 02:42:0a:56:80:02
+	first=$CONTAINER
+	start_guard
+	eventually sticky_is "v1 02:42:0a:56:80:02"
+	container v2 02:42:0a:56:80:03
+	eventually sticky_is $'v1 02:42:0a:56:80:02\nv2 02:42:0a:56:80:03'
+	assert_equal '[true,true]' "$(flags v1)"
+	assert_equal '[true,true]' "$(flags v2)"
+	# It takes the other one's address, and its link goes down and up.
+	nsenter --target "$CONTAINER" --net -- bash -euc 'ip link set v2c down; ip link set v2c address 02:42:0a:56:80:02; ip link set v2c up'
+	end_guard
+	rm "$BATS_TEST_TMPDIR/guard"
+	start_guard
+	sleep 0.5
+	assert_equal $'v1 02:42:0a:56:80:02\nv2 02:42:0a:56:80:03' "$(sticky)"
+	# The first one is started anew, at its old address.
+	kill "$first"
+	eventually sticky_is "v2 02:42:0a:56:80:03"
+	container v3 02:42:0a:56:80:02
+	eventually sticky_is $'v2 02:42:0a:56:80:03\nv3 02:42:0a:56:80:02'
+	end_guard
+	kill "$CONTAINER" || true
+}
+
+@test "map --unreachable: a route with the worst metric, also when it is there, for the network there is" {
+	map_option() { got "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" "$@" </dev/null; }
+	map_option --unreachable
+	assert_success ""
+	map_option --unreachable
+	assert_success ""
+	has_route
+	printf '10.90.128.0/20\n' >"$TEST_HOST/etc/dokku/network"
+	map_option --unreachable
+	[[ $(kernel_routes) == *'unreachable 10.90.128.0/20 proto static metric 4294967295'* ]]
+	rm "$TEST_HOST/etc/dokku/network"
+	map_option --unreachable
+	assert_refused "address map: /etc/dokku/network is missing: run make install"
+}
+
+@test "map --guard: a flush leaves its table, and is told once; new connections wait until all is settled" {
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000'
+	start_guard
+	has_route
+	assert_equal drop "$(chain wait)"
+	assert_equal "" "$(chain hold)"
+	nft flush ruleset
+	eventually said lost
+	guarded
+	assert_equal drop "$(chain hold)"
+	printf 'settled\n' >&6
+	eventually chain_is hold ""
+	# A chain, and a rule, are a part of it.
+	kernel_has
+	nft delete chain ip dokku unmapped_output
+	eventually said $'lost\nlost'
+	nft flush chain ip dokku strangers_forward
+	eventually said $'lost\nlost\nlost'
+	# An element is not: each switch replaces some.
+	printf 'settled\n' >&6
+	eventually chain_is hold ""
+	nft add element ip dokku services '{ 10.86.0.2 . 80 : 10.86.128.2 . 5000 }'
+	nft delete element ip dokku services '{ 10.86.0.2 . 80 }'
+	nft add table ip other
+	nft delete table ip other
+	sleep 0.3
+	assert_equal "" "$(chain hold)"
+	said $'lost\nlost\nlost'
+	end_guard
+	run -1 guarded
+}
+
+@test "map --guard: what nobody repairs is refused after 5 s, and waits again when it is repaired" {
+	kernel_has
+	start_guard
+	nft flush ruleset
+	eventually chain_is wait "reject with tcp reset"
+	assert_equal "" "$(chain hold)"
+	printf 'settled\n' >&6
+	eventually chain_is wait drop
+	end_guard
+}
+
+@test "map --guard: the route is there again when somebody takes it" {
+	start_guard
+	nsenter --target "$KERNEL" --net -- ip route delete unreachable 10.86.0.0/16
+	eventually has_route
+	end_guard
+}
+
+@test "map --guard: Docker's own chain goes and comes" {
+	nft add table ip nat
+	nft add chain ip nat DOCKER
+	start_guard
+	nft delete table ip nat
+	eventually said 'docker gone'
+	nft add table ip nat
+	nft add chain ip nat DOCKER
+	eventually said $'docker gone\ndocker back'
+	# One that is made anew at once was never gone.
+	nft delete table ip nat
+	nft add table ip nat
+	nft add chain ip nat DOCKER
+	sleep 3
+	said $'docker gone\ndocker back'
+	end_guard
+}
+
+@test "map --guard: saved rules that name its table can be loaded: it gives the table up for them" {
+	start_guard
+	local etc="/proc/$KERNEL/root/etc"
+	{ echo 'flush ruleset' && nft list ruleset; } >"$BATS_TEST_TMPDIR/saved"
+	run -1 nft -f "$BATS_TEST_TMPDIR/saved"
+	cp "$BATS_TEST_TMPDIR/saved" "$etc/nftables.conf"
+	eventually said saved
+	run -1 guarded
+	nft -f "$BATS_TEST_TMPDIR/saved"
+	printf 'flush ruleset\n' >"$etc/nftables.conf"
+	eventually guarded
+	end_guard
+}
+
+@test "watch: a table that is taken is whole again before the next round" {
+	serving
+	export DOKKU_POLL=20
+	fake_engine <<<'exit 1'
+	dokku watch 3>&- &
+	local watch=$!
+	eventually guarded
+	# The watch has looked at it, and waits.
+	sleep 1
+	nft flush ruleset
+	map_is_whole() { [[ $(kernel | wc -l) -eq 2 ]]; }
+	eventually map_is_whole
+	eventually chain_is hold ""
+	rm -rf "$DOKKU_LIB_ROOT/lock"
+	kill "$watch" 2>/dev/null || true
+}
