@@ -80,7 +80,10 @@ open_wire(void)
 	wire.at.sll_halen = 6;
 	if (bind(wire.fd, (struct sockaddr *)&wire.at, sizeof(wire.at)) < 0)
 		refused("eth0");
-	/* To be given what the bridge brings here by mistake. */
+	/*
+	 * Takes frames for any address, so that those are seen that the bridge brings here by
+	 * mistake.
+	 */
 	struct packet_mreq all = { .mr_ifindex = wire.at.sll_ifindex,
 		.mr_type = PACKET_MR_PROMISC };
 	setsockopt(wire.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all));
@@ -95,7 +98,7 @@ transmit(const struct wire *wire, const uint8_t *frame, size_t size)
 		refused("a frame");
 }
 
-/* The MAC address that goes with an address of ours. */
+/* The MAC address that the engine gives to an IP address. */
 static void
 own_mac(uint8_t *mac, uint32_t address)
 {
@@ -150,7 +153,9 @@ send_udp(const struct wire *wire, const uint8_t *from_mac, const uint8_t *to_mac
 	transmit(wire, frame, sizeof(frame));
 }
 
-/* How many TCP packets for address come here until the second deadline. */
+/*
+ * Counts the TCP packets for address that arrive here until deadline, a point in time in seconds.
+ */
 static unsigned
 captured(const struct wire *wire, uint32_t address, time_t deadline,
 	void (*each)(const struct wire *, uint32_t))
@@ -185,7 +190,7 @@ claim_address(const struct wire *wire, uint32_t address)
 	send_arp(wire, wire->mac, address, 2);
 }
 
-/* Every pair is right in these, but for the port that they come from. */
+/* All addresses in these frames belong together. Only the port that they come from is wrong. */
 static void
 claim_mac(const struct wire *wire, uint32_t address)
 {
@@ -230,7 +235,10 @@ try_connect(const char *address, const char *port)
 	return 1;
 }
 
-/* Whether it arrived is seen where it is sent to. gateway_mac is learned from what comes here. */
+/*
+ * The test looks at TARGET to see if the packet arrived. gateway_mac is learned from packets that
+ * come in.
+ */
 static int
 spoof(const char *address, const char *target)
 {

@@ -1,8 +1,8 @@
 /*
- * The tools of the bench. "serve" is a fast server on 127.0.0.1, "race" runs commands many times
- * in turn, so that a busy moment hits all of them, and prints their medians, "bare" is the least
- * that a client can do, and "latency" starts servers after random delays and measures how long
- * after the first listen() a command passes.
+ * The tools of the bench. "serve" is a fast server on 127.0.0.1 with one fixed answer. "race" runs
+ * commands many times in turn, so that a busy moment hits all of them, and prints their medians.
+ * "bare" is the smallest possible client. "latency" starts servers after random delays and measures
+ * how long after the first listen() a command passes.
  */
 #define _DEFAULT_SOURCE 1
 
@@ -30,7 +30,7 @@
 
 extern char **environ;
 
-/* One byte more than it says, and no client uses the connection again. */
+/* Its length is right, because otherwise no client would use the connection again. */
 static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 62\r\n"
 			     "\r\n<html><title>Bench</title><p>My Amazing App says hi</p></html>";
 
@@ -140,7 +140,7 @@ ms_of(struct timeval t)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_usec / 1e3;
 }
 
-/* What a command waited for counts as its own. */
+/* Runs the command once. The CPU time of its children counts. */
 static void
 run_once(struct runner *r, size_t i)
 {
@@ -182,7 +182,7 @@ race(size_t runs, char **words)
 	return 0;
 }
 
-/* One question, one answer, and not a look at what it says. */
+/* Sends one request and reads the start of the answer without looking at it. */
 static int
 bare(const char *target)
 {

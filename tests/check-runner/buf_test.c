@@ -4,7 +4,7 @@
 
 #include "test.h"
 
-/* What buf.h promises of every buffer at every moment. */
+/* Checks what buf.h promises for every buffer at any time. */
 static void
 is_sound(const struct buf *b)
 {

@@ -1,7 +1,8 @@
 /*
- * A server that does everything wrong on purpose, one path for each way. Serves 127.0.0.1 on a
- * port of its own choice, which it prints; the first argument is a port that it redirects to and
- * that nobody may ever connect to. One process per connection, so a stuck one holds up nothing.
+ * A server that does everything wrong on purpose, with one path for each kind of wrong. It listens
+ * on 127.0.0.1 and a free port, which it prints. The first argument is a port that it redirects to
+ * and that must never be connected to. Each connection has a process, so that one that hangs does
+ * not stop the others.
  */
 #define _DEFAULT_SOURCE 1
 
@@ -180,7 +181,7 @@ gzip_stored(unsigned char *out, const char *text)
 	return n;
 }
 
-/* What the standard calls deflate has a head and a sum; what some servers send has neither. */
+/* The deflate coding of the standard has a header and a checksum. Some servers send neither. */
 static void
 do_deflate(struct asked *r)
 {
@@ -298,7 +299,7 @@ do_header_flood(struct asked *r)
 		;
 }
 
-/* As many header lines as the query says, none of them long. */
+/* Sends as many header lines as the query says, all of them short. */
 static void
 do_header_many(struct asked *r)
 {
@@ -438,7 +439,7 @@ do_split(struct asked *r)
 	}
 }
 
-/* A text that lies across the border of two pieces far into a big body. */
+/* A text that spans two pieces, far into a big body. */
 static void
 do_split_far(struct asked *r)
 {
@@ -472,7 +473,7 @@ do_spaces(struct asked *r)
 	page(r, "200 OK", "", body, sizeof(body));
 }
 
-/* A page of total bytes: the letter a, and then the end. */
+/* Sends a page of total bytes: the letter a again and again, then the end. */
 static void
 long_page(struct asked *r, size_t total, const char *end)
 {
@@ -527,7 +528,7 @@ do_slow(struct asked *r)
 	text_page(r, "slow but right");
 }
 
-/* 503 until it was asked often enough: /after?N.KEY, counted for each key. */
+/* /after?N.KEY answers 503 until the Nth request with this key. */
 static void
 do_after(struct asked *r)
 {
@@ -541,7 +542,7 @@ do_after(struct asked *r)
 		text_page(r, "ready now");
 }
 
-/* 200 the first time, 500 ever after: /once?KEY */
+/* /once?KEY answers 200 the first time, and 500 from then on. */
 static void
 do_once(struct asked *r)
 {
@@ -584,7 +585,7 @@ do_status(struct asked *r)
 	page(r, status, "", "body of it", 10);
 }
 
-/* /to?LOCATION, and %P in it is the port that nobody may connect to. */
+/* /to?LOCATION redirects. %P in LOCATION is the port that must not be connected to. */
 static void
 do_to(struct asked *r)
 {
@@ -605,7 +606,7 @@ do_to_307(struct asked *r)
 	redirect(r, "307 Temporary Redirect", r->head.query);
 }
 
-/* An app that insists on TLS, and believes the header. */
+/* An app that requires TLS and trusts the header about it. */
 static void
 do_secure(struct asked *r)
 {
@@ -621,7 +622,7 @@ do_loop(struct asked *r)
 	redirect(r, "302 Found", "/loop");
 }
 
-/* /hops?N: as many redirects, and then a page. */
+/* /hops?N redirects N times and then answers with a page. */
 static void
 do_hops(struct asked *r)
 {
@@ -780,7 +781,7 @@ serve(int fd)
 			continue;
 		}
 		answers[i].answer(&r);
-		/* What ends with its connection is not followed by another answer. */
+		/* Only these answers leave the connection usable for the next one. */
 		again = answers[i].answer == do_page || answers[i].answer == do_echo ||
 			answers[i].answer == do_to || answers[i].answer == do_loop ||
 			answers[i].answer == do_after || answers[i].answer == do_status;
@@ -809,8 +810,10 @@ main(int argc, char **argv)
 		pid_t child = fork();
 		if (child == 0) {
 			close(listener);
-			/* It holds the output of whoever reads ours open: no longer than we live,
-			 * and however long it would go on, the test is over by then. */
+			/*
+			 * The child keeps our stdout open. It ends with us, and after 60 s in any
+			 * case, when the test is over.
+			 */
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			alarm(60);
 			serve(fd);

@@ -51,10 +51,10 @@ enum { KNOWN = 1, STOPPED = 2 };
 
 struct process {
 	pid_t pid;
-	pid_t maker; /* who is to tell of it */
-	int seen; /* KNOWN: its parent told of it; STOPPED: its first stop came */
+	pid_t maker; /* the process whose event announces this one */
+	int seen; /* KNOWN: it was announced; STOPPED: it has stopped for the first time */
 	bool counted; /* part of the tree that is struck */
-	bool watched; /* its system calls are looked at: it is the one to fail */
+	bool watched; /* its system calls are watched, because it is the one to fail */
 	bool held; /* hangs */
 	char argv[ARGV_SIZE];
 };
@@ -116,7 +116,7 @@ forget(pid_t pid)
 		*p = processes[--count];
 }
 
-/* Of a new process its parent, of a new thread its process; 0 if that cannot be told. */
+/* Returns the parent of a new process, or the process of a new thread; 0 if that is unknown. */
 static pid_t
 maker_of(pid_t pid)
 {
@@ -211,7 +211,7 @@ resume(struct process *p, int sig)
 		die("cannot resume a process");
 }
 
-/* p has stopped for the first time, and who was to tell of it was killed before. */
+/* p has stopped for the first time, and the process that would announce it was killed before. */
 static void
 adopt(struct process *p)
 {
@@ -232,8 +232,10 @@ adopt_those_of(pid_t maker)
 	}
 }
 
-/* What was not told of, and is not going to be if its maker is gone: it belongs to the tree unless
- * that is one of several that a daemon has. */
+/*
+ * Handles processes that are not announced and whose maker is gone, so that they never will be.
+ * They belong to the tree unless several trees of a daemon are possible.
+ */
 static void
 on_stranger(pid_t pid)
 {
@@ -285,8 +287,10 @@ on_alarm(int sig)
 	alarm_rang = 1;
 }
 
-/* Whether argv contains the parts of text that "*" divides, in that order, the first of them at its
- * beginning where text begins with "^". */
+/*
+ * Whether argv contains the parts of text between its "*", in that order. If text begins with "^",
+ * the first part must stand at the beginning.
+ */
 static bool
 matches(const char *argv, const char *text)
 {
@@ -333,7 +337,7 @@ on_exec(struct process *p)
 	}
 }
 
-/* p is about to make a system call, and it is the one to fail. */
+/* p is about to make a system call, and it is the one that must fail. */
 static void
 on_syscall(struct process *p)
 {
@@ -355,7 +359,7 @@ on_syscall(struct process *p)
 	}
 }
 
-/* A child of p: its own first stop may have come before. */
+/* Handles the announcement of a child of p. The child's first stop may have come before. */
 static void
 on_child(struct process *p, bool thread)
 {
@@ -370,7 +374,7 @@ on_child(struct process *p, bool thread)
 	child = add((pid_t)message);
 	child->counted = is_counted;
 	child->watched = is_watched;
-	/* Only what has been executed is a victim, not the copies that Bash makes of itself. */
+	/* Only a process that has called exec is a victim, not a fork of Bash. */
 	if (thread)
 		memcpy(child->argv, argv, sizeof(argv));
 	if (killing && is_counted)
@@ -446,7 +450,7 @@ ring(time_t deadline)
 	}
 }
 
-/* Until the tree has ended; the exit status. */
+/* Waits until the tree has ended and returns the exit status. */
 static int
 watch(time_t deadline)
 {
@@ -513,7 +517,7 @@ attach(pid_t pid)
 	add(pid)->seen = KNOWN | STOPPED;
 }
 
-/* What main needs of the options. The others are in the globals above. */
+/* The options that only main needs. The others are in the globals above. */
 struct options {
 	long seconds;
 	pid_t pid;

@@ -1,6 +1,6 @@
 /*
- * What stdin says to the address map: any line. What is accepted must lie in our network, and the
- * map must print it as it was said.
+ * The lines that the address map reads: any bytes. An accepted line must lie in our network, and
+ * the map must print the shares that it sets.
  */
 #include "lines.h"
 

@@ -1,6 +1,6 @@
 /*
- * What the kernel answers: any bytes as netlink messages. The first byte says who asked: the map
- * (for one of its two maps, or after a change), the guard or the ports.
+ * The kernel's answers: any bytes as netlink messages. The first byte says which code reads them:
+ * that for one of the two maps, for an answer to a change, for events, or for links.
  */
 #include "replies.h"
 

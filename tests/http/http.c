@@ -77,7 +77,7 @@ http_listen(uint16_t port, uint16_t *got)
 	return fd;
 }
 
-/* Receive into the free part of c->in, which has some. As recv. */
+/* Receives into the free part of c->in, which must not be full. Returns what recv returns. */
 static ssize_t
 conn_fill(struct conn *c)
 {
@@ -273,7 +273,7 @@ http_param_number(const struct request *r, const char *name, uint64_t max, uint6
 	return n;
 }
 
-/* The length of the head at p, with its empty line, or 0 if it is not all there. */
+/* Returns the length of the head at p, with its empty line, or 0 if it is not complete. */
 static size_t
 head_length(const char *p, size_t n)
 {
@@ -358,7 +358,7 @@ refuse(struct conn *c, struct request *r, unsigned status, const char *why)
 	http_reply(c, r, status, "text/plain", "", why, strlen(why));
 }
 
-/* Wait while nothing has been asked; false when the server stops meanwhile. */
+/* Waits for a request. Returns false if the server stops meanwhile. */
 static bool
 wait_idle(struct conn *c)
 {
@@ -368,7 +368,10 @@ wait_idle(struct conn *c)
 	while (poll(p, 2, -1) < 0)
 		if (errno != EINTR)
 			return false;
-	/* Who has just been let in is about to ask. */
+	/*
+	 * A client that has just connected gets a moment for its request, although the server
+	 * stops.
+	 */
 	if (p[0].revents == 0 && !c->asked)
 		poll(p, 1, GRACE_MS);
 	return p[0].revents != 0;
@@ -416,7 +419,9 @@ http_next(struct conn *c, struct request *r)
 	return true;
 }
 
-/* One line of at most size - 1 bytes, without its end. False if the peer left or it is longer. */
+/*
+ * Reads a line of at most size - 1 bytes, without its end. False if the peer left or it is longer.
+ */
 static bool
 read_line(struct conn *c, char *out, size_t size)
 {

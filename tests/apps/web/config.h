@@ -8,7 +8,10 @@
 #include "base.h"
 #include "http.h"
 
-/* What the environment asks for, read once and const after. Strings are borrowed from it. */
+/*
+ * The settings from the environment, read once and constant afterwards. Strings are borrowed from
+ * it.
+ */
 struct config {
 	const char *app;
 	const char *release;
@@ -21,7 +24,7 @@ struct config {
 	uint16_t mail_port; /* 0: none */
 	uint64_t boot_delay_ms;
 	uint64_t ready_delay_ms;
-	uint64_t first_delay_ms; /* requests wait so long until one was answered */
+	uint64_t first_delay_ms; /* requests wait so long until the first one is answered */
 	uint64_t exit_after_ms; /* 0: never */
 	int exit_code;
 	bool no_listen;

@@ -12,7 +12,7 @@ say(int fd, const char *line)
 	(void)!send(fd, line, strlen(line), MSG_NOSIGNAL);
 }
 
-/* It speaks first, as SMTP does, and understands nothing. The client ends it. */
+/* Speaks first, as SMTP does, and ignores all input. The client ends the connection. */
 static void *
 serve_client(void *arg)
 {
