@@ -1,7 +1,7 @@
 /*
- * fault BEHAVIOUR [AFTER [TIMES]]: the test app's server, but on each connection it answers AFTER
- * requests well and then misbehaves, TIMES times in all (default: 0, 1). It prints the port that
- * it listens on. The environment is that of tests/apps/web.
+ * fault BEHAVIOUR [AFTER [TIMES]] - the test app's server, with a fault. On each connection it
+ * answers AFTER requests well and then misbehaves, TIMES times in total (default: 0, 1). It prints
+ * the port that it listens on. Its environment is that of tests/apps/web.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -31,7 +31,7 @@ struct fault {
 	int never_fd;
 };
 
-/* What a behaviour answers with. */
+/* A client, and what a behaviour needs to answer it. */
 struct fault_client {
 	const struct fault *fault;
 	struct conn conn;
@@ -47,7 +47,7 @@ say(struct fault_client *f, const char *text)
 	f->conn.close = true;
 }
 
-/* close() sends a reset, and what was written before may be lost with it. */
+/* Makes close() send a reset. Bytes that were written before may be lost. */
 static void
 reset(struct fault_client *f)
 {
@@ -150,7 +150,7 @@ wrong_body(struct fault_client *f)
 	http_reply(&f->conn, &f->request, 200, "text/plain", "", "not this", 8);
 }
 
-/* A download, or an echo, that ends too early and says so. */
+/* A download, or an echo, that is too short, with the right length in its header. */
 static void
 too_short(struct fault_client *f)
 {
@@ -200,7 +200,7 @@ other_release(struct fault_client *f)
 	f->conn.identity = f->fault->config.identity;
 }
 
-/* Answer well, then close without a word once the client has read it. */
+/* Answers well, and closes without notice when the client has read it. */
 static void
 close_idle(struct fault_client *f)
 {
@@ -263,7 +263,7 @@ ws_goodbye(struct fault_client *f)
 	wait_message(f);
 }
 
-/* The goodbye comes in one piece with the upgrade, which an unlucky client sees. */
+/* The goodbye arrives in one piece with the upgrade, which can happen to any client. */
 static void
 ws_goodbye_at_once(struct fault_client *f)
 {

@@ -265,7 +265,7 @@ match_ports(struct nftnl_rule *rule)
 	compare(rule, NFT_CMP_LTE, &last, sizeof(last));
 }
 
-/* The packet must belong to no connection that conntrack knows. */
+/* The packet must be one that conntrack calls invalid. */
 static void
 match_invalid(struct nftnl_rule *rule)
 {
@@ -363,9 +363,9 @@ make_table(struct guard *guard)
 }
 
 /*
- * hold: new connections wait also before the map's own rules are asked. While those are repaired
- * they refuse the addresses that are not in the map again. refuse: what no rule has translated is
- * refused, instead of dropped.
+ * hold: drop new connections before the map's own rules see them. A map that is only half repaired
+ * would refuse the addresses that are not in it yet. refuse: refuse packets that no rule has
+ * translated, instead of dropping them.
  */
 static void
 set_waiting(struct guard *guard, bool hold, bool refuse)
