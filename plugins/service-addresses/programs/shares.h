@@ -49,8 +49,8 @@ struct shares shares_wanted(const struct line *line);
 
 /*
  * Prints "SERVICE PORT IP:PORT…" as a line, or nothing if there is no element. Shares that are not
- * a list of different containers, dealt out in turn, are printed as "?". An address that is in both maps is printed as the
- * map services has it, which the rules of the table ask first.
+ * a list of different containers, dealt out in turn, are printed as "?". An address that is in both
+ * maps is printed as the map services has it, which the rules of the table ask first.
  */
 void shares_print(FILE *out, struct endpoint service, const struct shares *shares);
 
