@@ -102,6 +102,8 @@ PLUGIN_FUZZ_OBJECTS := $(CR_FUZZ)/util.o $(PLUGIN_MODULES:%=$(CR_FUZZ)/plugins/%
 	$(MAP_MODULES:%=$(CR_FUZZ)/plugins/map/%.o)
 FUZZERS += $(PLUGIN_FUZZERS:%=$(CR_FUZZ)/fuzz_%)
 
+fuzz-all: $(PLUGIN_FUZZERS:%=$(CR_FUZZ)/fuzz_%)
+
 $(CR_FUZZ)/plugins/%.o: $(PLUGIN_SRC)/%.c plugins/rules.mk
 	@mkdir -p $(@D)
 	clang $(PLUGIN_TEST_FLAGS) $(CR_SANITIZE) -fsanitize=fuzzer-no-link -c -o $@ $<
