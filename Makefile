@@ -52,7 +52,7 @@ install-files:
 	cp -r dokku plugins LICENSE $(LIB).new/
 	install -m 755 build/check-runner/check-runner build/check-runner/check-runner-tls $(LIB).new/
 	install -d $(LIB).new/bin
-	install -m 755 build/bin/helper build/bin/observe build/bin/engine $(LIB).new/bin/
+	install -m 755 $(PLUGIN_BIN:%=build/bin/%) $(LIB).new/bin/
 	install -m 755 build/bin/map $(LIB).new/plugins/service-addresses/root/map
 	rm -rf $(LIB).new/plugins/*/*.c $(LIB).new/plugins/*/programs $(LIB).new/plugins/rules.mk
 	echo '$(VERSION)' >$(LIB).new/VERSION
@@ -96,7 +96,7 @@ demo: install
 docs:
 	docs/generate
 
-fuzz: fuzz-check-runner
+fuzz: fuzz-all
 
 coverage: coverage-check-runner
 

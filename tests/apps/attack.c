@@ -1,18 +1,21 @@
 /*
- * What an app that was taken over tries against its neighbours, for tests/e2e/hosts/attack.bats. It stands beside the
- * sample app in an image and is run by docker exec, so it has what the app has.
+ * What an app that was taken over tries against its neighbours, for tests/e2e/hosts/attack.bats. It
+ * is in the image of the sample app and is run by docker exec, so it has the rights of the app.
  *
- *   attack connect ADDRESS PORT        a TCP connection, within two seconds
- *   attack arp ADDRESS SECONDS         tells everybody that ADDRESS is here; counts what comes for it
- *   attack mac ADDRESS SECONDS         sends frames with the MAC address of ADDRESS; counts likewise
- *   attack spoof ADDRESS TARGET        a UDP packet to TARGET that ADDRESS is said to have sent
- *   attack inject ADDRESS              the same to ADDRESS, by its MAC address and past the host
- *   attack fork                        as many processes as it is given
- *   attack log MEGABYTES               writes to the log of the container
- *   attack hold ADDRESS PORT COUNT     begins a request on each of COUNT connections, and holds them for ten seconds
+ *   attack connect ADDRESS PORT   opens a TCP connection, within two seconds
+ *   attack arp ADDRESS SECONDS    tells all hosts that ADDRESS is here, counts what comes for it
+ *   attack mac ADDRESS SECONDS    sends frames with the MAC address of ADDRESS, counts likewise
+ *   attack spoof ADDRESS TARGET   sends TARGET a UDP packet that seems to come from ADDRESS
+ *   attack inject ADDRESS         sends ADDRESS a packet by its MAC address, past the host
+ *   attack fork                   starts as many processes as it can
+ *   attack log MEGABYTES          writes to the log of the container
+ *   attack hold ADDRESS PORT COUNT  begins a request on each of COUNT connections, holds them 10 s
  *
- * One line says what came of it. Exit status: 0 if it worked, 1 if not, 2 if it was not allowed to try.
+ * Prints one line about the result. Exit status: 0 if it worked, 1 if not, 2 if it was not allowed
+ * to try.
  */
+#define _GNU_SOURCE 1
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,14 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-	ETHER = 14,
-	IP = 20,
-	UDP = 8,
-	FRAME = 1600,
-	PROBE_PORT = 9,
-	PROCESSES = 10000
-};
+enum { ETHER = 14, IP = 20, UDP = 8, FRAME = 1600, PROBE_PORT = 9, PROCESSES = 10000 };
 
 struct wire {
 	int fd;
@@ -86,7 +82,10 @@ open_wire(void)
 	wire.at.sll_halen = 6;
 	if (bind(wire.fd, (struct sockaddr *)&wire.at, sizeof(wire.at)) < 0)
 		refused("eth0");
-	/* To be given what the bridge brings here by mistake. */
+	/*
+	 * Takes frames for any address, so that those are seen that the bridge brings here by
+	 * mistake.
+	 */
 	struct packet_mreq all = { .mr_ifindex = wire.at.sll_ifindex,
 		.mr_type = PACKET_MR_PROMISC };
 	setsockopt(wire.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all));
@@ -101,7 +100,7 @@ transmit(const struct wire *wire, const uint8_t *frame, size_t size)
 		refused("a frame");
 }
 
-/* The MAC address that goes with an address of ours. */
+/* The MAC address that the engine gives to an IP address. */
 static void
 own_mac(uint8_t *mac, uint32_t address)
 {
@@ -156,7 +155,9 @@ send_udp(const struct wire *wire, const uint8_t *from_mac, const uint8_t *to_mac
 	transmit(wire, frame, sizeof(frame));
 }
 
-/* How many TCP packets for address come here until the second deadline. */
+/*
+ * Counts the TCP packets for address that arrive here until deadline, a point in time in seconds.
+ */
 static unsigned
 captured(const struct wire *wire, uint32_t address, time_t deadline,
 	void (*each)(const struct wire *, uint32_t))
@@ -168,7 +169,8 @@ captured(const struct wire *wire, uint32_t address, time_t deadline,
 
 	do {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if ((now.tv_sec - sent.tv_sec) * 1000 + (now.tv_nsec - sent.tv_nsec) / 1000000 >= 50) {
+		if ((now.tv_sec - sent.tv_sec) * 1000 + (now.tv_nsec - sent.tv_nsec) / 1000000 >=
+			50) {
 			each(wire, address);
 			sent = now;
 		}
@@ -190,7 +192,7 @@ claim_address(const struct wire *wire, uint32_t address)
 	send_arp(wire, wire->mac, address, 2);
 }
 
-/* Every pair is right in these, but for the port that they come from. */
+/* All addresses in these frames belong together. Only the port that they come from is wrong. */
 static void
 claim_mac(const struct wire *wire, uint32_t address)
 {
@@ -235,7 +237,10 @@ try_connect(const char *address, const char *port)
 	return 1;
 }
 
-/* Whether it arrived is seen where it is sent to. gateway_mac is learned from what comes here. */
+/*
+ * The test looks at TARGET to see if the packet arrived. gateway_mac is learned from packets that
+ * come in.
+ */
 static int
 spoof(const char *address, const char *target)
 {

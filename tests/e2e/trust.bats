@@ -132,7 +132,7 @@ some_of() { ! none_of "$1"; }
 	# With a terminal.
 	gone_client 'docker logs --timestamps' -tt logs trust -t
 	await 5 none_of 'docker logs --timestamps'
-	none_of 'helper attached'
+	none_of 'bin/attached '
 }
 
 runs_nothing() { [[ -z $(in_world docker ps --all --quiet --filter label=com.dokku.container-type=run) ]]; }

@@ -442,7 +442,7 @@ interrupted() {
 	flock 9
 	DOKKU_LOCK_WAIT=20 setsid env --default-signal "$DOKKU" "${@:2}" >"$BATS_TEST_TMPDIR/stdout" 2>&1 3>&- 9>&- &
 	client=$!
-	until job=$(pgrep --full "helper hold .*$WORLD/lib/tmp/config\\.$client\\."); do sleep 0.01; done
+	until job=$(pgrep --full "/hold .*$WORLD/lib/tmp/config\\.$client\\."); do sleep 0.01; done
 	# The group, as a terminal does.
 	kill -"$1" -- "-$client"
 	wait "$client" || true

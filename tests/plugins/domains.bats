@@ -97,7 +97,7 @@ setup() {
 		rm "$BIN/$name"
 		dokku domains:set web web.example.com a.com b.com
 	done
-	fake_write <<<'[[ $2 != */VHOST ]] || exit 1'
+	fake_write <<<'[[ $1 != */VHOST ]] || exit 1'
 	dokku domains:clear web
 	assert_status 1
 	assert_equal "web.example.com a.com b.com" "$(paste -sd " " "$DOKKU_ROOT/web/VHOST")"
@@ -180,7 +180,7 @@ new.example.org"
 	assert_refused "the plugin a-plugin refused or failed: its hook post-create ended with status 1; dokku plugin:disable a-plugin turns it off
  !     new is created, but something that follows failed: see the message above"
 	# Where the names cannot be written there is no app.
-	fake_write <<<'[[ $2 != */VHOST ]] || { printf "no space left\n" >&2; exit 1; }'
+	fake_write <<<'[[ $1 != */VHOST ]] || { printf "no space left\n" >&2; exit 1; }'
 	dokku apps:create other
 	assert_status 1
 	assert_error "no space left"

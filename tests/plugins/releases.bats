@@ -403,14 +403,14 @@ open(os.environ["BATS_TEST_TMPDIR"] + "/line", "w").write(open(os.environ["BATS_
 	ends "$(<"$BATS_TEST_TMPDIR/line")"
 }
 
-@test "helper attached: its command's status; a signal ends the command and all that it has begun" {
-	got "$DOKKU_PROGRAMS/helper" attached bash -c 'cat; exit 7' <<<input
+@test "attached: its command's status; a signal ends the command and all that it has begun" {
+	got "$DOKKU_PROGRAMS/attached" bash -c 'cat; exit 7' <<<input
 	assert_status 7
 	assert_output input
-	got "$DOKKU_PROGRAMS/helper" attached "$WORLD/none"
+	got "$DOKKU_PROGRAMS/attached" "$WORLD/none"
 	assert_status 127
 	fifo began
-	"$DOKKU_PROGRAMS/helper" attached bash -c 'trap "" TERM; sleep 300 & echo "$!" >"$BATS_TEST_TMPDIR/began"; wait' </dev/null >/dev/null 3>&- &
+	"$DOKKU_PROGRAMS/attached" bash -c 'trap "" TERM; sleep 300 & echo "$!" >"$BATS_TEST_TMPDIR/began"; wait' </dev/null >/dev/null 3>&- &
 	heard began
 	kill -TERM "$!"
 	status=0

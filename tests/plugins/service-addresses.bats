@@ -109,13 +109,12 @@ kernel_has() {
 
 @test "addresses_claim: what cannot be written takes no address, and one that nobody's name is in is free" {
 	local dir="$DOKKU_LIB_ROOT/data/services"
-	fake_write <<<'[[ $2 != */.by-address/* ]] || exit 1'
+	fake_write <<<'[[ $1 != */.by-address/* ]] || exit 1'
 	code service-addresses 'addresses_claim web web.1 || printf "%s" "$?"'
 	assert_success 1
 	assert_nothing_in "$dir/.by-address"
 	assert_absent "$dir/web/web.1"
-	rm "$DOKKU_PROGRAMS/helper"
-	ln -s "$REPO/build/bin/helper" "$DOKKU_PROGRAMS/helper"
+	ln -sf "$REPO/build/bin/write-file" "$DOKKU_PROGRAMS/write-file"
 	: >"$dir/.by-address/10.86.0.2"
 	code service-addresses 'addresses_claim web web.1'
 	assert_file "$dir/.by-address/10.86.0.2" "web web.1"
