@@ -58,6 +58,8 @@ setup_file() { e2e_setup; }
 	in_world make -C /root/dokku install DESTDIR=/tmp/dest PREFIX=/usr
 	run in_world bash -c 'cd /tmp/dest && find . -name dokku -o -name check-runner | sort'
 	[[ $output == *./usr/bin/dokku* && $output == *./usr/lib/dokku/check-runner* ]]
+	[[ $output == *./usr/share/bash-completion/completions/dokku* ]]
+	in_world test -s /tmp/dest/usr/share/zsh/site-functions/_dokku
 	[[ $(in_world bash -c 'ls /tmp/dest') == usr ]]
 	# What is installed names its interpreter, the quicker one.
 	run in_world grep -rlE '^#!(/usr/bin/env bash|/bin/bash( -p)?)$' /tmp/dest/usr/lib/dokku
