@@ -465,6 +465,14 @@ chain $RULES {
 	[[ $status -ne 0 ]]
 }
 
+@test "root/table: containers of an older dokku keep the MAC addresses that the engine gave them" {
+	fake docker <<<'[[ $* != "network inspect dokku"* ]] || printf "%s\n" "ee:11:22:33:44:55 10.86.128.5/16" "02:42:0a:56:80:06 10.86.128.6/16" "; flush ruleset 1" "ee:11:22:33:44:66 10.86.1.256/16"'
+	code service-addresses 'addresses_map list'
+	assert_success ""
+	assert_equal "ee:11:22:33:44:55 . 10.86.128.5" \
+		"$(nft list set bridge dokku older | grep -oE '([0-9a-f]{2}:){5}[0-9a-f]{2} . [0-9.]+')"
+}
+
 @test "root/table: a kernel that does not filter on a bridge does without, and proxy:report says so" {
 	fake nft <<<'[[ "$*" != *"bridge dokku"* ]] || { echo "Error: Operation not supported" >&2; exit 1; }
 		[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
