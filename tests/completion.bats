@@ -112,7 +112,7 @@ types() {
 	# shellcheck disable=SC2016 # for zsh
 	got timeout 30 zsh -f -c 'zmodload zsh/zpty
 		zpty t "$1"
-		zpty -w t "$2; PS1=REA''''DY"
+		zpty -w t "$2; PS1=REA\"\"DY"
 		zpty -r t shown "*READY*"
 		zpty -w -n t "$3"
 		zpty -r t shown "*STATUS:[0-9]*"
