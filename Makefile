@@ -1,5 +1,5 @@
 # make; sudo make install, demo, test, prove, prove-sustained, survive, torture, wrong-app, bench-sustained; make check,
-# bench, fuzz, coverage.
+# docs, bench, fuzz, coverage.
 
 PREFIX = /usr/local
 VERSION := $(shell env -u GIT_DIR -u GIT_WORK_TREE git describe --tags --always --dirty 2>/dev/null || echo 0.1)
@@ -96,6 +96,10 @@ uninstall:
 demo: install
 	@tests/demo
 
+# The parts of the docs that are made from the code. tests/style.bats compares them.
+docs:
+	docs/generate
+
 fuzz: fuzz-check-runner
 
 coverage: coverage-check-runner
@@ -106,4 +110,4 @@ bench: bench-check-runner bench-switch
 clean:
 	rm -rf build
 
-.PHONY: all require-exec check-runner-binary install install-alone install-files install-host uninstall demo fuzz coverage bench clean
+.PHONY: all require-exec check-runner-binary install install-alone install-files install-host uninstall demo docs fuzz coverage bench clean

@@ -989,7 +989,7 @@ waits_for_it() {
 	code "" 'value_of lock_wait web; printf " "; value_of lock_wait blog; printf " "; DOKKU_LOCK_WAIT=0 value_of lock_wait web'
 	assert_success "20 20 0"
 	dokku apps:set web lock-wait 1x
-	assert_refused 'apps:set: not a number of seconds, at most 86400: "1x"; nothing was changed'
+	assert_refused 'apps:set: lock-wait wants a whole number of seconds from 0 to 86400, not "1x"; nothing was changed'
 }
 
 @test "lock: --wait is an hour, --wait=SECONDS says how long" {

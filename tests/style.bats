@@ -8,7 +8,7 @@ setup() { cd "$REPO" || return; }
 
 # shell_files - dokku and the files of plugins, root helpers and sourced ones included.
 shell_files() {
-	find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' ! -name settings ! -path plugins/common/hooks |
+	find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' ! -path 'plugins/*/settings' ! -path plugins/common/hooks -o -path plugins/common/lib/settings |
 		sort
 }
 

@@ -308,15 +308,15 @@ without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source 
 }
 
 @test "report: all, one value, JSON, and a flag that is none" {
-	code "" 'report "web ps" key-one "a b" key-two $'"'"'x\ey'"'"
+	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; report "web ps" key-one "a b" key-two $'"'"'x\ey'"'"
 	assert_success '=====> web ps information
        Key one:                           a b
        Key two:                           x\x1by'
-	code "" 'option[FLAG]=key-two; report "web ps" key-one a key-two "b c"'
+	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=key-two; report "web ps" key-one a key-two "b c"'
 	assert_success "b c"
-	code "" 'option[format]=json; report "web ps" key-one "a\"b" key-two ""'
+	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[format]=json; report "web ps" key-one "a\"b" key-two ""'
 	assert_success '{"key-one":"a\"b","key-two":""}'
-	code "" 'option[FLAG]=nope; report "web ps" key-one a'
+	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=nope; report "web ps" key-one a'
 	assert_refused "no such flag: --nope: the report without it names all" 2
 }
 

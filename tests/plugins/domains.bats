@@ -237,7 +237,7 @@ new.example.org"
 	dokku domains:report web --domains-app-enabled
 	assert_success true
 	dokku domains:report web --format json
-	assert_success '{"domains-app-enabled":"true","domains-app-vhosts":"web.example.com","domains-global-enabled":"true","domains-global-vhosts":"example.com"}'
+	assert_success '{"app-enabled":"true","app-vhosts":"web.example.com","global-enabled":"true","global-vhosts":"example.com"}'
 }
 
 @test "url: the first that is no wildcard, https with a certificate; urls: all" {

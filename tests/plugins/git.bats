@@ -158,9 +158,9 @@ refused() {
 	push main:topic
 	went_live 1
 	dokku git:set web deploy-branch 'a..b'
-	assert_refused 'not a branch name: "a..b"; nothing was changed'
+	assert_refused 'git:set: deploy-branch wants the name of a branch, not "a..b"; nothing was changed'
 	dokku git:set web nope x
-	assert_refused 'git:set: no such setting: "nope": there are deploy-branch, max-size and max-files' 2
+	assert_refused 'git:set: no such setting: "nope": there are deploy-branch, max-files, max-size' 2
 }
 
 @test "the branch that deploys cannot be deleted" {
@@ -287,7 +287,7 @@ refused() {
 	make_app web
 	is_refused() {
 		dokku builder:set web build-dir -- "$1"
-		assert_status 1 && assert_error_like ' !     not a folder of the repository: *; nothing was changed'
+		assert_status 1 && assert_error_like ' !     builder:set: build-dir wants a path within the repository, *; nothing was changed'
 	}
 	each is_refused <<-'VALUES'
 		/etc
@@ -300,11 +300,11 @@ refused() {
 		-\n
 	VALUES
 	dokku builder:set web selected nixpacks
-	assert_refused 'no such builder: "nixpacks": there is dockerfile; nothing was changed'
+	assert_refused 'builder:set: selected wants one of dockerfile, not "nixpacks"; nothing was changed'
 	dokku builder:set web selected dockerfile
 	assert_success "-----> web: selected is now dockerfile"
 	dokku builder:set web skip-cleanup true
-	assert_refused 'builder:set: "skip-cleanup" is not one of selected, build-dir, min-free; nothing was done. Usage: dokku builder:set APP|--global selected|build-dir|min-free [VALUE]' 2
+	assert_refused 'builder:set: no such setting: "skip-cleanup": there are build-dir, min-free, selected' 2
 	dokku builder:set --global build-dir app
 	dokku builder:report web --builder-computed-build-dir
 	assert_success app
@@ -544,7 +544,7 @@ disk() {
 	push main
 	went_live 1
 	dokku builder:set web min-free x
-	assert_refused 'not a number of megabytes: "x"; nothing was changed'
+	assert_refused 'builder:set: min-free wants a whole number of megabytes, not "x"; nothing was changed'
 }
 
 @test "a push that fails on a full disk says so" {

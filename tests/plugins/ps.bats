@@ -202,12 +202,18 @@ three() {
        Deployed:                          true
        Running:                           true
        Release:                           v1
-       Ps restart policy:                 on-failure:10
-       Ps stop timeout seconds:           30
-       Ps restore:                        true
        Processes:                         web=1
        Status web 1:                      running (CID: idA)
-       Draining web 1 v0:                 running (CID: idB)"
+       Draining web 1 v0:                 running (CID: idB)
+       Ps restart policy:                 
+       Ps global restart policy:          
+       Ps computed restart policy:        on-failure:10
+       Ps restore:                        
+       Ps global restore:                 
+       Ps computed restore:               true
+       Ps stop timeout seconds:           
+       Ps global stop timeout seconds:    
+       Ps computed stop timeout seconds:  30"
 	dokku ps:report web --running
 	assert_success true
 	dokku ps:report web --nope
@@ -240,11 +246,11 @@ three() {
 	dokku ps:set web restart-policy on-failure:5
 	assert_success "-----> web: restart-policy is now on-failure:5; new containers have it"
 	dokku ps:set web restart-policy 'always;'
-	assert_refused 'ps:set: "always;" is not a value for restart-policy; nothing was changed'
+	assert_refused 'ps:set: restart-policy wants one of no, always, unless-stopped, on-failure, on-failure:N, not "always;"; nothing was changed'
 	dokku ps:set web stop-timeout-seconds -1
-	assert_refused 'ps:set: "-1" is not a value for stop-timeout-seconds; nothing was changed'
+	assert_refused 'ps:set: stop-timeout-seconds wants a whole number of seconds from 0 to 86400, not "-1"; nothing was changed'
 	dokku ps:set web nope 1
-	assert_refused 'ps:set: no such setting: "nope": there are restart-policy, stop-timeout-seconds, restore' 2
+	assert_refused 'ps:set: no such setting: "nope": there are restart-policy, restore, stop-timeout-seconds' 2
 }
 
 @test "ps:restore: every app but those that are not to be; one that fails does not hold up others" {
