@@ -69,7 +69,7 @@ echo_plugin() {
 
     say [WORD…]                                        Say words
     say:words [WORD…]                                  Say words
-    help [--all]                                         List the commands
+    help [--all] [WORD]                                  List the commands
     reconcile APP|--all...                               Finish or undo what a killed operation left
     version                                              Print the version of dokku
 
@@ -116,13 +116,13 @@ Say words
 	dokku help say
 	[[ $status -eq 0 && $output == "Say words"* ]]
 	dokku help say:nope
-	assert_refused 'no such command: "say:nope": dokku say:help lists those of say'
+	assert_refused '`say:nope` is not a dokku command. See `dokku help` for a list of available commands.'
 	dokku help nope
-	assert_refused 'no such command: "nope": dokku help lists them'
+	assert_refused '`nope` is not a dokku command. See `dokku help` for a list of available commands.'
 	dokku help ../../etc
-	assert_refused 'no such command: "../../etc": dokku help lists them'
+	assert_refused '`../../etc` is not a dokku command. See `dokku help` for a list of available commands.'
 	dokku help say loud
-	assert_refused 'help: "loud" is one argument too many; nothing was done. Usage: dokku help [COMMAND]' 2
+	assert_refused 'help: "loud" is one argument too many; nothing was done. Usage: dokku help [--all] [WORD]' 2
 }
 
 @test "the words of the core pass over nothing: version, reconcile, --app" {
@@ -130,15 +130,15 @@ Say words
 	dokku version now
 	assert_refused 'version: "now" is one argument too many; nothing was done. Usage: dokku version' 2
 	dokku reconcile
-	assert_refused 'reconcile: APP is missing; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	assert_refused 'reconcile: APP|--all is missing; nothing was done. Usage: dokku reconcile APP|--all...' 2
 	dokku reconcile --all web
-	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP|--all...' 2
 	dokku reconcile web --all
-	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP|--all...' 2
 	dokku reconcile web --bogus
-	assert_refused 'reconcile: there is no option --bogus; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	assert_refused 'reconcile: there is no option --bogus; nothing was done. Usage: dokku reconcile APP|--all...' 2
 	dokku reconcile web nosuch
-	assert_refused 'no such app: nosuch: dokku apps:list shows those that exist'
+	assert_refused 'App nosuch does not exist'
 	dokku reconcile web --help
 	assert_success "Finish or undo what a killed operation left of an app
     dokku reconcile APP... or --all"
