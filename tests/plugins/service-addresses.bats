@@ -690,7 +690,7 @@ $reuse = 1" ]]
 	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"; printf "Error: no such thing\n" >&2; exit 1'
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	assert_status 1
-	[[ $stderr == "Error: no such thing"*"the kernel does not take the table; nothing was changed" ]]
+	[[ $stderr == "Error: no such thing"*"the kernel refuses the table; nothing was changed" ]]
 }
 
 @test "root/table: apps reach the metadata of a cloud where an administrator has made the file" {
