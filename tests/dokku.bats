@@ -140,8 +140,10 @@ Say words
 	dokku reconcile web nosuch
 	assert_refused 'App nosuch does not exist'
 	dokku reconcile web --help
-	assert_success "Finish or undo what a killed operation left of an app
-    dokku reconcile APP... or --all"
+	assert_success "Finish or undo what a killed operation left
+    dokku reconcile APP|--all...
+     The next operation, the boot and the watch do it by themselves.
+     Dokku: new"
 	dokku --app
 	assert_refused '--app: name the app; nothing was done' 2
 	dokku --app '' apps:list
