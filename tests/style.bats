@@ -164,7 +164,7 @@ readonly MAY_ASK='^plugins/(engine/functions|builder-dockerfile/.*|network/(func
 
 # Who may read /proc: of processes that are nobody's container. builds and git look for their own, nginx
 # for its workers, dokku at its own environment; the rest asks the kernel for its settings.
-readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(environment|files)):'
+readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-files|libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(environment|files)):'
 
 @test "nobody but a scheduler names one, asks an engine or looks at a process of an app" {
 	mapfile -t files < <(shell_files | grep -v '^plugins/scheduler-')
