@@ -865,7 +865,7 @@ engine DELETE /images/dokku/web:v2"
 	hook fake reconcile <<<'printf " !     the engine does not answer\n" >&2; exit 1'
 	dokku reconcile web
 	assert_refused "the engine does not answer
- !     web: what an earlier operation left could not be mended; nothing was changed"
+ !     web: an earlier operation left it half-done, and that could not be repaired; nothing was changed"
 	[[ -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
 	code "" 'lock_app web "a change" touch "$BATS_TEST_TMPDIR/changed"'
 	assert_status 1
