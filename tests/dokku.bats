@@ -958,6 +958,15 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	assert_success held
 }
 
+@test "lock: an operation of which the app has gone while it waited is refused" {
+	rm -rf "${DOKKU_ROOT:?}/ghost"
+	dokku locked ghost ps:scale touch "$BATS_TEST_TMPDIR/ran"
+	assert_refused "no such app: ghost: it was destroyed or renamed meanwhile"
+	assert_absent "$BATS_TEST_TMPDIR/ran"
+	dokku locked .global config:set true
+	assert_success
+}
+
 @test "lock: reconcile leaves a busy app to whoever holds the lock" {
 	transaction_world
 	hold web

@@ -290,9 +290,9 @@ post-delete web"
 	assert_all_moved web shop
 	assert_equal 3 "$(current shop)"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/shop/3/commit" abc
-	assert_equal "1 2 3" "$(cd "$DOKKU_LIB_ROOT/data/releases/shop" && echo [0-9])"
-	dokku builds:list shop
-	[[ $output == *'apps:rename web shop'* ]] || differ "builds:list" "apps:rename web shop" "$output"
+	assert_equal "1 2 3" "$(cd "$DOKKU_LIB_ROOT/data/releases/shop" && printf "%s\n" [0-9] | paste -sd " ")"
+	assert_file "$(find "$DOKKU_LIB_ROOT/data/builds/shop" -name what)" "apps:rename web shop"
+	assert_file "$(find "$DOKKU_LIB_ROOT/data/builds/shop" -name status)" 0
 }
 
 @test "apps:rename: an app without a release; one that is stopped; --skip-deploy" {
@@ -375,7 +375,6 @@ post-delete web"
 	owners
 	make_deployed web
 	code "" 'property_set apps web locked now; property_set ps web stopped true; property_set apps web former-names old'
-	hook_of ps post-app-clone-setup
 	hook fake core-post-deploy </dev/null
 	hook fake post-app-clone </dev/null
 	dokku apps:clone web copy
@@ -434,11 +433,14 @@ half() {
 	# The name was somebody else's by then.
 	make_deployed web
 	make_app shop
+	make_release shop 1
+	make_current shop 1
 	printf 'shop\n' >"$DOKKU_ROOT/web/renamed-to"
 	dokku reconcile web
 	assert_status 0
 	assert_absent "$DOKKU_ROOT/web/renamed-to"
-	[[ -d $DOKKU_ROOT/shop ]]
+	assert_equal 2 "$(current web)"
+	assert_equal 1 "$(current shop)"
 }
 
 @test "a rename that was cut short after its commit is finished, also if the new app has gone by then" {
