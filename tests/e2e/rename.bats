@@ -283,6 +283,37 @@ is_settled() {
 	assert_no_trace ren-a
 }
 
+# boot - as after a power cut: nothing runs, the kernel has no map, and what a boot starts is started.
+boot() {
+	in_world bash -c 'docker ps --quiet | xargs -r docker kill >/dev/null
+		pkill -KILL --exact "nginx|dockerd|containerd"
+		while pgrep --exact "nginx|dockerd|containerd" >/dev/null; do sleep 0.1; done
+		rm -f /var/run/docker.pid /run/nginx.pid
+		nft delete table ip dokku
+		setsid --fork dockerd </dev/null >>/var/log/dockerd.log 2>&1
+		until docker version >/dev/null 2>&1; do sleep 0.1; done
+		dokku ps:restore --all
+		pgrep --exact nginx >/dev/null || nginx'
+}
+
+@test "a reboot in the midst: it is undone before the commit, and finished after it" {
+	begin_rename core-post-deploy
+	kill_all rename
+	boot
+	in_world touch /tmp/renames/go
+	await 60 no_trace ren-b
+	await 20 assert_serves stays r2
+	assert_clean ren-a
+	[[ $(releases ren-a) == 2 ]]
+	begin_rename post-deploy
+	kill_all rename
+	boot
+	in_world touch /tmp/renames/go
+	await 60 no_trace ren-a
+	await 20 assert_serves stays r2
+	assert_renamed
+}
+
 @test "two renames at once: one of the two, and the other is told; the name of another is refused" {
 	dokku_run apps:create ren-c
 	run dokku_run apps:rename ren-a ren-c
