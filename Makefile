@@ -1,5 +1,5 @@
 # make; sudo make install, demo, test, prove, prove-sustained, survive, torture, wrong-app, bench-sustained; make check,
-# bench, fuzz, coverage.
+# docs, bench, fuzz, coverage.
 
 PREFIX = /usr/local
 VERSION := $(shell env -u GIT_DIR -u GIT_WORK_TREE git describe --tags --always --dirty 2>/dev/null || echo 0.1)
@@ -52,7 +52,7 @@ install-files:
 	cp -r dokku plugins LICENSE $(LIB).new/
 	install -m 755 build/check-runner/check-runner build/check-runner/check-runner-tls $(LIB).new/
 	install -d $(LIB).new/bin
-	install -m 755 build/bin/helper build/bin/observe build/bin/engine $(LIB).new/bin/
+	install -m 755 $(PLUGIN_BIN:%=build/bin/%) $(LIB).new/bin/
 	install -m 755 build/bin/map $(LIB).new/plugins/service-addresses/root/map
 	rm -rf $(LIB).new/plugins/*/*.c $(LIB).new/plugins/*/programs $(LIB).new/plugins/rules.mk
 	echo '$(VERSION)' >$(LIB).new/VERSION
@@ -92,7 +92,11 @@ uninstall:
 demo: install
 	@tests/demo
 
-fuzz: fuzz-check-runner
+# The parts of the docs that are made from the code. tests/style.bats compares them.
+docs:
+	docs/generate
+
+fuzz: fuzz-all
 
 coverage: coverage-check-runner
 
@@ -102,4 +106,4 @@ bench: bench-check-runner bench-switch
 clean:
 	rm -rf build
 
-.PHONY: all require-exec check-runner-binary install install-alone install-files install-host uninstall demo fuzz coverage bench clean
+.PHONY: all require-exec check-runner-binary install install-alone install-files install-host uninstall demo docs fuzz coverage bench clean

@@ -1,8 +1,9 @@
 /*
- * What Debian's libcurl.a refers to and a plain HTTP request never reaches: LDAP, SSH, RTMP,
- * Kerberos, HTTP/2, TLS. Debian has no static library of most of them. Each name stands for a
- * function that ends the program with 5, so that what should not happen is never a pass. The
- * names are libcurl.a's own: rules.mk writes absent.list, all that no archive defines that we link.
+ * Debian's libcurl.a refers to functions for LDAP, SSH, RTMP, Kerberos, HTTP/2 and TLS that a plain
+ * HTTP request never calls, and Debian has no static library for most of them. This file defines
+ * each of them as a function that ends the program with 5. If libcurl did call one, the run would
+ * not pass. rules.mk writes the names to absent.list: those that libcurl.a needs and no archive
+ * that we link defines.
  */
 #include "linked.h"
 
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "status.h"
 #include "util.h"
 
 #define ABSENT(name) \
@@ -20,14 +22,14 @@
 	}
 
 /*
- * And what the C library would load plugins for. Addresses are numbers here, and no home
- * folder is looked into.
+ * The C library would load plugins for these. We do not need them: addresses are numeric, and no
+ * home folder is read.
  */
 ABSENT(getaddrinfo)
 ABSENT(freeaddrinfo)
 ABSENT(getpwuid_r)
 
-/* What a decoder that decodes nothing is. */
+/* Stands for a decoder that is never used. */
 static char nothing;
 
 /* clang-format off: a list of macros */
@@ -43,8 +45,8 @@ int libssh2_init(int flags);
 void libssh2_exit(void);
 
 /*
- * libcurl makes a decoder before it shows us the header that asks for it. We refuse the header,
- * and the decoder goes without having seen a byte.
+ * libcurl creates a decoder before it shows us the header that asks for one. We refuse the header,
+ * so the decoder is destroyed before it gets a byte.
  */
 void *BrotliDecoderCreateInstance(void *allocate, void *release, void *context);
 void BrotliDecoderDestroyInstance(void *decoder);

@@ -28,7 +28,7 @@ buf_release(struct buf *b)
 	buf_init(b, b->max);
 }
 
-/* Room for n more bytes and the NUL; the caller has checked them against max. */
+/* Makes room for n more bytes and the NUL. The caller has checked them against max. */
 static void
 make_room(struct buf *b, size_t n)
 {
@@ -109,7 +109,7 @@ buf_utf8(const char *text, size_t len, unsigned *code)
 	return n;
 }
 
-/* Characters that are not there to be seen: C1 controls, direction marks, joiners, tags. */
+/* Whether a character is invisible: C1 controls, direction marks, joiners, tags. */
 static bool
 hides(unsigned c)
 {

@@ -1,6 +1,6 @@
 /*
- * A growing run of bytes that is born with its limit, so that nothing from outside can make it
- * bigger than somebody decided. Knows nothing of what the bytes mean.
+ * A growing buffer with a limit that is set when it is made, so no input can make it larger. It
+ * knows nothing about what the bytes mean.
  */
 #ifndef CHECK_RUNNER_BUF_H
 #define CHECK_RUNNER_BUF_H
@@ -37,9 +37,9 @@ size_t buf_add_some(struct buf *b, const void *bytes, size_t n);
 bool buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Append text as it may be shown on a terminal: controls and broken UTF-8 as \xNN, marks that
- * turn or hide text as \u{…}. At most limit characters of text are taken. Returns false if
- * the limit or max cut it short; what was added is whole characters either way.
+ * Append text in a form that is safe on a terminal. Controls and broken UTF-8 become \xNN, marks
+ * that turn or hide text become \u{…}. At most limit characters of text are taken. Returns false if
+ * the limit or max cut the text short. In any case only whole characters were added.
  */
 bool buf_add_shown(struct buf *b, const char *text, size_t len, size_t limit);
 
@@ -49,7 +49,10 @@ void buf_drop(struct buf *b, size_t n);
 /* The bytes as a string, "" when there are none. Valid until the buffer changes. */
 const char *buf_text(const struct buf *b);
 
-/* How many bytes the UTF-8 character at text takes; 0 where it is not one. *code is its number. */
+/*
+ * Returns how many bytes the UTF-8 character at text has, and its number in *code. Returns 0 if
+ * there is none.
+ */
 size_t buf_utf8(const char *text, size_t len, unsigned *code);
 
 #endif

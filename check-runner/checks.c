@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "status.h"
 #include "util.h"
 
 #define MAX_NOTES 50
@@ -22,7 +23,7 @@ enum modifier {
 	SEEN_WARN = 128,
 };
 
-/* The line being read, and what has been seen on it. */
+/* The line that is being read, and what was found on it so far. */
 struct parser {
 	struct checks *out;
 	const struct vars *vars;
@@ -32,7 +33,7 @@ struct parser {
 	unsigned seen;
 	enum checks_op op;
 	const char *op_at;
-	bool broken; /* the check above had an error: what is added to it is not looked at */
+	bool broken; /* the check above had an error, so lines that add to it are skipped */
 };
 
 static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
@@ -239,7 +240,7 @@ refuse_pattern(struct parser *p, const char *at, const struct match_error *error
 	return refuse(p, where, "not a regex: %s", error->reason);
 }
 
-/* Add to check c what the text from at to the end of the line says. */
+/* Adds to check c the condition that the text from at to the end of the line states. */
 static bool
 add_condition(
 	struct parser *p, struct check *c, const char *header, enum checks_op op, const char *at)
@@ -447,7 +448,9 @@ is_target(const struct buf *word)
 	return starts(word, "/") || starts(word, "http://") || starts(word, "https://");
 }
 
-/* A path as it goes into a request: bytes beyond ASCII become %XX, as a browser would have it. */
+/*
+ * Returns a path in the form that a request needs: bytes beyond ASCII become %XX, as in a browser.
+ */
 static bool
 take_path(struct parser *p, struct check *c, const char *at, const char *path, size_t len)
 {
@@ -471,7 +474,7 @@ take_path(struct parser *p, struct check *c, const char *at, const char *path, s
 	return good;
 }
 
-/* host[:port]: the port is somebody's habit and means nothing here. */
+/* host[:port]. The port is accepted and ignored. */
 static bool
 take_host(struct parser *p, struct check *c, const char *at, const char *host, size_t len)
 {
@@ -639,13 +642,13 @@ parse_body(struct parser *p, struct check *c, const char *at)
 	return good;
 }
 
-/* Does the line, from its first character on, add to the check above it? */
+/* Whether the line, judged by its first characters, adds to the check above it. */
 static bool
 is_more(const struct parser *p, const char *at)
 {
 	size_t span = vars_span(at, (size_t)(p->end - at));
 
-	/* A variable may be a path; the template of a brace is a brace. */
+	/* A path may be a variable. The template of a brace is a brace. */
 	if (span > 0 && memchr(at, 'v', span))
 		return false;
 	return strchr("!~=<>{[", *at) && *at != '\0';
@@ -687,7 +690,7 @@ setting_value(const struct parser *p, const char *at, const char *name)
 	return at < p->end && *at == '=' ? skip_blanks(p, at + 1) : NULL;
 }
 
-/* Where the value ends; what follows it must be a comment. */
+/* Returns where the value ends. Only a comment may follow it. */
 static bool
 take_value(struct parser *p, const char *at, const char **from, const char **to)
 {
@@ -698,7 +701,7 @@ take_value(struct parser *p, const char *at, const char **from, const char **to)
 	const char *rest = skip_blanks(p, end);
 	if (rest < p->end && *rest != '#')
 		return refuse(p, rest, "expected nothing, or a comment, after the number");
-	/* This line was once read by a shell, which took the quotes away. */
+	/* Dokku once read this line in a shell, which removed the quotes. */
 	bool quoted = end - at >= 2 && (*at == '"' || *at == '\'') && end[-1] == *at;
 	*from = quoted ? at + 1 : at;
 	*to = quoted ? end - 1 : end;
@@ -757,7 +760,7 @@ parse_line(struct parser *p)
 		parse_check(p, at);
 }
 
-/* What can only be said of a check when all its lines are known. */
+/* The rules about a check that need all its lines. */
 static void
 judge_whole(struct checks *c, const struct check *check)
 {

@@ -1,6 +1,6 @@
 /*
- * The CHECKS file: what to ask and what must come back. Everything that can be wrong with a
- * file is found here, with its line and column, before anything is asked.
+ * The CHECKS file: what to ask and what the answers must be. All errors of a file are found here,
+ * with line and column, before the first request is sent.
  */
 #ifndef CHECK_RUNNER_CHECKS_H
 #define CHECK_RUNNER_CHECKS_H
@@ -17,7 +17,7 @@
 #define CHECKS_MAX_CHECKS 100
 
 enum checks_scheme {
-	CHECKS_PLAIN, /* a path, or //host: http, or what --tls says */
+	CHECKS_PLAIN, /* a path, or //host: http, or https with --tls */
 	CHECKS_HTTP,
 	CHECKS_HTTPS,
 };
@@ -33,10 +33,10 @@ enum checks_op {
 struct condition {
 	enum checks_op op;
 	unsigned line;
-	char *header; /* the response header it is about; NULL: the body */
+	char *header; /* the response header that is compared; NULL: the body */
 	char *text;
 	size_t len;
-	struct match *match; /* NULL for EQUALS, and where text is empty */
+	struct match *match; /* NULL for EQUALS, and if text is empty */
 };
 
 struct status_range {
@@ -44,7 +44,7 @@ struct status_range {
 	unsigned last;
 };
 
-/* A zeroed check has no status list: any status from 200 to 399 is right then. */
+/* A zeroed check has no status list. Then any status from 200 to 399 is right. */
 struct check {
 	unsigned line;
 	const char *method; /* a constant */
@@ -68,7 +68,7 @@ struct check {
 	bool warn;
 };
 
-/* -1 and 0 where the file says nothing. */
+/* -1 and 0 mean that the file has no such setting. */
 struct checks_settings {
 	int64_t wait;
 	int64_t timeout;
@@ -94,38 +94,37 @@ struct checks {
 };
 
 /*
- * Read a whole file. Returns 0, or -1 if the notes hold an error; then nothing may be asked.
- * A file without one check is an error. Warnings are notes as well.
+ * Read a whole file. Returns 0, or -1 if the notes hold an error. Then no request may be sent. A
+ * file without a check is an error. Warnings are notes as well.
  */
 int checks_parse(struct checks *c, const char *text, size_t len, const struct vars *vars);
 
 /*
- * Drop the checks that name a host of their own which is none of these. For a file without errors.
- * Returns 0, or -1 if no check is left, which is an error as in a file without checks.
+ * Drop the checks whose own host is none of these. The file must have no errors. Returns 0, or -1
+ * if no check is left, which is an error as in a file without checks.
  */
 int checks_keep_hosts(struct checks *c, const char *const *host, size_t nr);
 
 void checks_clear(struct checks *c);
 
-/* Is this status what the check wants? */
+/* Whether the check accepts this status. */
 bool check_wants(const struct check *c, int status);
 
-/* Does some condition look at the body? */
+/* Whether a condition is about the body. */
 bool check_needs_body(const struct check *c);
 
 /* "!", "~", "!~", "=", or "" for a text that must be there. */
 const char *check_op_sign(enum checks_op op);
 
 /*
- * Is this a request header that may be sent? Returns NULL if so, else why not. Used for the
- * command line as well.
+ * Returns NULL if this request header may be sent, else why not. The command line uses it as well.
  */
 const char *check_bad_header(const char *text, size_t len);
 
-/* Is this a host name or an IP address, without a port? */
+/* Whether this is a host name or an IP address, without a port. */
 bool check_is_host(const char *text, size_t len);
 
-/* Is the host name the one that pattern is, or one that a pattern like *.example.com stands for? */
+/* Whether pattern, which may be like *.example.com, matches the host name. */
 bool check_host_matches(const char *host, size_t len, const char *pattern);
 
 #endif

@@ -19,9 +19,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "status.h"
 #include "util.h"
 
-/* Younger than the headers that this may be built with. */
+/* Defined here because the headers of older systems do not have it. */
 #define LANDLOCK_NET_BIND ((uint64_t)1 << 0)
 #define LANDLOCK_NET_CONNECT ((uint64_t)1 << 1)
 #define LANDLOCK_PORT_RULE 2
@@ -33,10 +34,10 @@
 #define CONTAIN_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-/* What came of it, for --version. */
+/* Which restrictions are in force, for --version. */
 struct containment {
 	bool no_new_privs;
-	int landlock; /* the kernel's ABI, 0: none */
+	int landlock; /* the kernel's ABI; 0: none */
 	bool seccomp;
 };
 
@@ -86,7 +87,7 @@ landlock_abi(void)
 	return abi < 0 ? 0 : (int)abi;
 }
 
-/* Every right over files that this ABI knows: 13 in the first, then one each, then two. */
+/* All rights over files that this ABI knows. The first ABI has 13, later ones add to them. */
 static uint64_t
 all_file_rights(int abi)
 {
@@ -119,7 +120,7 @@ allow_folder(int ruleset, int folder)
 	return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 }
 
-/* Returns the ABI that is in force, 0 where there is none, -1 for a failure. */
+/* Returns the ABI that is in force, 0 if the kernel has none, -1 for a failure. */
 static int
 use_landlock(const struct options *o, int folder)
 {
@@ -156,7 +157,7 @@ close_ruleset:
 
 #ifdef CONTAIN_ARCH
 
-/* What a run needs from now on, and nothing else. */
+/* The system calls that the rest of a run needs. All others are denied. */
 static const int calls[] = {
 	SYS_read,
 	SYS_write,
@@ -245,16 +246,19 @@ build_filter(struct program *p, bool may_rename)
 	ADD(p, LOAD(ARCH), IF_EQUAL(CONTAIN_ARCH, 1, 0), RETURN(DENY), LOAD(NUMBER));
 	for (size_t i = 0; i < UTIL_COUNT(calls); i++)
 		ADD(p, IF_EQUAL(calls[i], 0, 1), RETURN(ALLOW));
-	/* New memory, but never memory to run. */
+	/* Memory may be mapped, but never as executable. */
 	ADD(p, IF_EQUAL(SYS_mmap, 0, 4), LOAD(ARGUMENT(2)), IF_ANY_BIT(4, 0, 1), RETURN(DENY),
 		RETURN(ALLOW));
 	ADD(p, IF_EQUAL(SYS_mprotect, 0, 4), LOAD(ARGUMENT(2)), IF_ANY_BIT(4, 0, 1), RETURN(DENY),
 		RETURN(ALLOW));
-	/* TCP sockets only. The type has flags above its lowest four bits. */
+	/* TCP sockets only. The lowest four bits are the type; the others are flags. */
 	ADD(p, IF_EQUAL(SYS_socket, 0, 7), LOAD(ARGUMENT(0)), IF_EQUAL(AF_INET, 1, 0),
 		IF_EQUAL(AF_INET6, 0, 3), LOAD(ARGUMENT(1)), IF_ANY_BIT(0xe, 1, 0), RETURN(ALLOW),
 		RETURN(DENY));
-	/* ioctl says what kind of file stdout is, and makes sockets non-blocking. */
+	/*
+	 * The C library asks by ioctl what kind of file stdout is, and libcurl makes sockets
+	 * non-blocking with it.
+	 */
 	ADD(p, IF_EQUAL(SYS_ioctl, 0, 5), LOAD(ARGUMENT(1)), IF_EQUAL(0x5401, 1, 0),
 		IF_EQUAL(0x5421, 0, 1), RETURN(ALLOW), RETURN(DENY));
 	if (may_rename) {
@@ -328,7 +332,9 @@ contain_print(FILE *out)
 	print_parts(out, &c);
 }
 
-/* result is that of a call that must have failed, for no other reason than that it may not. */
+/*
+ * result is that of a call that must have been denied. A success or another error counts as wrong.
+ */
 static int
 say(FILE *out, const char *what, long result)
 {
@@ -373,7 +379,7 @@ new_process(void)
 	return pid;
 }
 
-/* Does not return if it is not denied: the program that takes our place says so. */
+/* Does not return unless exec is denied. Then the new program prints that it runs. */
 static int
 start_program(FILE *out)
 {

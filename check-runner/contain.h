@@ -1,6 +1,6 @@
 /*
- * Giving up, before the first byte from the network, all that is not needed any more: opening
- * files, starting programs, connecting elsewhere.
+ * Gives up the rights that a run does not need, before the first byte arrives from the network:
+ * opening files, starting programs, connecting to other addresses.
  */
 #ifndef CHECK_RUNNER_CONTAIN_H
 #define CHECK_RUNNER_CONTAIN_H
@@ -10,16 +10,16 @@
 #include "options.h"
 
 /*
- * Contain this process for good. folder, if not -1, is the one folder where a file may still be
- * renamed or removed. What an older kernel lacks is left out. Returns -1 if something that is
- * there could not be used.
+ * Contain this process for good. folder, if not -1, is the only folder where a file may still be
+ * renamed or removed. Restrictions that an older kernel does not have are left out. Returns -1 if
+ * one that the kernel has could not be used.
  */
 int contain(const struct options *o, int folder);
 
-/* Contain this process and say what that is made of, in one line. */
+/* Contain this process and print in one line which restrictions are in force. */
 void contain_print(FILE *out);
 
-/* Contain this process and show what is denied. Returns 0, or 1 if something is not. */
+/* Contain this process and try what must be denied. Returns 0, or 1 if something was allowed. */
 int contain_selftest(FILE *out);
 
 #endif

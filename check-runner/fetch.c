@@ -14,13 +14,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "status.h"
 #include "util.h"
 
 #define MAX_URL ((size_t)64 << 10)
 #define MAX_SKIPPED ((uint64_t)64 << 10)
-/* CURLE_TOO_LARGE of libcurl 8.6. The one that is loaded may be newer than our headers. */
+/* CURLE_TOO_LARGE of libcurl 8.6. The libcurl that is loaded may be newer than our headers. */
 #define CURL_TOO_LARGE 100
-/* How often the process is looked at where no descriptor tells. */
+/* How often the process is looked at if the kernel has no descriptor for it. */
 #define STAT_INTERVAL (20 * UTIL_MS)
 
 /* One request on its way, through all its redirects. */
@@ -40,15 +41,15 @@ struct transfer {
 	size_t header_lines;
 	uint64_t skipped;
 	bool headers_done;
-	bool acknowledged; /* … and the server knows that they came */
-	bool coded; /* a Content-Encoding was there */
-	bool follows; /* this answer is a redirect that next_* say how to follow */
+	bool acknowledged; /* … and the server has our acknowledgement of them */
+	bool coded; /* the answer has a Content-Encoding */
+	bool follows; /* this answer is a redirect, and next_* say where to */
 	char *next_host;
 	char *next_path;
 	bool next_https;
 	bool adopted; /* the probe's connection */
 	bool enough;
-	enum fetch_end refused; /* why a callback stopped it; FETCH_ANSWERED: none did */
+	enum fetch_end refused; /* why a callback stopped the transfer; FETCH_ANSWERED: none did */
 };
 
 struct fetch {
@@ -67,7 +68,9 @@ struct fetch {
 	size_t kept; /* connections that wait for such a request */
 };
 
-/* Address and port are the ones that were asked for, and of no other family. */
+/*
+ * Whether address is the one that the user asked for, of the same family. Stores its port in *port.
+ */
 static bool
 is_ours(const struct fetch *f, const struct sockaddr *address, uint16_t *port)
 {
@@ -139,7 +142,7 @@ is_our_host(const struct fetch *f, const char *host)
 	return same_word(address, len, f->o->address);
 }
 
-/* A port of ours, or the one that goes without saying. "" is none. */
+/* Whether this is our port, the default one, or "" for none. */
 static bool
 is_our_port(const struct fetch *f, const char *port, bool https)
 {
@@ -163,7 +166,7 @@ url_part(CURLU *url, CURLUPart part)
 	return text;
 }
 
-/* Fill in next_* from an absolute URL. Returns false if it is somebody else's. */
+/* Fills in next_* from an absolute URL. Returns false if it does not belong to this app. */
 static bool
 take_next(struct transfer *t, CURLU *url)
 {
@@ -209,7 +212,10 @@ forget_next(struct transfer *t)
 	t->follows = false;
 }
 
-/* Is this answer a redirect to follow? A redirect to a foreign host is an answer like others. */
+/*
+ * Whether to follow this answer. A redirect to a foreign host is not followed; it is judged as it
+ * is.
+ */
 static bool
 is_followed(struct transfer *t, int status)
 {
@@ -234,7 +240,10 @@ is_followed(struct transfer *t, int status)
 	return ours;
 }
 
-/* The value of a header line, without the blanks around it. NULL if it is another header's. */
+/*
+ * Returns the value of a header line, without the blanks around it, or NULL if the line is another
+ * header.
+ */
 static const char *
 header_value(const char *line, size_t len, const char *name, size_t *value_len)
 {
@@ -253,8 +262,8 @@ header_value(const char *line, size_t len, const char *name, size_t *value_len)
 }
 
 /*
- * What libcurl can decode and we did not ask for is refused: a second layer of compression
- * multiplies what a byte costs, and other codings take windows of many megabytes.
+ * Refuses codings that libcurl could decode but we did not ask for. With a second layer of
+ * compression one byte can cost a million, and other codings need windows of many megabytes.
  */
 static bool
 may_decode(const char *line, size_t len, bool *seen)
@@ -277,7 +286,10 @@ may_decode(const char *line, size_t len, bool *seen)
 	return false;
 }
 
-/* What follows a redirect asks again at once; else somebody else must be there to ask. */
+/*
+ * A request that follows a redirect starts at once. Otherwise the connection is kept only for a
+ * request that waits.
+ */
 static void
 keep_or_close(struct transfer *t)
 {
@@ -327,7 +339,10 @@ take_header(char *line, size_t size, size_t len, void *client)
 		long status = 0;
 		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 		t->headers_done = status >= 200;
-		/* 101 is the end of HTTP; any other status below 200 announces another. */
+		/*
+		 * 101 ends HTTP on this connection. After any other status below 200 another one
+		 * follows.
+		 */
 		if (status >= 200 || status == 101)
 			r->status = (int)status;
 		forget_next(t);
@@ -380,7 +395,7 @@ add_header(struct transfer *t, const char *header)
 	return longer != NULL;
 }
 
-/* libcurl reads "Name:" as "leave it out" and "Name;" as an empty one. */
+/* libcurl takes "Name:" as the order to leave the header out, and "Name;" as an empty header. */
 static bool
 add_given_header(struct transfer *t, const char *header)
 {
@@ -467,7 +482,9 @@ set_method(struct transfer *t)
 			t->easy, CURLOPT_CUSTOMREQUEST, is_get || is_post ? NULL : t->method);
 }
 
-/* What is the same for every request: where it may go, what it may be, who hears of it. */
+/*
+ * Options that are the same for all requests: allowed addresses and protocols, and the callbacks.
+ */
 static void
 set_bounds(struct transfer *t)
 {
@@ -495,7 +512,7 @@ set_bounds(struct transfer *t)
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
 	if (tls) {
-		/* A self-signed certificate is legal, and the address is our own. */
+		/* A self-signed certificate is accepted, because the address is our own. */
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 		curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
@@ -503,7 +520,7 @@ set_bounds(struct transfer *t)
 	}
 }
 
-/* Send the request as host, path and https now say. */
+/* Sends the request to the current host, path and https. */
 static int
 start_hop(struct transfer *t)
 {
@@ -546,8 +563,9 @@ end_transfer(struct transfer *t)
 {
 	curl_multi_remove_handle(t->fetch->multi, t->easy);
 	/*
-	 * Not reset and used again: libcurl 7.88.1 keeps a pointer to the last header of the old
-	 * answer, and reads it, freed, when the next one begins with a folded line.
+	 * A handle is not reset and used again. libcurl 7.88.1 keeps a pointer to the last header
+	 * of the old answer, which is freed, and reads it when the next answer begins with a folded
+	 * line.
 	 */
 	curl_easy_cleanup(t->easy);
 	t->easy = NULL;
@@ -649,7 +667,7 @@ curl_end(const struct transfer *t, CURLcode code)
 		return t->refused;
 	if (code == CURLE_COULDNT_CONNECT)
 		return connect_end(t);
-	/* A header line that is too long. Before 8.6 libcurl says that it is out of memory. */
+	/* Whether a header line was too long. libcurl before 8.6 reports that as out of memory. */
 	if ((int)code == CURL_TOO_LARGE)
 		return FETCH_BIG_HEADER;
 	if (code == CURLE_OUT_OF_MEMORY)
@@ -660,7 +678,7 @@ curl_end(const struct transfer *t, CURLcode code)
 	return FETCH_FAILED;
 }
 
-/* Go where the redirect says. Returns false if that is not possible. */
+/* Follows the redirect. Returns false if that is not possible. */
 static bool
 follow(struct transfer *t)
 {
@@ -685,7 +703,7 @@ follow(struct transfer *t)
 	return t->easy && start_hop(t) == 0;
 }
 
-/* One hop is over. Returns true if with it the whole request is. */
+/* Ends one hop. Returns true if the whole request has ended, too. */
 static bool
 end_hop(struct transfer *t, CURLcode code)
 {
@@ -712,7 +730,7 @@ end_hop(struct transfer *t, CURLcode code)
 	return true;
 }
 
-/* A request that has ended, or NULL. */
+/* Returns a request that has ended, or NULL. */
 static struct fetch_response *
 take_done(struct fetch *f)
 {
@@ -785,7 +803,7 @@ fetch_probe(struct fetch *f, int64_t until)
 	}
 }
 
-/* The probe is over, with an error number or 0. */
+/* Ends the probe with this errno, or 0. */
 static enum fetch_event
 end_probe(struct fetch *f, int error)
 {
@@ -802,8 +820,8 @@ end_probe(struct fetch *f, int error)
 }
 
 /*
- * Where nobody listens on a local port, a connection may be given that port as its own and so
- * reach itself: TCP calls this a simultaneous open.
+ * If no process listens on a local port, a connection to it may get the same port as its own and so
+ * reach itself. TCP calls this a simultaneous open.
  */
 static bool
 reached_itself(int fd)
@@ -829,8 +847,8 @@ probe_error(const struct fetch *f)
 }
 
 /*
- * Many servers send the headers by themselves, and the body when they know that these came. Our
- * kernel would keep that for 40 ms, in the hope that there is something to send with it.
+ * Many servers send the headers alone, and the body when these are acknowledged. Our kernel would
+ * delay the acknowledgement for 40 ms to send it along with data, so it is sent at once.
  */
 static void
 acknowledge(struct fetch *f)
@@ -850,14 +868,20 @@ acknowledge(struct fetch *f)
 		return;
 	FD_ZERO(&reading);
 	FD_ZERO(&others);
-	/* libcurl does not say whose they are; for the others it means nothing. */
+	/*
+	 * libcurl does not tell which socket belongs to whom. On the other sockets the option has
+	 * no effect.
+	 */
 	(void)curl_multi_fdset(f->multi, &reading, &others, &others, &last);
 	for (int fd = 0; fd <= last; fd++)
 		if (FD_ISSET(fd, &reading))
 			(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
-/* Sleep until something may have happened. Returns an event, or FETCH_TIME to look further. */
+/*
+ * Sleeps until something may have happened. Returns an event, or FETCH_TIME if the caller must
+ * look.
+ */
 static enum fetch_event
 sleep_until(struct fetch *f, int64_t until)
 {

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "status.h"
 #include "util.h"
 
-/* What is kept of a body only to show some of it. */
+/* How much of a body is kept to show a part of it. */
 #define KEPT_FOR_SHOW ((size_t)64 << 10)
 #define MAX_REASON ((size_t)8 << 10)
 #define MAX_URL ((size_t)64 << 10)
@@ -78,7 +79,7 @@ judge_start(struct judge *j, const struct check *check, const struct fetch_respo
 		if (is_literal(c) && c->len > longest)
 			longest = c->len;
 	}
-	/* Without regard to case, a character may take more bytes than the one it equals. */
+	/* If case is ignored, a character may have more bytes than the one that it equals. */
 	j->carry = (longest - 1) * (check->icase ? 3 : 1) + (check->icase ? 4 : 0);
 	buf_clear(&j->kept);
 	buf_clear(&j->window);
@@ -88,7 +89,7 @@ judge_start(struct judge *j, const struct check *check, const struct fetch_respo
 	j->around.max = 3 * JUDGE_MAX_EXCERPT + CHECKS_MAX_LINE;
 }
 
-/* Remember what stands around a text that should not be there. */
+/* Keeps the surroundings of a text that must not be there. */
 static void
 keep_around(struct judge *j, const struct match_span *span)
 {
@@ -111,14 +112,14 @@ look_for_literals(struct judge *j)
 			match_find(c->match, j->window.bytes, j->window.len, 0, &span);
 		if (answer == MATCH_FAILED)
 			die(EXIT_INTERNAL, "out of memory");
-		/* What cannot be told counts against the server. */
+		/* If the search gave up, the condition counts as failed. */
 		j->seen[i] = answer == MATCH_YES || (answer != MATCH_NO && c->op == CHECKS_LACKS);
 		if (j->seen[i] && c->op == CHECKS_LACKS)
 			keep_around(j, &span);
 	}
 }
 
-/* Can nothing that is still to come change the verdict, or what is shown of it? */
+/* Whether the rest of the body can no longer change the verdict or what is shown of it. */
 static bool
 has_enough(const struct judge *j)
 {
@@ -156,7 +157,7 @@ judge_take(void *judge, const char *bytes, size_t n)
 	}
 	if (has_enough(j))
 		return FETCH_ENOUGH;
-	/* libcurl hands on a hundred pieces before it looks at the clock. */
+	/* Checks the time here, because libcurl hands over a hundred pieces before it does. */
 	return clock_now() < j->until ? FETCH_MORE : FETCH_TOO_LATE;
 }
 
@@ -181,7 +182,7 @@ is_inside_character(const char *body, size_t len, size_t at)
 	return at > 0 && at < len && ((unsigned char)body[at] & 0xc0) == 0x80;
 }
 
-/* The part of the line around [start, end) that fits. */
+/* Finds the part of the line around [start, end) that fits. */
 static void
 add_excerpt(struct buf *out, const char *body, size_t len, size_t start, size_t end, bool is_all)
 {
@@ -221,7 +222,7 @@ static bool
 find_in_other_case(
 	const char *body, size_t len, const char *text, size_t text_len, struct match_span *span)
 {
-	/* Every position is tried, so only a short text is. */
+	/* Every position is tried, so this is done with short texts only. */
 	if (text_len > SHOWN_TEXT)
 		return false;
 	for (size_t at = 0; at + text_len <= len; at++) {
@@ -233,7 +234,7 @@ find_in_other_case(
 	return false;
 }
 
-/* Find the longest piece of text that occurs in body, looking at fewer and fewer bytes. */
+/* Finds a long piece of text that occurs in body. Tries shorter and shorter pieces. */
 static bool
 find_piece(const char *body, size_t len, const char *text, size_t text_len, struct match_span *span)
 {
@@ -253,7 +254,7 @@ find_piece(const char *body, size_t len, const char *text, size_t text_len, stru
 	return false;
 }
 
-/* Show of the body what is nearest to the text that was expected; text may be NULL. */
+/* Shows the part of the body that is most like the expected text. text may be NULL. */
 static void
 add_nearest(struct buf *out, const struct judge *j, const char *text, size_t text_len)
 {
@@ -312,7 +313,7 @@ end_status(const struct judge *j, struct buf *out)
 	return VERDICT_STATUS;
 }
 
-/* A try that brought no whole answer. */
+/* Describes a try that got no whole answer. */
 static enum verdict
 end_broken(const struct judge *j, struct buf *out)
 {
@@ -373,7 +374,7 @@ regex_budget(const struct judge *j)
 	return left < REGEX_BUDGET ? left : REGEX_BUDGET;
 }
 
-/* Does the value of one header satisfy the condition, apart from its negation? */
+/* Whether the value of one header satisfies the condition, apart from its negation. */
 static enum match_answer
 header_holds(const struct judge *j, const struct condition *c, const char *value, size_t len)
 {
@@ -385,7 +386,7 @@ header_holds(const struct judge *j, const struct condition *c, const char *value
 	return equal ? MATCH_YES : MATCH_NO;
 }
 
-/* Step to the next header of this name. Returns its value, or NULL after the last one. */
+/* Moves to the next header of this name. Returns its value, or NULL after the last one. */
 static const char *
 next_header(const char **at, const char *end, const char *name, size_t *len)
 {
@@ -595,7 +596,9 @@ judge_answer(const struct judge *j, struct buf *out)
 	if (r->status > 0 && r->end != FETCH_REDIRECTS && !check_wants(j->check, r->status))
 		return end_status(j, out);
 	if (r->end != FETCH_ANSWERED) {
-		/* A text that must not be there was: the rest could not have mended it. */
+		/*
+		 * A text that must not be there was found, so the rest of the body does not matter.
+		 */
 		for (size_t i = 0; i < j->check->nr_conditions; i++)
 			if (j->seen && j->seen[i] && j->check->condition[i].op == CHECKS_LACKS)
 				return judge_literal(j, &j->check->condition[i], true, out);

@@ -1,6 +1,6 @@
 /*
- * Is this answer right? A judge takes the body piece by piece, keeps no more of it than it must,
- * and in the end gives a verdict with a reason that a person can act on. Asks nothing itself.
+ * Judges an answer. A judge takes the body piece by piece, keeps no more of it than it needs, and
+ * in the end gives a verdict with a reason that a person can act on. It sends no request itself.
  */
 #ifndef CHECK_RUNNER_JUDGE_H
 #define CHECK_RUNNER_JUDGE_H
@@ -23,24 +23,24 @@ enum verdict {
 	VERDICT_PASSED,
 	VERDICT_STATUS,
 	VERDICT_MISSING, /* a text or match that must be there is not */
-	VERDICT_PRESENT, /* one that must not be there is */
+	VERDICT_PRESENT, /* a text that must not be there is */
 	VERDICT_DIFFERS, /* the body is not the text */
 	VERDICT_HEADER,
-	VERDICT_COSTLY, /* the regex would not end */
+	VERDICT_COSTLY, /* the regex took too long */
 	VERDICT_TOO_BIG,
-	VERDICT_BROKEN, /* something came, but no whole HTTP answer */
-	VERDICT_SILENT, /* connected, and nothing came */
+	VERDICT_BROKEN, /* the server sent something, but no whole HTTP answer */
+	VERDICT_SILENT, /* connected, but the server sent nothing */
 	VERDICT_TIMEOUT,
 	VERDICT_REFUSED,
 	VERDICT_UNREACHABLE,
 	VERDICT_INTERNAL,
 };
 
-/* A zeroed result is that of a check that was never asked. */
+/* A zeroed result belongs to a check that was never asked. */
 struct result {
 	enum verdict verdict;
 	int status;
-	unsigned attempts; /* tries, refused ones included: the asker counts them */
+	unsigned attempts; /* tries, refused ones included; the caller counts them */
 	unsigned redirects;
 	uint64_t bytes;
 	int64_t connect;
@@ -57,22 +57,22 @@ struct judge {
 	const struct fetch_response *response;
 	int64_t until;
 	struct buf kept; /* the start of the body */
-	struct buf window; /* the end of what came, for texts that span pieces */
-	struct buf around; /* where a text that must not be there was seen */
-	bool *seen; /* per condition: its literal has occurred */
+	struct buf window; /* the end of the last piece, for texts that span pieces */
+	struct buf around; /* the surroundings of a text that must not be there */
+	bool *seen; /* for each condition: its literal has occurred */
 	size_t carry; /* how much of the window the next piece needs */
 };
 
-/* Get ready for one answer. check and response are borrowed until judge_end. */
+/* Prepare for one answer. check and response are borrowed until judge_end. */
 void judge_start(struct judge *j, const struct check *check, const struct fetch_response *response,
 	int64_t until);
 
-/* A piece of the body; fits struct fetch_request. judge is a struct judge. */
+/* Take a piece of the body. The function fits struct fetch_request; judge is a struct judge. */
 enum fetch_take judge_take(void *judge, const char *bytes, size_t n);
 
 /*
- * Say what the answer is worth. attempts and decided stay as they were. A judge with nothing but
- * check and response set may say it of a try that brought no body.
+ * Fill in the verdict. attempts and decided stay as they were. For a try that brought no body, a
+ * judge needs only check and response.
  */
 void judge_end(struct judge *j, struct result *result);
 
@@ -83,7 +83,7 @@ void result_release(struct result *r);
 /* The verdict in one word, a constant. */
 const char *verdict_word(enum verdict v);
 
-/* Did the server, in this try, say anything at all? */
+/* Whether the server sent anything in this try. */
 bool response_is_answer(const struct fetch_response *r);
 
 #endif

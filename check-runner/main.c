@@ -17,10 +17,11 @@
 #include "options.h"
 #include "report.h"
 #include "run.h"
+#include "status.h"
 #include "util.h"
 #include "watch.h"
 
-/* The report while it is written: a file of its own name in the folder of the real one. */
+/* The report while it is written: a temporary file in the folder of the real one. */
 struct draft {
 	int folder;
 	char *temporary; /* NULL: none */
@@ -36,7 +37,7 @@ struct program {
 	struct report report;
 };
 
-/* What a signal handler and an early exit must know. */
+/* State for a signal handler and an early exit. */
 static struct draft draft = { .folder = -1 };
 static volatile sig_atomic_t line_may_show;
 
@@ -47,7 +48,7 @@ remove_draft(void)
 		(void)unlinkat(draft.folder, draft.temporary, 0);
 }
 
-/* Nothing is left half done by ending here, so there is nothing to wait for. */
+/* Ends at once, because a run leaves nothing half done. */
 static void
 on_signal(int number)
 {
@@ -70,15 +71,15 @@ catch_signals(void)
 	sigfillset(&action.sa_mask);
 	for (size_t i = 0; i < UTIL_COUNT(numbers); i++)
 		sigaction(numbers[i], &action, NULL);
-	/* A reader that went away is noticed by the write that fails. */
+	/* SIGPIPE is ignored: a write to a reader that has gone fails, and that is noticed. */
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /*
- * A descriptor 0 to 2 that is closed would become a socket's, and be written to. What takes its
- * place cannot be used in its direction, so that nothing seems to have been printed.
+ * Opens descriptors 0 to 2 that are closed. Otherwise a socket would get such a number, and output
+ * would go to it. Each is opened for the wrong direction, so that its use still fails.
  */
 static void
 fill_descriptors(void)
@@ -104,7 +105,7 @@ read_all(const struct options *o, struct buf *text)
 
 	if (fd < 0)
 		die(EXIT_MISUSE, "%s: %s", o->file, strerror(errno));
-	/* One byte more than a file may have: the parser says that it is too long. */
+	/* Reads one byte more than a file may have. Then the parser reports that it is too long. */
 	buf_init(text, CHECKS_MAX_FILE + 1);
 	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
 		if (buf_add_some(text, chunk, (size_t)n) < (size_t)n)
@@ -125,7 +126,7 @@ print_notes(const struct program *p)
 	}
 }
 
-/* End before anything was asked, in every format that was wanted. */
+/* Ends before the first request, with a message in every format that was asked for. */
 static int
 refuse(struct program *p, enum exit_status status, const char *message)
 {
@@ -167,7 +168,7 @@ open_draft(const struct options *o)
 	int fd = draft.folder < 0 ? -1 : mkstemp(path.bytes);
 	if (fd < 0)
 		die(EXIT_MISUSE, "--report %s: %s", o->report, strerror(errno));
-	/* From here on, whatever ends the program removes the file. */
+	/* From here on, every end of the program removes the file. */
 	memcpy(temporary, path.bytes + folder_len, path.len - folder_len);
 	draft.temporary = temporary;
 	fchmod(fd, 0666 & ~mask);
@@ -179,7 +180,7 @@ open_draft(const struct options *o)
 	free(folder);
 }
 
-/* Returns -1 if the report could not be written whole. */
+/* Returns -1 if the report could not be written completely. */
 static int
 publish_draft(void)
 {
@@ -292,7 +293,7 @@ ask_all(struct program *p)
 	return status;
 }
 
-/* The process had exited before anything could be asked. */
+/* The process had exited before the first request. */
 static int
 report_gone(struct program *p)
 {
@@ -344,7 +345,7 @@ print_version(void)
 	contain_print(stdout);
 }
 
-/* The program beside this one takes its place: the same, but with TLS. */
+/* Becomes the program beside this one, which is the same but has TLS. */
 static void
 run_with_tls(char **argv)
 {
@@ -373,7 +374,10 @@ main(int argc, char **argv)
 	if (p.options.tls_port != 0 && !linked_has_tls())
 		run_with_tls(argv);
 	report_init(&p.report, stdout, &p.options);
-	/* Proxies, key logs, configurations: the libraries have ears for many names. */
+	/*
+	 * The libraries read proxies, key logs and configurations from the environment, so it is
+	 * emptied.
+	 */
 	(void)clearenv();
 	if (p.options.mode == OPTIONS_HELP)
 		options_print_help();
@@ -389,9 +393,9 @@ main(int argc, char **argv)
 		fprintf(stderr, "check-runner: the report could not be written\n");
 		status = status == EXIT_PASS ? EXIT_INTERNAL : status;
 	}
-	/* What nobody could read has not been said, so it is no pass. */
+	/* If the result could not be printed, the run did not pass. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_PASS)
 		status = EXIT_INTERNAL;
-	/* The thirty libraries behind libcurl take a while to say good-bye. */
+	/* Skips the exit handlers of the thirty libraries behind libcurl, which take a while. */
 	_exit(status);
 }

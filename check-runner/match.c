@@ -12,12 +12,12 @@
 
 #include "util.h"
 
-/* A hint is worth this much time. */
+/* The time limit for a hint. */
 #define HINT_BUDGET (10 * UTIL_MS)
 
 struct match {
 	enum match_kind kind;
-	char *bytes; /* what is looked for byte by byte; NULL where PCRE2 looks */
+	char *bytes; /* a text that is searched byte by byte; NULL if PCRE2 searches */
 	size_t len;
 	pcre2_code *code;
 	pcre2_match_data *data;
@@ -90,11 +90,11 @@ compile_caseless(const char *text, size_t len, struct match_error *error)
 
 	if (code || error->no_memory)
 		return code;
-	/* A text that is not UTF-8 has ASCII case at most. */
+	/* For a text that is not UTF-8, only ASCII letters have case. */
 	return compile(text, len, flags, error);
 }
 
-/* What a regex needs beside its code: limits, and a stack that is not ours. */
+/* What a regex needs besides its code: limits, and a stack of its own. */
 static bool
 add_limits(struct match *m)
 {
@@ -141,7 +141,10 @@ match_new(enum match_kind kind, bool icase, const char *text, size_t len, struct
 
 	*m = (struct match){ .kind = kind, .len = len };
 	if (kind == MATCH_LITERAL && !icase) {
-		/* Machine code would be faster in megabytes of body, and costs every run. */
+		/*
+		 * No machine code is made: it is faster only in megabytes of body, and it costs
+		 * time in every run.
+		 */
 		m->bytes = xcopy(text, len);
 	} else if (!compile_match(m, icase, text, len, error)) {
 		match_free(m);
@@ -184,9 +187,8 @@ set_alarm(int64_t budget)
 }
 
 /*
- * Machine code made by PCRE2 has no way to be asked to stop, and its match limit starts anew at
- * every start position. It owns no memory and holds no lock while it runs, so the alarm may
- * jump out of it.
+ * Machine code of PCRE2 cannot be told to stop, and its match limit starts again at every start
+ * position. It owns no memory and holds no lock while it runs, so the alarm may jump out of it.
  */
 static int
 watched_match(const struct match *m, PCRE2_SPTR subject, size_t len, int64_t budget)
@@ -276,7 +278,7 @@ match_would(const char *text, size_t len, const char *subject, size_t subject_le
 
 	if (len > MATCH_MAX_PATTERN || !has_regex_signs(text, len) || memcmp(text, "(*", 2) == 0)
 		return false;
-	/* Interpreted, because new machine code cannot be had once we are contained. */
+	/* Interpreted, because a contained process cannot make machine code. */
 	pcre2_code *code = compile(text, len,
 		PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT,
 		&error);

@@ -1,6 +1,6 @@
 /*
- * Is a text, or a regex, in these bytes? The only module that knows PCRE2. Every pattern and
- * every subject comes from somebody else, so each question ends within the time given to it.
+ * Searches bytes for a text or a regex. This is the only module that knows PCRE2. Patterns and
+ * subjects come from strangers, so each search ends within the time that it is given.
  */
 #ifndef CHECK_RUNNER_MATCH_H
 #define CHECK_RUNNER_MATCH_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A regex looks at this much of a subject and no more, and is at most that long itself. */
+/* A regex sees at most that much of a subject, and is itself at most that long. */
 #define MATCH_MAX_SUBJECT ((size_t)1 << 20)
 #define MATCH_MAX_PATTERN ((size_t)1 << 10)
 
@@ -21,8 +21,8 @@ enum match_kind {
 enum match_answer {
 	MATCH_NO,
 	MATCH_YES,
-	MATCH_COSTLY, /* gave up: neither yes nor no */
-	MATCH_FAILED, /* no memory for the question */
+	MATCH_COSTLY, /* gave up; the answer is unknown */
+	MATCH_FAILED, /* no memory for the search */
 };
 
 struct match_span {
@@ -31,8 +31,8 @@ struct match_span {
 };
 
 struct match_error {
-	size_t offset; /* into the pattern */
-	bool no_memory; /* not the pattern's fault */
+	size_t offset; /* offset into the pattern */
+	bool no_memory; /* no memory; the pattern may be right */
 	char reason[160];
 };
 
@@ -50,20 +50,20 @@ struct match *match_new(
 void match_free(struct match *m);
 
 /*
- * Look for the first occurrence. A regex that takes longer than budget microseconds is COSTLY;
- * a literal needs no watching. On YES, *span (which may be NULL) says where. Not reentrant: a
- * regex is watched by SIGALRM and ITIMER_REAL, which belong to this module.
+ * Look for the first occurrence. A regex that takes longer than budget microseconds is COSTLY; a
+ * literal is always fast enough. On YES, *span (which may be NULL) says where. Not reentrant: a
+ * regex is stopped by SIGALRM and ITIMER_REAL, which belong to this module.
  */
 enum match_answer match_find(
 	struct match *m, const char *subject, size_t len, int64_t budget, struct match_span *span);
 
 /*
- * Would text, read as a regex, be found in subject? For hints only: it looks briefly and says
- * no when in doubt, and when text has nothing in it that a regex would read differently.
+ * Whether text, read as a regex, would be found in subject. This is for hints only: it searches
+ * briefly, and returns false when in doubt, or when text means the same as a regex.
  */
 bool match_would(const char *text, size_t len, const char *subject, size_t subject_len);
 
-/* Can this machine compile regexes? */
+/* Whether this machine can compile regexes. */
 bool match_has_jit(void);
 
 /* For --version: "10.42 2022-12-11", a static string. */

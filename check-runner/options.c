@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "checks.h"
+#include "status.h"
 #include "util.h"
 
 #define MAX_VARS_FILE ((size_t)4 << 20)
@@ -124,7 +125,7 @@ number_of(const char *option, const char *text, unsigned long max)
 	return n;
 }
 
-/* Which of the words it is. */
+/* Returns which of the words it is. */
 static unsigned
 choice_of(const char *option, const char *text, const char *const words[], size_t nr)
 {
@@ -164,7 +165,7 @@ add_header(struct options *o, const char *header)
 	add_word(&o->header, &o->nr_headers, header);
 }
 
-/* The text of a file that an option names, of at most max bytes. */
+/* Reads the text of a file that an option names, of at most max bytes. */
 static void
 read_all(struct buf *text, const char *option, const char *path, size_t max)
 {
@@ -183,7 +184,7 @@ read_all(struct buf *text, const char *option, const char *path, size_t max)
 	fclose(file);
 }
 
-/* A header is not shown: it may hold a secret. */
+/* The message does not show the header, because it may hold a secret. */
 static void
 add_headers_from(struct options *o, const char *path)
 {
@@ -191,7 +192,7 @@ add_headers_from(struct options *o, const char *path)
 	size_t line = 0;
 
 	read_all(&text, "headers-from", path, MAX_HEADERS_FILE);
-	/* All that is given so far stays: headers point into it. */
+	/* The texts of earlier files are kept, because headers point into them. */
 	char *at = xcopy(buf_text(&text), text.len), *end = at + text.len;
 	o->header_text = xgrow(o->header_text, o->nr_header_texts, sizeof(o->header_text[0]));
 	o->header_text[o->nr_header_texts++] = at;
@@ -220,7 +221,7 @@ add_vars_from(struct options *o, const char *path)
 	struct buf pairs;
 
 	read_all(&pairs, "vars-from", path, MAX_VARS_FILE);
-	/* The pair is not shown: it may hold a secret. */
+	/* The message does not show the pair, because it may hold a secret. */
 	if (vars_add_all(&o->vars, buf_text(&pairs), pairs.len) < 0)
 		die(EXIT_MISUSE, "--vars-from %s: expected NAME=VALUE pairs, each ended by a NUL",
 			path);
@@ -319,7 +320,7 @@ take_option(struct options *o, int option, const char *text)
 		o->mode = OPTIONS_HELP;
 }
 
-/* ADDRESS:PORT [FILE], or with --lint [ADDRESS:PORT] [FILE]: nothing is asked then. */
+/* ADDRESS:PORT [FILE], or with --lint, which sends no request, [ADDRESS:PORT] [FILE]. */
 static void
 take_operands(struct options *o, int nr, char **operand)
 {

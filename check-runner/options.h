@@ -38,11 +38,11 @@ struct options {
 	char address[64]; /* the ADDRESS, numeric, without brackets */
 	bool ipv6;
 	uint16_t port;
-	uint16_t tls_port; /* 0: no TLS is spoken, https is plain HTTP with a header */
+	uint16_t tls_port; /* 0: https is sent as plain HTTP with a header */
 	const char *file; /* "-" is stdin */
 	const char **host; /* names, and patterns like *.example.com */
 	size_t nr_hosts;
-	const char *default_host; /* that of plain paths: the first name; NULL: none */
+	const char *default_host; /* the host of plain paths: the first name; NULL: none */
 	bool only_host;
 	const char **header;
 	size_t nr_headers;
@@ -60,7 +60,7 @@ struct options {
 	const char *report; /* NULL: none */
 };
 
-/* Read argv. Misuse ends the program with 2 and a sentence on stderr. */
+/* Read argv. Misuse ends the program with 2 and a message on stderr. */
 void options_parse(struct options *o, int argc, char **argv);
 
 void options_release(struct options *o);

@@ -69,7 +69,7 @@ print_word(const struct report *r, const char *word, const char *color)
 		fprintf(r->out, "\033[%sm%s\033[0m", color, word);
 	else
 		fputs(word, r->out);
-	/* Every line's text starts in the same column. */
+	/* The text of all lines starts in the same column. */
 	fprintf(r->out, "%*s", 5 - (int)strlen(word), "");
 }
 
@@ -101,7 +101,7 @@ print_human(const struct report *r, const struct check *c, const struct result *
 	buf_release(&text);
 }
 
-/* Why the run as a whole did not pass, where no check can say it. NULL otherwise. */
+/* Returns why the run as a whole did not pass, if no check says it, else NULL. */
 static const char *
 whole_reason(const struct run *run)
 {
@@ -145,7 +145,7 @@ print_tap(const struct report *r, const struct run *run)
 		add_check(&text, c);
 		add_condition(&text, c);
 		fprintf(r->out, "%s %zu - ", passed ? "ok" : "not ok", i + 1);
-		/* A # would start a directive. */
+		/* Escapes a #, which would start a directive. */
 		for (const char *at = buf_text(&text); *at; at++)
 			fprintf(r->out, *at == '#' || *at == '\\' ? "\\%c" : "%c", *at);
 		fputs(c->warn && !passed ? " # TODO warn only\n" : "\n", r->out);
@@ -157,7 +157,7 @@ print_tap(const struct report *r, const struct run *run)
 	buf_release(&text);
 }
 
-/* text holds no controls and is UTF-8: all of it was escaped before. */
+/* text is UTF-8 without controls, because it was escaped before. */
 static void
 print_quoted(FILE *out, const char *text)
 {
@@ -379,7 +379,7 @@ report_clear_line(struct report *r)
 	r->line_shown = false;
 }
 
-/* Cut at columns characters: good enough for a line that is gone in a moment. */
+/* Cuts at so many characters, which is good enough for a line that is replaced at once. */
 static void
 print_cut(FILE *out, const char *text, size_t columns)
 {

@@ -8,24 +8,24 @@
 #define REFUSED_SLOWEST (250 * UTIL_MS)
 #define WRONG_FIRST (50 * UTIL_MS)
 #define WRONG_SLOWEST (1 * UTIL_SECOND)
-/* A lost packet is sent again after a second; a new connection asks sooner. */
+/* A lost packet is sent again only after a second, so a new connection is tried sooner. */
 #define PROBE_TIME (1 * UTIL_SECOND)
 #define PROGRESS_INTERVAL (100 * UTIL_MS)
 
-/* Where one check stands. */
+/* The state of one check. */
 struct task {
-	int64_t next; /* not to be asked before */
-	int64_t until; /* of what is being asked */
+	int64_t next; /* the next try is not before this time */
+	int64_t until; /* of the running request */
 	int64_t pause;
-	unsigned answers; /* real ones: tries that brought something of HTTP */
-	bool mute; /* the last try brought nothing */
+	unsigned answers; /* tries that got something of HTTP */
+	bool mute; /* the last try got nothing */
 	bool asking;
 	bool over; /* the time is over, and it has not passed */
 };
 
 /* One request on its way. */
 struct slot {
-	bool cut_short; /* the deadline left it less than its timeout */
+	bool cut_short; /* the deadline leaves it less than its timeout */
 	struct judge judge;
 	struct fetch_request request;
 	struct fetch_response response;
@@ -39,13 +39,13 @@ struct runner {
 	struct task *task;
 	struct slot slot[FETCH_SLOTS];
 	int64_t timeout;
-	int64_t hard; /* nothing outlives this; UTIL_NEVER without --deadline */
+	int64_t hard; /* no request goes on after this; UTIL_NEVER without --deadline */
 	int64_t soft; /* WAIT × ATTEMPTS */
 	unsigned attempts;
-	bool open; /* as far as we know, somebody listens */
+	bool open; /* as far as we know, the port listens */
 	bool probing;
 	int64_t probe_until;
-	bool hung; /* a try has timed out after the soft deadline: there will be no more answers */
+	bool hung; /* a try timed out after the soft deadline, so no more answers are expected */
 	int64_t next_probe;
 	int64_t probe_pause;
 	int64_t next_progress;
@@ -84,7 +84,7 @@ is_pending(const struct runner *r, size_t i)
 	return !has_passed(r, i) && !r->task[i].over;
 }
 
-/* Is there anything left to wait for? A check that only warns gets one answer, not patience. */
+/* Whether there is nothing left to wait for. A check that only warns needs just one answer. */
 static bool
 is_finished(const struct runner *r)
 {
@@ -101,7 +101,7 @@ is_finished(const struct runner *r)
 	return true;
 }
 
-/* Until when a check may be asked again, or its answer be waited for. */
+/* Until when a check may be tried again, or its answer may arrive. */
 static int64_t
 patience(const struct runner *r, size_t i)
 {
@@ -109,7 +109,7 @@ patience(const struct runner *r, size_t i)
 
 	if (r->hard != UTIL_NEVER)
 		return r->hard;
-	/* Slow answers are no reason to see fewer of them than the file wants. */
+	/* Slow answers do not lead to fewer tries than the file wants. */
 	bool more = r->open && !r->hung && !t->mute && t->answers < r->attempts;
 	return more ? UTIL_NEVER : r->soft;
 }
@@ -157,7 +157,7 @@ ask(struct runner *r, size_t i, struct slot *s)
 		r->broken = true;
 }
 
-/* Start whatever is due and fits. Returns when the next one will be due. */
+/* Starts the requests that are due, if there are slots. Returns when the next one is due. */
 static int64_t
 ask_due(struct runner *r)
 {
@@ -189,7 +189,7 @@ longer(int64_t pause, int64_t most)
 	return earlier(pause + pause / 2, most);
 }
 
-/* Nobody listens. Ask the port alone, which costs nothing, before anything is asked again. */
+/* No process listens. Only the port is probed, which costs little, until it does. */
 static void
 close_port(struct runner *r)
 {
@@ -201,7 +201,7 @@ close_port(struct runner *r)
 	r->next_probe = time + r->probe_pause;
 }
 
-/* Every check that waits for the port has been tried with it. */
+/* The probe counts as a try of each check that waits for the port. */
 static void
 count_refusal(struct runner *r, enum fetch_end end)
 {
@@ -217,7 +217,7 @@ count_refusal(struct runner *r, enum fetch_end end)
 	}
 }
 
-/* What the deadline cut off says less than what came before it did. */
+/* A try that the deadline cut off says less than the try before it, so the older result stays. */
 static void
 judge_try(struct slot *s, struct result *result)
 {
@@ -263,7 +263,7 @@ take_answer(struct runner *r, struct slot *s)
 	t->pause = longer(t->pause, WRONG_SLOWEST);
 }
 
-/* When to give a check up. What is under way ends by itself, unless the library forgets it. */
+/* When to give a check up. A running request ends by its own timeout, unless libcurl loses it. */
 static int64_t
 limit_of(const struct runner *r, size_t i)
 {
@@ -336,7 +336,7 @@ take_event(struct runner *r, enum fetch_event event, struct fetch_response *done
 	}
 }
 
-/* One turn: start what is due, wait, take what came. Returns false when the process is gone. */
+/* One turn: start what is due, wait, handle the event. Returns false when the process is gone. */
 static bool
 turn(struct runner *r)
 {
@@ -379,7 +379,7 @@ exit_of(const struct runner *r)
 	return EXIT_PASS;
 }
 
-/* WAIT, and how often: the file's settings go before the options. */
+/* WAIT and ATTEMPTS. The settings of the file take precedence over the options. */
 static int64_t
 wait_of(const struct options *o, const struct checks_settings *set, unsigned *attempts)
 {

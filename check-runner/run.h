@@ -1,6 +1,7 @@
 /*
- * When to ask: at once, then again and again until every check was right once or the time is
- * over. Clock and network come in as functions, so that a minute of tries takes no time in a test.
+ * Decides when to send requests: at once, then again until every check was right once or the time
+ * is over. The clock and the network are functions, so that a minute of tries takes no time in a
+ * test.
  */
 #ifndef CHECK_RUNNER_RUN_H
 #define CHECK_RUNNER_RUN_H
@@ -12,6 +13,7 @@
 #include "fetch.h"
 #include "judge.h"
 #include "options.h"
+#include "status.h"
 #include "util.h"
 
 struct run;
@@ -27,23 +29,23 @@ struct run_world {
 	enum fetch_event (*wait)(void *context, int64_t until, struct fetch_response **done);
 	bool (*alive)(void *context);
 	void (*stop)(void *context);
-	/* Called every tenth of a second with what is known so far. NULL: nobody looks. */
+	/* Called every tenth of a second with the state so far. NULL if nobody needs it. */
 	void (*progress)(void *context, const struct run *run);
 };
 
-/* What came of it. result[i] belongs to checks->item[i]. */
+/* The result. result[i] belongs to checks->item[i]. */
 struct run {
 	const struct options *options;
 	const struct checks *checks;
 	struct result *result;
 	int64_t started;
-	int64_t until; /* the deadline, as long as nothing moves it */
+	int64_t until; /* the deadline */
 	int64_t duration; /* set at the end */
-	int64_t ready; /* since the start: when the server first answered; -1: never */
+	int64_t ready; /* when the server first answered, since the start; -1: never */
 	enum exit_status exit;
 };
 
-/* Ask until the end. Fills in *run, exit included, and returns that. */
+/* Run all checks to the end. Fills in *run and returns its exit. */
 enum exit_status run_checks(struct run *run, const struct options *options,
 	const struct checks *checks, const struct run_world *world);
 
@@ -52,10 +54,10 @@ void run_release(struct run *run);
 /* How long a run may take: --deadline, else WAIT x ATTEMPTS. */
 int64_t run_limit(const struct options *options, const struct checks *checks);
 
-/* How long one request may take that says nothing else. */
+/* The timeout of a request that has none of its own. */
 int64_t run_timeout(const struct options *options, const struct checks *checks);
 
-/* The host that goes with a check, as it is sent: the check's own, or the run's. */
+/* The host that is sent with a check: the check's own, or that of the run. */
 const char *run_host(const struct options *options, const struct check *check);
 
 #endif

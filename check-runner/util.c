@@ -14,7 +14,7 @@ die(int status, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	fputs("check-runner: ", stderr);
+	fputs(util_program.prefix, stderr);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 	va_end(args);
@@ -25,11 +25,11 @@ void *
 xrealloc(void *p, size_t count, size_t size)
 {
 	if (size != 0 && count > SIZE_MAX / size)
-		die(EXIT_INTERNAL, "out of memory");
+		die(util_program.failure, "out of memory");
 	size_t n = count * size;
 	void *moved = realloc(p, n == 0 ? 1 : n);
 	if (!moved)
-		die(EXIT_INTERNAL, "out of memory");
+		die(util_program.failure, "out of memory");
 	return moved;
 }
 
@@ -145,7 +145,7 @@ find_bytes(const char *hay, size_t hay_len, const char *needle, size_t len)
 {
 	if (len == 0)
 		return hay;
-	/* Whatever the bytes are, the C library's takes at most some 12 ns for each of hay. */
+	/* The C library's memmem is linear: it takes at most some 12 ns for each byte of hay. */
 	return hay_len < len ? NULL : memmem(hay, hay_len, needle, len);
 }
 

@@ -5,7 +5,7 @@
 
 #include "util.h"
 
-/* The inside of one template: the name of a variable, or braces that stand for themselves. */
+/* The inside of one template: the name of a variable, or quoted braces. */
 struct template
 {
 	size_t len;

@@ -1,6 +1,6 @@
 /*
- * Values for {{ var "NAME" }}, and the finding of such templates. Nothing else in double braces
- * means anything, and no value is ever looked at again for templates.
+ * Finds and replaces templates of the form {{ var "NAME" }}. Other text in double braces has no
+ * meaning, and a value is not searched for templates again.
  */
 #ifndef CHECK_RUNNER_VARS_H
 #define CHECK_RUNNER_VARS_H
@@ -22,15 +22,20 @@ struct vars {
 	size_t nr;
 };
 
-/* Take NAME=VALUE. Returns -1 if there is no "=" or the name is none. The last one wins. */
+/* Take NAME=VALUE. Returns -1 if there is no "=" or the name is not valid. The last one wins. */
 int vars_add(struct vars *v, const char *pair, size_t len);
 
-/* Take NUL-separated pairs. Returns 0, or -1 at the first that is none; those before it stay. */
+/*
+ * Take pairs, each ended by a NUL. Returns 0, or -1 at the first that is not valid; those before it
+ * stay.
+ */
 int vars_add_all(struct vars *v, const char *pairs, size_t len);
 
 void vars_clear(struct vars *v);
 
-/* How many bytes a template at text takes: 0 if there is none. text[0] need not be a brace. */
+/*
+ * Returns the length of the template at text, or 0 if there is none. text[0] need not be a brace.
+ */
 size_t vars_span(const char *text, size_t len);
 
 /*

@@ -18,7 +18,7 @@ watch_open_stat(struct watch *w, pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
 	*w = (struct watch){ .pidfd = -1, .stat = open(path, O_RDONLY | O_CLOEXEC) };
-	/* /proc may hide a process of another user that runs. */
+	/* A running process of another user may be hidden in /proc. */
 	if (w->stat < 0)
 		return kill(pid, 0) == 0 || errno != ESRCH ? -2 : -1;
 	return watch_alive(w) ? 0 : -1;
@@ -40,7 +40,7 @@ watch_open(struct watch *w, pid_t pid)
 	return watch_open_stat(w, pid);
 }
 
-/* The state is the word after the name, which may hold parentheses and blanks itself. */
+/* The state is the word after the name. The name itself may hold parentheses and blanks. */
 static bool
 stat_alive(int fd)
 {

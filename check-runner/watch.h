@@ -1,4 +1,7 @@
-/* Is the container's main process still there? It may belong to any user, and is not our child. */
+/*
+ * Watches whether the container's main process is running. It may belong to any user, and is not
+ * our child.
+ */
 #ifndef CHECK_RUNNER_WATCH_H
 #define CHECK_RUNNER_WATCH_H
 
@@ -6,12 +9,12 @@
 #include <sys/types.h>
 
 /*
- * One of the descriptors is open, or both are -1 when there is nothing to watch. A number that
- * is used again for another process cannot fool it: both descriptors stand for the process.
+ * One of the descriptors is open, or both are -1 if there is nothing to watch. Both stand for the
+ * process itself, so a process id that is used again is not mistaken for it.
  */
 struct watch {
 	int pidfd; /* readable once the process has exited */
-	int stat; /* /proc/PID/stat, where the kernel has no pidfd */
+	int stat; /* /proc/PID/stat, if the kernel has no pidfd */
 };
 
 /* Returns 0; -1 if the process is gone, -2 if it cannot be watched. pid 0 watches nothing. */

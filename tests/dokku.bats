@@ -69,7 +69,7 @@ echo_plugin() {
 
     say [WORD…]                                        Say words
     say:words [WORD…]                                  Say words
-    help                                                 This list
+    help [COMMAND]                                       This list, or more about one command
     version                                              The version of dokku
 
 dokku PLUGIN:help tells more about one plugin, dokku COMMAND --help about one command."
@@ -102,6 +102,49 @@ Say words
 	assert_success "Say words
     dokku say:words [WORD…]
      More of it."
+}
+
+@test "help WORD: that of a command or of a plugin" {
+	echo_plugin
+	dokku help say:words
+	assert_success "Say words
+    dokku say:words [WORD…]
+     More of it."
+	dokku help say
+	[[ $status -eq 0 && $output == "Say words"* ]]
+	dokku help say:nope
+	assert_refused 'no such command: "say:nope": dokku say:help lists those of say'
+	dokku help nope
+	assert_refused 'no such command: "nope": dokku help lists them'
+	dokku help ../../etc
+	assert_refused 'no such command: "../../etc": dokku help lists them'
+	dokku help say loud
+	assert_refused 'help: "loud" is one argument too many; nothing was done. Usage: dokku help [COMMAND]' 2
+}
+
+@test "the words of the core pass over nothing: version, reconcile, --app" {
+	make_app web
+	dokku version now
+	assert_refused 'version: "now" is one argument too many; nothing was done. Usage: dokku version' 2
+	dokku reconcile
+	assert_refused 'reconcile: APP is missing; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	dokku reconcile --all web
+	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	dokku reconcile web --all
+	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	dokku reconcile web --bogus
+	assert_refused 'reconcile: there is no option --bogus; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	dokku reconcile web nosuch
+	assert_refused 'no such app: nosuch: dokku apps:list shows those that exist'
+	dokku reconcile web --help
+	assert_success "Finish or undo what a killed operation left of an app
+    dokku reconcile APP... or --all"
+	dokku --app
+	assert_refused '--app: name the app; nothing was done' 2
+	dokku --app '' apps:list
+	assert_refused '--app: name the app; nothing was done' 2
+	dokku --app web
+	assert_refused '--app web: no command is given; nothing was done: dokku help lists them' 2
 }
 
 @test "version" {
@@ -858,7 +901,7 @@ reconcile web 1" "$(grep ^reconcile "$STEPS")"
 
 @test "reconcile: without a name it says how; of no app it says so" {
 	dokku reconcile
-	assert_refused "usage: dokku reconcile APP… or --all" 2
+	assert_refused "reconcile: APP is missing; nothing was done. Usage: dokku reconcile APP... or --all" 2
 	dokku reconcile ghost
 	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
 }
@@ -1016,7 +1059,7 @@ waits_for_it() {
 	code "" 'value_of lock_wait web; printf " "; value_of lock_wait blog; printf " "; DOKKU_LOCK_WAIT=0 value_of lock_wait web'
 	assert_success "20 20 0"
 	dokku apps:set web lock-wait 1x
-	assert_refused 'apps:set: not a number of seconds, at most 86400: "1x"; nothing was changed'
+	assert_refused 'apps:set: lock-wait wants a whole number of seconds from 0 to 86400, not "1x"; nothing was changed'
 }
 
 @test "lock: --wait is an hour, --wait=SECONDS says how long" {

@@ -50,7 +50,10 @@ fill_world() {
 	: >"$STEPS"
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
-	ln -s "$REPO/build/bin/helper" "$DOKKU_PROGRAMS/helper"
+	local program
+	for program in tied attached hold alive write-file take-file read-env; do
+		ln -s "$REPO/build/bin/$program" "$DOKKU_PROGRAMS/$program"
+	done
 	ln -s "$REPO/build/bin/san/observe" "$DOKKU_PROGRAMS/observe"
 	fake_engine <<<''
 	fake sudo <<<'[[ $1 != -l ]] || exit 0; [[ $1 != -n ]] || shift; exec "$@"'
@@ -105,13 +108,13 @@ fake_engine() {
 	chmod +x "$file"
 }
 
-# fake_write - stdin is what happens before our helper writes a file, FILE being its $2; exit there means
+# fake_write - stdin is what happens before write-file writes a file, FILE being its $1; exit there means
 # that it does not.
 fake_write() {
-	rm -f "$DOKKU_PROGRAMS/helper"
-	printf '#!%s\nif [[ $1 == write ]]; then\n:\n%s\nfi\nexec "%s/build/bin/helper" "$@"\n' "$INTERPRETER" "$(cat)" "$REPO" \
-		>"$DOKKU_PROGRAMS/helper"
-	chmod +x "$DOKKU_PROGRAMS/helper"
+	rm -f "$DOKKU_PROGRAMS/write-file"
+	printf '#!%s\n:\n%s\nexec "%s/build/bin/write-file" "$@"\n' "$INTERPRETER" "$(cat)" "$REPO" \
+		>"$DOKKU_PROGRAMS/write-file"
+	chmod +x "$DOKKU_PROGRAMS/write-file"
 }
 
 # made_plugins - PLUGIN_PATH without any plugin but those named; hook adds to it.

@@ -2,7 +2,7 @@
 
 BATS = bats --print-output-on-failure
 
-check: check-check-runner
+check: check-c check-check-runner
 	tests/lint
 
 test:

@@ -8,7 +8,7 @@ setup() { cd "$REPO" || return; }
 
 # shell_files - dokku and the files of plugins, root helpers and sourced ones included.
 shell_files() {
-	find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' ! -name settings ! -path plugins/common/hooks |
+	find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' ! -path 'plugins/*/settings' ! -path plugins/common/hooks -o -path plugins/common/lib/settings |
 		sort
 }
 
@@ -136,6 +136,27 @@ function_lengths() {
 	done | grep -vxE 'common|config|url|git|run|checks|plugin' | while IFS= read -r name; do
 		grep -nE "plugins/$name\b|\\\$PLUGIN[A-Z_]*/$name\b" dokku || true
 	done | none
+}
+
+# global_settings FILE… - FILE COMMAND of each setting of all apps that an end-to-end test makes and does not
+# take back. Files run one after another in one machine, so the next one would have it, too.
+global_settings() {
+	awk '
+		match($0, /dokku_run [a-z-]+:set --global [a-z-]+( [^ ;|&]+)?/) {
+			split(substr($0, RSTART, RLENGTH), word, " ")
+			key = FILENAME " " word[2] " --global " word[4]
+			if (word[5] != "") made[key]; else taken[key]
+		}
+		END { for (key in made) if (!(key in taken)) print key }' "$@"
+}
+
+@test "global_settings: finds one that is not taken back" {
+	printf 'dokku_run a:set --global one 1\ndokku_run a:set --global two 2\ndokku_run a:set --global two || true\n' >"$BATS_TEST_TMPDIR/file"
+	assert_equal "$BATS_TEST_TMPDIR/file a:set --global one" "$(global_settings "$BATS_TEST_TMPDIR/file")"
+}
+
+@test "an end-to-end test takes back what it sets for all apps" {
+	global_settings tests/e2e/*.bats | none
 }
 
 # listed_hooks - NAME ARGUMENTS of each hook that plugins/common/hooks lists.

@@ -158,6 +158,15 @@ ask() {
 	[[ $output == "$A"$'\n/root\n0022\n12\nrefused\n/\noverlay\n::1             localhost ip6-localhost ip6-loopback\nnot a tty\n4' ]]
 }
 
+@test "inside: nothing sets the clock, which is the host's" {
+	world up "$A"
+	# Bit 25 is CAP_SYS_TIME. To try it on a world that may would change the host's clock.
+	run -0 world run "$A" -- bash -euc 'for pid in 1 self; do read -r _ bits < <(grep CapBnd "/proc/$pid/status"); echo $((16#$bits >> 25 & 1)); done'
+	[[ $output == $'0\n0' ]]
+	run world run "$A" -- date --set "@$EPOCHREALTIME"
+	[[ $status -eq 1 && $output == *'Operation not permitted'* ]]
+}
+
 @test "run: status, streams, user, and a command that is not there" {
 	world up "$A"
 	run -37 world run "$A" -- sh -c 'exit 37'

@@ -1,17 +1,21 @@
 /*
- * What an app that was taken over tries against its neighbours, for tests/e2e/hosts/attack.bats. It stands beside the
- * sample app in an image and is run by docker exec, so it has what the app has.
+ * What an app that was taken over tries against its neighbours, for tests/e2e/hosts/attack.bats. It
+ * is in the image of the sample app and is run by docker exec, so it has the rights of the app.
  *
- *   attack connect ADDRESS PORT        a TCP connection, within two seconds
- *   attack arp ADDRESS SECONDS         tells everybody that ADDRESS is here; counts what comes for it
- *   attack mac ADDRESS SECONDS         sends frames with the MAC address of ADDRESS; counts likewise
- *   attack spoof ADDRESS TARGET        a UDP packet to TARGET that ADDRESS is said to have sent
- *   attack inject ADDRESS              the same to ADDRESS, by its MAC address and past the host
- *   attack fork                        as many processes as it is given
- *   attack log MEGABYTES               writes to the log of the container
+ *   attack connect ADDRESS PORT   opens a TCP connection, within two seconds
+ *   attack arp ADDRESS SECONDS    tells all hosts that ADDRESS is here, counts what comes for it
+ *   attack mac ADDRESS SECONDS    sends frames with the MAC address of ADDRESS, counts likewise
+ *   attack spoof ADDRESS TARGET   sends TARGET a UDP packet that seems to come from ADDRESS
+ *   attack inject ADDRESS         sends ADDRESS a packet by its MAC address, past the host
+ *   attack fork                   starts as many processes as it can
+ *   attack log MEGABYTES          writes to the log of the container
+ *   attack hold ADDRESS PORT COUNT  begins a request on each of COUNT connections, holds them 10 s
  *
- * One line says what came of it. Exit status: 0 if it worked, 1 if not, 2 if it was not allowed to try.
+ * Prints one line about the result. Exit status: 0 if it worked, 1 if not, 2 if it was not allowed
+ * to try.
  */
+#define _GNU_SOURCE 1
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,19 +31,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum {
-	ETHER = 14,
-	IP = 20,
-	UDP = 8,
-	FRAME = 1600,
-	PROBE_PORT = 9,
-	PROCESSES = 10000
-};
+enum { ETHER = 14, IP = 20, UDP = 8, FRAME = 1600, PROBE_PORT = 9, PROCESSES = 10000 };
 
 struct wire {
 	int fd;
@@ -84,7 +82,10 @@ open_wire(void)
 	wire.at.sll_halen = 6;
 	if (bind(wire.fd, (struct sockaddr *)&wire.at, sizeof(wire.at)) < 0)
 		refused("eth0");
-	/* To be given what the bridge brings here by mistake. */
+	/*
+	 * Takes frames for any address, so that those are seen that the bridge brings here by
+	 * mistake.
+	 */
 	struct packet_mreq all = { .mr_ifindex = wire.at.sll_ifindex,
 		.mr_type = PACKET_MR_PROMISC };
 	setsockopt(wire.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all));
@@ -99,7 +100,7 @@ transmit(const struct wire *wire, const uint8_t *frame, size_t size)
 		refused("a frame");
 }
 
-/* The MAC address that goes with an address of ours. */
+/* The MAC address that the engine gives to an IP address. */
 static void
 own_mac(uint8_t *mac, uint32_t address)
 {
@@ -154,7 +155,9 @@ send_udp(const struct wire *wire, const uint8_t *from_mac, const uint8_t *to_mac
 	transmit(wire, frame, sizeof(frame));
 }
 
-/* How many TCP packets for address come here until the second deadline. */
+/*
+ * Counts the TCP packets for address that arrive here until deadline, a point in time in seconds.
+ */
 static unsigned
 captured(const struct wire *wire, uint32_t address, time_t deadline,
 	void (*each)(const struct wire *, uint32_t))
@@ -166,7 +169,8 @@ captured(const struct wire *wire, uint32_t address, time_t deadline,
 
 	do {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if ((now.tv_sec - sent.tv_sec) * 1000 + (now.tv_nsec - sent.tv_nsec) / 1000000 >= 50) {
+		if ((now.tv_sec - sent.tv_sec) * 1000 + (now.tv_nsec - sent.tv_nsec) / 1000000 >=
+			50) {
 			each(wire, address);
 			sent = now;
 		}
@@ -188,7 +192,7 @@ claim_address(const struct wire *wire, uint32_t address)
 	send_arp(wire, wire->mac, address, 2);
 }
 
-/* Every pair is right in these, but for the port that they come from. */
+/* All addresses in these frames belong together. Only the port that they come from is wrong. */
 static void
 claim_mac(const struct wire *wire, uint32_t address)
 {
@@ -233,7 +237,10 @@ try_connect(const char *address, const char *port)
 	return 1;
 }
 
-/* Whether it arrived is seen where it is sent to. gateway_mac is learned from what comes here. */
+/*
+ * The test looks at TARGET to see if the packet arrived. gateway_mac is learned from packets that
+ * come in.
+ */
 static int
 spoof(const char *address, const char *target)
 {
@@ -290,6 +297,50 @@ fork_all(void)
 	return count == PROCESSES ? 0 : 1;
 }
 
+/* How many of the sockets are connected; what more there are is not told from those that wait. */
+static unsigned
+connected(const struct pollfd *all, unsigned count)
+{
+	struct sockaddr_in peer;
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		socklen_t size = sizeof(peer);
+		if (getpeername(all[i].fd, (struct sockaddr *)&peer, &size) == 0)
+			nr++;
+	}
+	return nr;
+}
+
+static int
+hold(const char *address, const char *port, const char *many)
+{
+	static const char begun[] = "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ";
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = address_of(address) };
+	unsigned want = (unsigned)strtoul(many, NULL, 10), count = 0;
+	struct pollfd *all = calloc(want, sizeof(all[0]));
+	struct rlimit files = { 0 };
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	to.sin_port = htons((uint16_t)strtol(port, NULL, 10));
+	for (; all != NULL && count < want; count++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (fd < 0)
+			break;
+		all[count] = (struct pollfd){ .fd = fd, .events = POLLOUT };
+		connect(fd, (struct sockaddr *)&to, sizeof(to));
+	}
+	sleep(3);
+	for (unsigned i = 0; i < count; i++)
+		send(all[i].fd, begun, sizeof(begun) - 1, MSG_NOSIGNAL);
+	printf("%u of %u connections to %s:%s\n", connected(all, count), count, address, port);
+	fflush(stdout);
+	sleep(10);
+	return connected(all, count) > 0 ? 0 : 1;
+}
+
 static int
 write_log(const char *megabytes)
 {
@@ -325,6 +376,8 @@ main(int argc, char **argv)
 		return inject(argv[2]);
 	if (strcmp(verb, "fork") == 0 && argc == 2)
 		return fork_all();
+	if (strcmp(verb, "hold") == 0 && argc == 5)
+		return hold(argv[2], argv[3], argv[4]);
 	if (strcmp(verb, "log") == 0 && argc == 3)
 		return write_log(argv[2]);
 	printf("not understood\n");

@@ -1,8 +1,8 @@
 /*
- * The tools of the bench. "serve" is a fast server on 127.0.0.1, "race" runs commands many times
- * in turn, so that a busy moment hits all of them, and prints their medians, "bare" is the least
- * that a client can do, and "latency" starts servers after random delays and measures how long
- * after the first listen() a command passes.
+ * The tools of the bench. "serve" is a fast server on 127.0.0.1 with one fixed answer. "race" runs
+ * commands many times in turn, so that a busy moment hits all of them, and prints their medians.
+ * "bare" is the smallest possible client. "latency" starts servers after random delays and measures
+ * how long after the first listen() a command passes.
  */
 #define _DEFAULT_SOURCE 1
 
@@ -23,17 +23,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "http.h"
+
 #define MAX_RUNS 1000
 #define MAX_COMMANDS 8
 
 extern char **environ;
 
-/* One byte more than it says, and no client uses the connection again. */
+/* Its length is right, because otherwise no client would use the connection again. */
 static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 62\r\n"
 			     "\r\n<html><title>Bench</title><p>My Amazing App says hi</p></html>";
 
 static double
-now_ms(void)
+clock_ms(void)
 {
 	struct timespec t;
 
@@ -42,19 +44,12 @@ now_ms(void)
 }
 
 static int
-listen_on(unsigned short port, unsigned *got)
+listen_on(uint16_t port, uint16_t *got)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
-	socklen_t len = sizeof(address);
-	int on = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = http_listen(port, got);
 
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, 512) < 0 ||
-		getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+	if (fd < 0)
 		exit(2);
-	*got = ntohs(address.sin_port);
 	return fd;
 }
 
@@ -145,16 +140,16 @@ ms_of(struct timeval t)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_usec / 1e3;
 }
 
-/* What a command waited for counts as its own. */
+/* Runs the command once. The CPU time of its children counts. */
 static void
 run_once(struct runner *r, size_t i)
 {
 	struct rusage u;
 	int status;
-	double before = now_ms();
+	double before = clock_ms();
 
 	wait4(start(r->command), &status, 0, &u);
-	r->wall[i] = now_ms() - before;
+	r->wall[i] = clock_ms() - before;
 	r->cpu[i] = ms_of(u.ru_utime) + ms_of(u.ru_stime);
 	r->kb = u.ru_maxrss > r->kb ? u.ru_maxrss : r->kb;
 	r->failed |= !WIFEXITED(status) || WEXITSTATUS(status) != 0;
@@ -187,7 +182,7 @@ race(size_t runs, char **words)
 	return 0;
 }
 
-/* One question, one answer, and not a look at what it says. */
+/* Sends one request and reads the start of the answer without looking at it. */
 static int
 bare(const char *target)
 {
@@ -212,7 +207,7 @@ one_start(unsigned short port, char **command)
 	int told[2];
 	double listened = 0;
 	int status;
-	unsigned got;
+	uint16_t got;
 
 	/* Drawn here: a child would draw the same number every time. */
 	useconds_t delay = 100000 + (useconds_t)(random() % 800000);
@@ -222,13 +217,13 @@ one_start(unsigned short port, char **command)
 	if (server == 0) {
 		usleep(delay);
 		int listener = listen_on(port, &got);
-		listened = now_ms();
+		listened = clock_ms();
 		if (write(told[1], &listened, sizeof(listened)) < 0)
 			_exit(2);
 		serve(listener);
 	}
 	waitpid(start(command), &status, 0);
-	double passed = now_ms();
+	double passed = clock_ms();
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 ||
 		read(told[0], &listened, sizeof(listened)) < 0)
 		exit(1);
@@ -256,7 +251,7 @@ int
 main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "serve") == 0) {
-		unsigned port;
+		uint16_t port;
 		int listener = listen_on(0, &port);
 		printf("%u\n", port);
 		fflush(stdout);

@@ -4,7 +4,7 @@
 
 #include "test.h"
 
-/* What buf.h promises of every buffer at every moment. */
+/* Checks what buf.h promises for every buffer at any time. */
 static void
 is_sound(const struct buf *b)
 {
@@ -56,9 +56,10 @@ growth(void)
 	struct buf b;
 
 	buf_init(&b, 100000);
+	bool full = false;
 	for (int i = 0; i < 10000; i++)
-		if (!buf_add(&b, "0123456789", 10))
-			IS(!"the buffer is full too early");
+		full |= !buf_add(&b, "0123456789", 10);
+	IS(!full);
 	INT(b.len, 100000);
 	IS(!buf_add(&b, "x", 1));
 	is_sound(&b);

@@ -12,7 +12,7 @@ add_time(struct buf *b, const char *name, int64_t time)
 		(void)buf_addf(b, " %s=%lldms", name, (long long)(time / UTIL_MS));
 }
 
-/* All of a check in one line, so that a table can hold it. */
+/* Writes a whole check as one line, so that a table can hold it. */
 static void
 describe(struct buf *b, const struct check *c)
 {
@@ -42,7 +42,7 @@ describe(struct buf *b, const struct check *c)
 	(void)buf_add(b, "\n", 1);
 }
 
-/* Parse and put into words: the checks, then the settings, then the notes. */
+/* Parses text and writes down the checks, then the settings, then the notes. */
 static void
 parse(struct buf *b, const char *text, size_t len, int *result)
 {
@@ -89,7 +89,7 @@ try_rows(const struct row *row, size_t nr, int want)
 	}
 }
 
-/* As it was from 2014 on. */
+/* The format of the first version, from 2014. */
 static const struct row classic[] = {
 	{ "/ My Amazing App\n", "1 GET / [My Amazing App]\n" },
 	{ "/                       My Amazing App\n", "1 GET / [My Amazing App]\n" },
@@ -242,7 +242,7 @@ static const struct row errors[] = {
 	{ "/a\n  {}\n",
 		"1 GET /a body={}\n1:1: a request body needs POST, PUT, PATCH or DELETE\n" },
 	{ "HEAD /a x\n", "1 HEAD /a [x]\n1:1: an answer to HEAD has no body to look at\n" },
-	/* What was to be added to a broken check is not complained about as well. */
+	/* Lines that add to a broken check cause no errors of their own. */
 	{ "nonsense\n  ! x\n  > y\n/b\n",
 		"4 GET /b\n1:1: expected a path, or a modifier before it, got \"nonsense\"\n" },
 	{ "", "1:1: not one check in this file\n" },
@@ -251,7 +251,7 @@ static const struct row errors[] = {
 	{ "\033[31m\n", "1:1: expected a path, or a modifier before it, got \"\\x1B[31m\"\n" },
 };
 
-/* Each of these once passed without having been checked. */
+/* Regressions: each of these once passed without being checked. */
 
 static void
 last_line_without_newline_counts(void)
@@ -316,7 +316,7 @@ mistyped_lines_and_unknown_kinds_are_errors(void)
 	try_rows(errors, TEST_COUNT(errors), -1);
 }
 
-/* Parse what is in text and look for a part of what comes of it. */
+/* Parses text and looks for a part in the result. */
 static void
 expect(const struct buf *text, int want, const char *part)
 {
@@ -425,7 +425,7 @@ statuses(void)
 	IS(check_bad_header("X: a\tb", 6) == NULL && check_bad_header(": a", 3) != NULL);
 }
 
-/* Parses text and keeps the checks of these hosts: the lines that are left, as "1 3". */
+/* Parses text, keeps the checks of these hosts, and returns the lines that are left, as "1 3". */
 static void
 keep(struct buf *b, const char *text, const char *const *host, size_t nr, int want)
 {
@@ -462,7 +462,7 @@ checks_of_other_hosts_are_dropped(void)
 	buf_release(&b);
 }
 
-/* A file that has something wrong with it is not one that has no checks. */
+/* A file with errors is not reported as a file without checks. */
 static void
 a_file_without_a_check_is_told_apart(void)
 {

@@ -1,9 +1,10 @@
 /*
- * Preloaded: the allocation number FAIL_AT after main has begun fails, and with FAIL_ON set all
- * after it as well. Every malloc, calloc and realloc of the process counts, the libraries'
- * included. With FAIL_EACH instead, main runs once for every number that it reaches, each time
- * in a child: stdout gets a line "NUMBER STATUS SAID", SAID being 1 if what the child printed has
- * the text of FAIL_EACH in it, and below it, indented, what that was. Number 0 fails nothing.
+ * A library to preload that makes allocations fail. With FAIL_AT=N the Nth allocation after the
+ * start of main fails, and with FAIL_ON all after it as well. Every malloc, calloc and realloc of
+ * the process counts, also those of libraries. With FAIL_EACH=TEXT, main runs once for every number
+ * that it reaches, each time in a child. For each, stdout gets a line "NUMBER STATUS SAID", where
+ * SAID is 1 if the child printed TEXT, and the child's output, indented, below it. With number 0
+ * nothing fails.
  */
 #define _GNU_SOURCE 1
 
@@ -25,7 +26,7 @@ extern void *__libc_realloc(void *p, size_t n);
 static bool begun;
 static bool forever;
 static unsigned long fail_at;
-/* Of the process, which a parent may see. */
+/* The number of allocations so far, which a parent process may see. */
 static unsigned long own_count;
 static unsigned long *count = &own_count;
 
@@ -62,24 +63,26 @@ realloc(void *p, size_t n)
 
 static int (*real_main)(int, char **, char **);
 
-/* What a child printed, and whether it is what was to be printed. */
+/* Prints the line of one child, and what the child printed. */
 static void
 show(unsigned long n, int status, int out, const char *text)
 {
 	static char said[65536];
-	char *said_end;
 	ssize_t len = pread(out, said, sizeof(said) - 1, 0);
 
 	said[len > 0 ? len : 0] = '\0';
 	printf("%lu %d %d\n", n, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
 		strstr(said, text) != NULL);
-	for (char *line = strtok_r(said, "\n", &said_end); line;
-		line = strtok_r(NULL, "\n", &said_end))
-		printf("\t%s\n", line);
+	for (const char *line = said; *line;) {
+		size_t length = strcspn(line, "\n");
+		if (length > 0)
+			printf("\t%.*s\n", (int)length, line);
+		line += length + (line[length] == '\n');
+	}
 	fflush(stdout);
 }
 
-/* A number that is not reached is the end. */
+/* Ends at the first number that the program does not reach. */
 static int
 run_each(int argc, char **argv, char **env, const char *text)
 {
@@ -109,7 +112,7 @@ run_each(int argc, char **argv, char **env, const char *text)
 	return 0;
 }
 
-/* What writes the coverage down has its memory. */
+/* The code that writes the coverage data may allocate. */
 static void
 end(void)
 {

@@ -1,8 +1,8 @@
 /*
- * check-runner against a server that does everything wrong: the right exit, in time, in little
- * memory, and not one byte to anybody else. Usage: hostile_test CHECK-RUNNER HOSTILE [any]
- * A third argument says that the program is instrumented: its memory is not measured.
- * Most rows only wait for their deadline, so some of them wait together.
+ * Runs check-runner against a server that does everything wrong. It must exit with the right
+ * status, in time, with little memory, and must not connect to anything else. Usage: hostile_test
+ * CHECK-RUNNER HOSTILE [any]. The third argument says that the program is instrumented, so its
+ * memory is not measured. Most rows only wait for their deadline, so several run at once.
  */
 #define _GNU_SOURCE 1
 
@@ -37,9 +37,9 @@ struct row {
 	long kb; /* 0: ORDINARY_KB */
 };
 
-/* These take little but time. */
+/* These rows mostly wait. */
 static const struct row idle[] = {
-	/* What is right is right, however it is sent. */
+	/* A right answer passes, however it is sent. */
 	{ "/page My Amazing App", 0, "ok   /page \"My Amazing App\"  (", 0 },
 	{ "/split My Amazing App", 0, "ok ", 0 },
 	{ "/gzip that was packed", 0, "ok ", 0 },
@@ -54,7 +54,7 @@ static const struct row idle[] = {
 	{ "/after?3.1 ready now", 0, "3 tries", 0 },
 	{ "426 /upgrade websocket only", 0, "ok   426 /upgrade", 0 },
 	{ "204 /status?204", 0, "ok ", 0 },
-	/* Endless, and what may end it early. */
+	/* Endless answers, and what ends a run early. */
 	{ "/brotli hello", 1, "its body is in a coding that was not asked for", HOSTILE_KB },
 	{ "/zstd hello", 1, "its body is in a coding that was not asked for", HOSTILE_KB },
 	{ "/gzip-broken page\n  ! x", 1, "coding that was not asked for, or broken", 0 },
@@ -65,7 +65,7 @@ static const struct row idle[] = {
 	{ "timeout=50ms /hang needle", 4, "no answer within 0.05", 0 },
 	{ "/slow?5000 x", 4, "no answer within 0.", 0 },
 	{ "/page App\n/hang x", 1, "ok   /page", 0 },
-	/* Not HTTP, or not all of it. */
+	/* Answers that are not HTTP, or not complete. */
 	{ "/http09 needle", 1, "it answered, but not in HTTP/1", 0 },
 	{ "/garbage needle", 1, "it answered, but not in HTTP/1", 0 },
 	{ "/no-status needle", 1, "it answered, but not in HTTP/1", 0 },
@@ -79,7 +79,7 @@ static const struct row idle[] = {
 	{ "! /cut needle", 1, "200, but the connection ended before its body did", 0 },
 	{ "/cut-chunked needle", 1, "200, but the connection ended before its body did", 0 },
 	{ "/empty needle", 4, "FAIL /empty: the connection was closed without an answer", 0 },
-	/* Redirects stay with us. */
+	/* Redirects are followed on our own address only. */
 	{ "/hops?10 arrived", 0, "ok ", 0 },
 	{ "/hops?11 arrived", 1, "more than 10 redirects, the last to http://app.example/hops?1",
 		0 },
@@ -112,7 +112,7 @@ static const struct row idle[] = {
 	{ "/to?///evil.example/ moved", 0, "ok ", 0 },
 	{ "POST /to-307?/echo POST /echo", 0, "ok   POST /to-307", 0 },
 	{ "POST /to?/echo GET /echo", 0, "ok   POST /to", 0 },
-	/* What is shown is shown as text. */
+	/* Control characters of an answer are shown as text. */
 	{ "/escapes absent", 1,
 		"\"absent\" is not in its 40 bytes: needle \\x1B]0;owned\\x07 \\x1B[2J\\x0D\\x08 ",
 		0 },
@@ -123,14 +123,14 @@ static const struct row idle[] = {
 		0 },
 };
 
-/* Each of these takes a core to itself, so they run one after another. */
+/* These rows each keep a core busy, so they run one after another. */
 static const struct row busy[] = {
-	/* What is right is right, however it is sent. */
+	/* A right answer passes, however it is sent. */
 	{ "/split-far My Amazing App", 0, "ok ", 0 },
 	{ "! /split-far end", 1, "200, but \"end\" is in its 300000 bytes: …", 0 },
 	{ "/big needle", 0, "ok ", 0 },
 	{ "/two-mib needle", 0, "ok ", 0 },
-	/* Endless, and what may end it early. */
+	/* Endless answers, and what ends a run early. */
 	{ "/endless-chunked needle", 1, "200, but its body is over 8 MiB", HOSTILE_KB },
 	{ "/endless-found needle", 0, "ok ", HOSTILE_KB },
 	{ "/endless-drip needle", 0, "ok ", 0 },
@@ -158,9 +158,9 @@ static const struct row busy[] = {
 	{ "! /trailer-flood x", 1, "more than 64 KiB of response headers", HOSTILE_KB },
 	{ "!~ /two-mib needle", 1, "could only be looked for in the first MiB of", 0 },
 	{ "~ /two-mib needle", 1, "matches nothing in the first MiB of its 2097152 bytes", 0 },
-	/* Redirects stay with us. */
+	/* Redirects are followed on our own address only. */
 	{ "/loop-big My Amazing App", 0, "ok ", HOSTILE_KB },
-	/* Regexes that would take for ever. */
+	/* Regexes that would never end. */
 	{ "~ /spaces \\s+$", 1, "FAIL /spaces: 200, but ~ \"\\s+$\"", 0 },
 	{ "~ /almost (a+a+)+b", 1, "takes too long on its 1048576 bytes", 0 },
 	{ "~ /almost a{1,5000}[bc]", 1, "takes too long on its 1048576 bytes", 0 },
@@ -170,7 +170,7 @@ static const struct row busy[] = {
 	{ "!~ /almost (a+a+)+b", 1, "takes too long on its 1048576 bytes", 0 },
 	{ "/almost aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", 1, "is not in",
 		0 },
-	/* Eight at a time, all of them hostile. */
+	/* Eight hostile answers at a time. */
 	{ "/bomb a\n  = b\n/bomb b\n  ~ c\n~ /bomb c\n~ /endless-chunked d\n!~ /too-big e\n"
 	  "~ /too-big f\n~ /too-big g\n~ /too-big h\n~ /big i\n~ /big j\n",
 		1, "over 8 MiB", HOSTILE_KB },
@@ -197,7 +197,7 @@ now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* A listener on a free port of 127.0.0.1 that nobody is to connect to. */
+/* Opens a listener on a free port of 127.0.0.1. Nothing may connect to it. */
 static int
 listen_quietly(char *port, size_t size)
 {
@@ -278,7 +278,7 @@ check_row(const struct row *row)
 		printf("\tkilled by signal %d\n", WTERMSIG(o.status));
 	ROW_INT(WEXITSTATUS(o.status), row->exit, name);
 	ROW_HAS(o.out, row->says, name);
-	/* Start-up of an instrumented program is no part of the deadline. */
+	/* An instrumented program starts slowly, and that time does not count. */
 	if (!test_say(o.ms <= DEADLINE_MS + GRACE_MS + (measured ? 0 : 500), __FILE__, __LINE__,
 		    name))
 		printf("\ttook %ld ms\n", o.ms);
@@ -306,7 +306,9 @@ start_server(char *server, char *forbidden)
 	return pid;
 }
 
-/* More texts than can be looked for in time, in a page that begins like them everywhere. */
+/*
+ * More texts than can be searched in time, in a page that looks like their start at every position.
+ */
 static const struct row *
 many_texts(void)
 {
@@ -326,8 +328,8 @@ many_texts(void)
 }
 
 /*
- * Start a process for the busy rows, or for every so manieth idle one. Returns a pipe that brings
- * their count.
+ * Starts a process for the busy rows, or for one lane of the idle ones. Returns a pipe from which
+ * their count can be read.
  */
 static int
 start_lane(size_t lane)

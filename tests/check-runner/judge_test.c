@@ -86,7 +86,7 @@ static const struct row rows[] = {
 	{ "i /\n  < X: a", 200, "X: A\r\n", "", VERDICT_PASSED, "" },
 };
 
-/* How the body comes in: all at once, or in pieces of one to three bytes. */
+/* How the body arrives: at once, or in pieces of one to three bytes. */
 static void
 feed(struct judge *j, struct fetch_response *r, const char *body, size_t piece)
 {
@@ -96,7 +96,7 @@ feed(struct judge *j, struct fetch_response *r, const char *body, size_t piece)
 		size_t n = piece < len - at ? piece : len - at;
 		r->bytes += n;
 		if (judge_take(j, body + at, n) == FETCH_ENOUGH && piece < len) {
-			/* The rest counts, but is not needed. */
+			/* The rest of the body is counted but not searched. */
 			r->bytes += len - at - n;
 			return;
 		}
@@ -111,7 +111,7 @@ judge_row(const struct row *row, struct judge *j, size_t piece)
 	struct result result = { 0 };
 	struct fetch_response r = { .end = FETCH_ANSWERED, .status = row->status };
 
-	/* A row with no reason is no valid check: it stands for a line that must be refused. */
+	/* A row without a reason has a check that is not valid and must be refused. */
 	int parsed = checks_parse(&c, row->check, strlen(row->check), &vars);
 	ROW_INT(parsed, row->reason ? 0 : -1, row->check);
 	if (parsed == 0) {
@@ -165,7 +165,7 @@ static const struct {
 	{ FETCH_FAILED, 0, VERDICT_INTERNAL, "libcurl: why\\x0A" },
 };
 
-/* However a request ends, it is not a pass, and it has a reason. */
+/* A request that ends in any of these ways does not pass, and has a reason. */
 static void
 broken_answers(void)
 {
@@ -211,7 +211,7 @@ judge_long(const char *check, const char *body, size_t len, enum verdict verdict
 	judge_end(&j, &result);
 	ROW_INT(result.verdict, verdict, check);
 	ROW_HAS(buf_text(&result.reason), part, check);
-	/* 200 characters of an answer, each of at most ten bytes, and what is said around it. */
+	/* 200 characters of an answer, each of at most ten bytes, and the text around them. */
 	IS(result.reason.len < 3000);
 	result_release(&result);
 	judge_release(&j);
@@ -251,7 +251,7 @@ long_bodies(void)
 	free(body);
 }
 
-/* Of a line that is longer, 200 characters are shown: where it begins, around a hit, at its end. */
+/* Of a longer line 200 characters are shown: at its start, around a hit, or at its end. */
 static void
 excerpts(void)
 {
@@ -263,7 +263,7 @@ excerpts(void)
 	memset(body, 'x', sizeof(body) - 1);
 	snprintf(want, sizeof(want), " 5000 bytes: %s…", line);
 	judge_long("/ absent", body, 5000, VERDICT_MISSING, want);
-	/* "Our " is the piece that is found, and stands in the middle. */
+	/* "Our " is the piece that is found, and it is shown in the middle. */
 	memcpy(body + 2500, "Our Team", 8);
 	snprintf(want, sizeof(want), " 5000 bytes: …%.98sOur Team%.94s…", line, line);
 	judge_long("/ Our Big Team", body, 5000, VERDICT_MISSING, want);
@@ -308,7 +308,9 @@ enough(void)
 	}
 }
 
-/* What is decided when the time is over counts; for the rest there is no more time. */
+/*
+ * A verdict that is reached before the time is over counts. The other conditions get no more time.
+ */
 static void
 too_late(void)
 {
@@ -325,7 +327,7 @@ too_late(void)
 	checks_clear(&c);
 }
 
-/* A regex that has no time left is no answer. */
+/* A regex without time left has no result. */
 static void
 no_time(void)
 {

@@ -136,11 +136,11 @@ long_subjects(void)
 	free(subject);
 }
 
-/* What would take for ever is given up in time, and the pattern works again afterwards. */
+/* A search that would never end is stopped in time, and the pattern works again afterwards. */
 static void
 costly(void)
 {
-	/* The first end by their match limit, the last only by the alarm. */
+	/* The first ones end by their match limit, the last one only by the alarm. */
 	static const char *const patterns[] = { "(a+a+)+b", "(?:a|aa)+$b", "a{1,5000}[bc]" };
 	struct match_error error = { 0 };
 	size_t len = 1 << 20;
@@ -161,7 +161,7 @@ costly(void)
 	free(subject);
 }
 
-/* 100,000 blanks against \s+$ took the interpreter minutes. */
+/* The interpreter took minutes for \s+$ on 100,000 blanks. */
 static void
 blanks(void)
 {
@@ -205,7 +205,7 @@ hints(void)
 		ROW_INT(would, table[i].want, table[i].text);
 		IS(clock_now() - before < 200 * UTIL_MS);
 	}
-	/* Each start position looks at the whole rest, and none at much of the pattern. */
+	/* At each start position the whole rest is read, but only little of the pattern. */
 	static char body[65536];
 	static const char *const slow[] = { "[ab]+[cd]", "a*?[bc]", ".*?.*?[cd]" };
 	memset(body, 'a', sizeof(body));
@@ -221,7 +221,7 @@ hints(void)
 
 /*
  * "match_test oom", with failmalloc preloaded: whichever allocation fails, there is an answer or
- * the word that there is no memory.
+ * the result that there is no memory.
  */
 static int
 without_memory(void)

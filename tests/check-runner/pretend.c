@@ -1,7 +1,6 @@
 /*
- * Preloaded: a world that is not there. PRETEND=old-kernel has no Landlock, no seccomp and no
- * pidfd. PRETEND=wild-clock has a clock on the wall that is set forward by an hour each time
- * that somebody looks at it.
+ * A library to preload that changes the system. PRETEND=old-kernel has no Landlock, no seccomp and
+ * no pidfd. With PRETEND=wild-clock the wall clock is an hour later at each call.
  */
 #define _GNU_SOURCE 1
 

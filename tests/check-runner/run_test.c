@@ -5,12 +5,12 @@
 #include "test.h"
 
 /*
- * A world without a network: time passes only in wait, and a script says what each request to a
- * path brings. Minutes of tries take no time.
+ * A world without a network. Time passes only in wait, and a script has the answer to each request.
+ * Minutes of tries take no time.
  */
 struct answer {
 	const char *path;
-	int64_t from; /* this answer holds from this time on; the last one that fits counts */
+	int64_t from; /* from when this answer is given; the last one that fits counts */
 	enum fetch_end end;
 	int status;
 	const char *body;
@@ -21,8 +21,8 @@ struct fake {
 	const struct answer *answer;
 	size_t nr;
 	int64_t now;
-	int64_t listens; /* from this time on; UTIL_NEVER: never */
-	int64_t exits; /* the process; UTIL_NEVER: never */
+	int64_t listens; /* since when the port listens; UTIL_NEVER: never */
+	int64_t exits; /* when the process ends; UTIL_NEVER: never */
 	int64_t probe_at;
 	bool probing;
 	unsigned probes;
@@ -81,7 +81,8 @@ fake_ask(void *context, const struct fetch_request *request, struct fetch_respon
 	IS(flight != NULL);
 	f->most_in_flight = used + 1 > f->most_in_flight ? used + 1 : f->most_in_flight;
 	const struct answer *a = find_answer(f, request->check->path);
-	int64_t takes = a->takes > 0 ? a->takes : 100;
+	IS(a != NULL);
+	int64_t takes = a && a->takes > 0 ? a->takes : 100;
 	*flight = (struct flight){ .copy = *request, .response = response };
 	flight->times_out = f->now + takes > request->until;
 	flight->at = flight->times_out ? request->until : f->now + takes;
@@ -187,7 +188,7 @@ fake_progress(void *context, const struct run *run)
 	f->progress++;
 }
 
-/* Count lines of a check of "/" after what text holds. */
+/* Returns text and below it so many lines with a check of "/". */
 static void
 add_lines(char *text, size_t size, int count)
 {
@@ -352,10 +353,10 @@ deadline_waits_for_real_answers(void)
 	s.options.deadline = 20 * UTIL_SECOND;
 	INT(play(&s), EXIT_FAIL);
 	INT(s.run.duration / UTIL_SECOND, 20);
-	/* What the deadline cut off does not hide the real answer before it. */
+	/* A try that the deadline cut off does not hide the real answer before it. */
 	TEXT(buf_text(&s.run.result[0].reason), "503, not below 400: warming");
 	end_scene(&s);
-	/* No more does a regex that has no time left; in this world it never has any. */
+	/* Neither does a regex without time left. In this world there is never any. */
 	set_scene(&s, "~ / ^ready$\n", late, 2);
 	s.options.deadline = UTIL_SECOND;
 	INT(play(&s), EXIT_FAIL);
@@ -364,7 +365,7 @@ deadline_waits_for_real_answers(void)
 	end_scene(&s);
 }
 
-/* A server that accepts and says nothing is not waited for ATTEMPTS times TIMEOUT. */
+/* The run does not wait ATTEMPTS times TIMEOUT for a server that accepts and says nothing. */
 static void
 silence_ends(void)
 {
@@ -411,7 +412,7 @@ one_right_answer_is_enough(void)
 	end_scene(&s);
 }
 
-/* Regression: what came after the first pass was not looked at. */
+/* Regression: the checks after the first one that passed were ignored. */
 static void
 everything_after_the_first_pass_is_checked(void)
 {
@@ -430,7 +431,10 @@ everything_after_the_first_pass_is_checked(void)
 	end_scene(&s);
 }
 
-/* Regression: 256 failures were exit 0. Here it is a hundred, and one of two hundred tries. */
+/*
+ * Regression: 256 failures led to exit 0. Here are a hundred checks, and one with two hundred
+ * tries.
+ */
 static void
 failure_count_never_wraps(void)
 {
@@ -444,7 +448,7 @@ failure_count_never_wraps(void)
 	end_scene(&s);
 }
 
-/* Regression: ATTEMPTS=0 asked nothing and passed. */
+/* Regression: with ATTEMPTS=0 no request was sent, and the run passed. */
 static void
 attempts_zero_still_asks(void)
 {
@@ -478,7 +482,7 @@ exit_of_the_process_ends_the_run(void)
 	s.fake.exits = 3 * UTIL_SECOND;
 	INT(play(&s), EXIT_PROCESS_GONE);
 	end_scene(&s);
-	/* It passed, and then was gone before anybody could be told. */
+	/* The process ends after all checks have passed, but before the run has ended. */
 	set_scene(&s, "/\n", good, 1);
 	s.fake.dead_at_end = true;
 	INT(play(&s), EXIT_PROCESS_GONE);

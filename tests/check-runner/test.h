@@ -1,6 +1,6 @@
 /*
- * The little that the unit tests share: a check that prints file, line, got and want, and a count
- * that becomes the exit status. A test program that checks nothing fails.
+ * What the unit tests share: a check that prints file, line, got and want, and a count that becomes
+ * the exit status. A test program that checks nothing fails.
  */
 #ifndef CHECK_RUNNER_TEST_H
 #define CHECK_RUNNER_TEST_H

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "status.h"
 #include "test.h"
 
 static void
@@ -118,7 +119,7 @@ arrays(void)
 	free(xrealloc(NULL, 0, 0));
 }
 
-/* More than there is, and more than can be said, ends with 5 and no other way. */
+/* A size that is too large, or that overflows, ends the program with 5. */
 static void
 no_memory(void)
 {

@@ -34,7 +34,7 @@ static const struct {
 	{ "{{ var \"\" }}", 0, "{{ var \"\" }}" },
 	{ "{{ var \"1A\" }}", 0, "{{ var \"1A\" }}" },
 	{ "{{{ var \"A\" }}}", 0, "{one}" },
-	/* A value is never looked at again. */
+	/* A value is not searched for templates. */
 	{ "{{ var \"NEST\" }}", 0, "{{ var \"A\" }}" },
 };
 

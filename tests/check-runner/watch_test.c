@@ -12,7 +12,10 @@
 
 typedef int opener(struct watch *w, pid_t pid);
 
-/* A child that lives until it is killed. Its name has all that confuses a reader of stat. */
+/*
+ * A child that runs until it is killed. Its name has everything that makes /proc/PID/stat hard to
+ * read.
+ */
 static pid_t
 start_child(void)
 {
@@ -39,7 +42,7 @@ life(opener *open_watch, const char *name)
 	ROW_INT(watch_alive(&w), true, name);
 	kill(child, SIGKILL);
 	waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT);
-	/* Not waited for yet by its parent, and gone all the same. */
+	/* A zombie has ended, although its parent has not waited for it. */
 	ROW_INT(watch_alive(&w), false, name);
 	struct watch late;
 	ROW_INT(open_watch(&late, child), -1, name);
@@ -53,7 +56,7 @@ life(opener *open_watch, const char *name)
 	ROW_INT(w.stat, -1, name);
 }
 
-/* One's own parent, which belongs to somebody else once the rights are given up. */
+/* Watches the parent, which belongs to another user after this process has given up its rights. */
 static void
 another_users_process(opener *open_watch, const char *name)
 {

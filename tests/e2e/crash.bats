@@ -126,7 +126,7 @@ settled() {
 }
 
 @test "killed right after the commit, then reconcile" {
-	push_struck v5 after 'helper write /var/lib/dokku/data/releases/crash/current'
+	push_struck v5 after 'write-file /var/lib/dokku/data/releases/crash/current'
 	dokku_run reconcile crash
 	settled v5
 }
@@ -158,7 +158,7 @@ settled() {
 
 @test "the holder of the lock dies: it is free within a second, and those below it end" {
 	begin_push v9
-	in_world pkill -KILL --full '/helper hold .*/lock/crash -- '
+	in_world pkill -KILL --full '/hold .*/lock/crash -- '
 	in_world flock --timeout 1 /var/lib/dokku/lock/crash true
 	push_fails 'was killed before it went live'
 	settled "$was"

@@ -11,6 +11,8 @@ install_again() { timeout 300 "$top/tests/world" run "$world" -- make --silent -
 setup_file() {
 	e2e_setup
 	commit_and_push back v1
+	# An upload of 25 s has to come to its end, whatever an earlier test has set for all apps.
+	dokku_run checks:set back wait-to-retire 60
 	load_begin over back
 	dokku_run proxy:set --global switch-by nginx
 	install_again

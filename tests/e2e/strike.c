@@ -1,27 +1,33 @@
 /*
- * Runs a command, or watches a daemon's children, and strikes at one exec of the whole tree
- * of processes: so that a deploy can be made to die, or one of its commands to fail, at each
- * of its steps, without a line in what is tested that knows of it. Linux on x86-64.
+ * Runs a command, or follows a running process, and strikes at one exec in the whole tree of its
+ * processes. With it a test can make a deploy die, or one of its commands fail, at each step, and
+ * the code under test knows nothing of it. Linux on x86-64.
  *
- *   strike [-l LOG] [-n N] [-m TEXT] [-a MODE] [-d MS] [-v TEXT] [-t SECONDS] [-f PID -c TEXT] -- COMMAND...
- *   strike [...] -p PID -b TEXT
+ *   strike [OPTION…] -- COMMAND [ARG…]
+ *   strike [OPTION…] -p PID -b TEXT
  *
- * LOG gets a line per exec, "N PID ARGV", and "struck ..." when it strikes: at the Nth exec, or
- * the first whose ARGV contains TEXT (or begins with it: ^TEXT; "*" in TEXT: anything; with both the first such from the Nth on), or MS milliseconds later. With -p and -b it follows a
- * process that runs, counts from the first exec whose ARGV contains TEXT, and lets everything
- * else alone. MODE:
+ *   -l LOG      write a line for each exec, "N PID ARGV", and "struck …" when it strikes (stderr)
+ *   -n N        strike at the Nth exec
+ *   -m TEXT     strike at the first exec whose ARGV contains TEXT. ^TEXT stands at the beginning,
+ *               and * in TEXT stands for anything. With -n too, start to look at the Nth exec.
+ *   -d MS       strike that much later
+ *   -a MODE     how to strike, see below
+ *   -v TEXT     the victim has TEXT in its ARGV
+ *   -f PID -c TEXT  a command that should hang, but has TEXT in its ARGV, goes on, and the process
+ *               PID is stopped (SIGSTOP) in its place. For clients that keep a deadline of their
+ *               own, and a server PID.
+ *   -p PID -b TEXT  follow the process PID, and count from the first exec whose ARGV contains TEXT
+ *   -t SECONDS  kill the tree after so long (600)
  *
- *   kill    SIGKILL for all of the tree      after   the command does its work, then kill
- *   fail    the command does nothing, exit 1  lost    it does its work, then exit 1
- *   hang    it stops for good                 victim  SIGKILL for the process with -v in its ARGV
+ *   kill    SIGKILL for the whole tree         after   the command does its work, then kill
+ *   fail    the command does nothing, exit 1   lost    it does its work, then exit 1
+ *   hang    it stops for good                  victim  SIGKILL for the victim
  *
- * A command with -c in its ARGV, a client that keeps the deadline itself, goes on when it should hang: what it asks,
- * process PID, is stopped (SIGSTOP) instead.
- *
- * After SECONDS (600) the tree is killed. Exit status: that of COMMAND, 128 + N for a signal;
- * 124 when time was up, also for what COMMAND has left behind; 111 if it could not begin.
+ * Exit status: that of COMMAND; 128 + N for a signal; 124 when time was up, also for processes that
+ * COMMAND has left behind; 111 if it could not start.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -45,11 +51,11 @@ enum { KNOWN = 1, STOPPED = 2 };
 
 struct process {
 	pid_t pid;
-	pid_t maker;  /* who is to tell of it */
-	int seen;     /* KNOWN: its parent told of it; STOPPED: its first stop came */
+	pid_t maker; /* the process whose event announces this one */
+	int seen; /* KNOWN: it was announced; STOPPED: it has stopped for the first time */
 	bool counted; /* part of the tree that is struck */
-	bool watched; /* its system calls are looked at: it is the one to fail */
-	bool held;    /* hangs */
+	bool watched; /* its system calls are watched, because it is the one to fail */
+	bool held; /* hangs */
 	char argv[ARGV_SIZE];
 };
 
@@ -65,7 +71,7 @@ static pid_t main_pid;
 static bool struck, killing, time_is_up;
 static volatile sig_atomic_t alarm_rang;
 
-static void
+static _Noreturn void
 die(const char *what)
 {
 	fprintf(stderr, "strike: %s: %s\n", what, strerror(errno));
@@ -110,7 +116,7 @@ forget(pid_t pid)
 		*p = processes[--count];
 }
 
-/* Of a new process its parent, of a new thread its process; 0 if that cannot be told. */
+/* Returns the parent of a new process, or the process of a new thread; 0 if that is unknown. */
 static pid_t
 maker_of(pid_t pid)
 {
@@ -124,9 +130,9 @@ maker_of(pid_t pid)
 		return 0;
 	while (fgets(line, sizeof(line), status) != NULL) {
 		if (strncmp(line, "Tgid:", 5) == 0)
-			group = atoi(line + 5);
+			group = (int)strtol(line + 5, NULL, 10);
 		else if (strncmp(line, "PPid:", 5) == 0)
-			parent = atoi(line + 5);
+			parent = (int)strtol(line + 5, NULL, 10);
 	}
 	fclose(status);
 	return (pid_t)(group != (int)pid ? group : parent);
@@ -199,12 +205,13 @@ resume(struct process *p, int sig)
 {
 	if (p->held)
 		return;
-	if (ptrace(p->watched ? PTRACE_SYSCALL : PTRACE_CONT, p->pid, NULL, (void *)(intptr_t)sig) < 0 &&
-	    errno != ESRCH)
+	if (ptrace(p->watched ? PTRACE_SYSCALL : PTRACE_CONT, p->pid, NULL, (void *)(intptr_t)sig) <
+			0 &&
+		errno != ESRCH)
 		die("cannot resume a process");
 }
 
-/* p has stopped for the first time, and who was to tell of it was killed before. */
+/* p has stopped for the first time, and the process that would announce it was killed before. */
 static void
 adopt(struct process *p)
 {
@@ -225,8 +232,10 @@ adopt_those_of(pid_t maker)
 	}
 }
 
-/* What was not told of, and is not going to be if its maker is gone: it belongs to the tree unless that
- * is one of several that a daemon has. */
+/*
+ * Handles processes that are not announced and whose maker is gone, so that they never will be.
+ * They belong to the tree unless several trees of a daemon are possible.
+ */
 static void
 on_stranger(pid_t pid)
 {
@@ -248,13 +257,14 @@ strike(struct process *p)
 	struck = true;
 	clock_gettime(CLOCK_REALTIME, &now);
 	fprintf(logfile, "struck %lu %s %lld.%03ld %s\n", execs, mode, (long long)now.tv_sec,
-	    now.tv_nsec / 1000000, p != NULL ? p->argv : "later");
+		now.tv_nsec / 1000000, p != NULL ? p->argv : "later");
 	fflush(logfile);
 	if (strcmp(mode, "kill") == 0)
 		kill_all();
 	else if (strcmp(mode, "victim") == 0)
 		kill_victim();
-	else if (p != NULL && strcmp(mode, "hang") == 0 && asked != 0 && strstr(p->argv, client_text) != NULL)
+	else if (p != NULL && strcmp(mode, "hang") == 0 && asked != 0 &&
+		strstr(p->argv, client_text) != NULL)
 		kill(asked, SIGSTOP);
 	else if (p != NULL && strcmp(mode, "hang") == 0)
 		p->held = true;
@@ -277,8 +287,10 @@ on_alarm(int sig)
 	alarm_rang = 1;
 }
 
-/* Whether argv contains the parts of text that "*" divides, in that order, the first of them at its
- * beginning where text begins with "^". */
+/*
+ * Whether argv contains the parts of text between its "*", in that order. If text begins with "^",
+ * the first part must stand at the beginning.
+ */
 static bool
 matches(const char *argv, const char *text)
 {
@@ -305,14 +317,15 @@ on_exec(struct process *p)
 
 	read_argv(p->pid, p->argv);
 	if (!p->counted && begin_text != NULL && !struck && counted() == 0 &&
-	    strstr(p->argv, begin_text) != NULL)
+		strstr(p->argv, begin_text) != NULL)
 		p->counted = true;
 	if (!p->counted)
 		return;
 	execs++;
 	fprintf(logfile, "%lu %d %s\n", execs, (int)p->pid, p->argv);
 	fflush(logfile);
-	now = strike_text != NULL ? execs >= strike_at && matches(p->argv, strike_text) : execs == strike_at;
+	now = strike_text != NULL ? execs >= strike_at && matches(p->argv, strike_text)
+				  : execs == strike_at;
 	if (struck || !now)
 		return;
 	if (delay_ms > 0) {
@@ -324,26 +337,29 @@ on_exec(struct process *p)
 	}
 }
 
-/* p is about to make a system call, and it is the one to fail. */
+/* p is about to make a system call, and it is the one that must fail. */
 static void
 on_syscall(struct process *p)
 {
 	struct __ptrace_syscall_info info;
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, p->pid, (void *)sizeof(info), &info) <= 0 ||
-	    info.op != PTRACE_SYSCALL_INFO_ENTRY)
+		info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
 	if (strcmp(mode, "fail") == 0) {
-		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, orig_rax), (void *)231);
-		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, rdi), (void *)1);
+		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, orig_rax),
+			(void *)231);
+		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, rdi),
+			(void *)1);
 	} else if (info.entry.nr == 231 && strcmp(mode, "lost") == 0) {
-		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, rdi), (void *)1);
+		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, rdi),
+			(void *)1);
 	} else if (info.entry.nr == 231) {
 		kill_all();
 	}
 }
 
-/* A child of p: its own first stop may have come before. */
+/* Handles the announcement of a child of p. The child's first stop may have come before. */
 static void
 on_child(struct process *p, bool thread)
 {
@@ -358,7 +374,7 @@ on_child(struct process *p, bool thread)
 	child = add((pid_t)message);
 	child->counted = is_counted;
 	child->watched = is_watched;
-	/* Only what has been executed is a victim, not the copies that Bash makes of itself. */
+	/* Only a process that has called exec is a victim, not a fork of Bash. */
 	if (thread)
 		memcpy(child->argv, argv, sizeof(argv));
 	if (killing && is_counted)
@@ -389,7 +405,7 @@ on_event(pid_t pid, int event, int sig)
 	case PTRACE_EVENT_EXEC:
 		if (ptrace(PTRACE_GETEVENTMSG, pid, NULL, &former) == 0 && (pid_t)former != pid)
 			forget((pid_t)former);
-		p = find(pid);
+		p = add(pid);
 		on_exec(p);
 		break;
 	case PTRACE_EVENT_STOP:
@@ -434,7 +450,7 @@ ring(time_t deadline)
 	}
 }
 
-/* Until the tree has ended; the exit status. */
+/* Waits until the tree has ended and returns the exit status. */
 static int
 watch(time_t deadline)
 {
@@ -463,7 +479,7 @@ watch(time_t deadline)
 }
 
 static const long ptrace_options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-    PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD;
+	PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD;
 
 static void
 start(char **argv)
@@ -501,45 +517,77 @@ attach(pid_t pid)
 	add(pid)->seen = KNOWN | STOPPED;
 }
 
+/* The options that only main needs. The others are in the globals above. */
+struct options {
+	long seconds;
+	pid_t pid;
+};
+
+static bool
+take_option(struct options *options, int option)
+{
+	switch (option) {
+	case 'l':
+		logfile = fopen(optarg, "we");
+		if (logfile == NULL)
+			die(optarg);
+		return true;
+	case 'n':
+		strike_at = strtoul(optarg, NULL, 10);
+		return true;
+	case 'm':
+		strike_text = optarg;
+		return true;
+	case 'a':
+		mode = optarg;
+		return true;
+	case 'd':
+		delay_ms = strtol(optarg, NULL, 10);
+		return true;
+	case 'v':
+		victim_text = optarg;
+		return true;
+	case 't':
+		options->seconds = strtol(optarg, NULL, 10);
+		return true;
+	case 'p':
+		options->pid = (pid_t)strtol(optarg, NULL, 10);
+		return true;
+	case 'b':
+		begin_text = optarg;
+		return true;
+	case 'f':
+		asked = (pid_t)strtol(optarg, NULL, 10);
+		return true;
+	case 'c':
+		client_text = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
 int
 main(int argc, char **argv)
 {
-	struct sigaction action = { 0 };
-	long seconds = 600;
-	pid_t pid = 0;
-	int c;
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct options options = { .seconds = 600 };
+	int option;
 
 	logfile = stderr;
-	while ((c = getopt(argc, argv, "+l:n:m:a:d:v:t:p:b:f:c:")) != -1) {
-		switch (c) {
-		case 'l':
-			logfile = fopen(optarg, "we");
-			if (logfile == NULL)
-				die(optarg);
-			break;
-		case 'n': strike_at = strtoul(optarg, NULL, 10); break;
-		case 'm': strike_text = optarg; break;
-		case 'a': mode = optarg; break;
-		case 'd': delay_ms = strtol(optarg, NULL, 10); break;
-		case 'v': victim_text = optarg; break;
-		case 't': seconds = strtol(optarg, NULL, 10); break;
-		case 'p': pid = (pid_t)strtol(optarg, NULL, 10); break;
-		case 'b': begin_text = optarg; break;
-		case 'f': asked = (pid_t)strtol(optarg, NULL, 10); break;
-		case 'c': client_text = optarg; break;
-		default: return 111;
-		}
+	while ((option = getopt(argc, argv, "+l:n:m:a:d:v:t:p:b:f:c:")) != -1) {
+		if (!take_option(&options, option))
+			return 111;
 	}
 	if ((asked != 0) != (client_text != NULL))
 		return 111;
-	action.sa_handler = on_alarm;
 	sigaction(SIGALRM, &action, NULL);
 	set_alarm(50);
-	if (pid != 0)
-		attach(pid);
+	if (options.pid != 0)
+		attach(options.pid);
 	else if (optind < argc)
 		start(argv + optind);
 	else
 		return 111;
-	return watch(time(NULL) + seconds);
+	return watch(time(NULL) + options.seconds);
 }

@@ -15,6 +15,7 @@ setup_file() {
 
 teardown_file() {
 	dokku_run apps:destroy --force trust || true
+	dokku_run checks:set --global wait-to-retire || true
 }
 
 # as_visitor COMMAND… - as a user of the host who has no rights there.
@@ -131,7 +132,7 @@ some_of() { ! none_of "$1"; }
 	# With a terminal.
 	gone_client 'docker logs --timestamps' -tt logs trust -t
 	await 5 none_of 'docker logs --timestamps'
-	none_of 'helper attached'
+	none_of 'bin/attached '
 }
 
 runs_nothing() { [[ -z $(in_world docker ps --all --quiet --filter label=com.dokku.container-type=run) ]]; }

@@ -1,4 +1,4 @@
-/* The parser of CHECKS files: whatever comes in, what comes out keeps the promises of checks.h. */
+/* The parser of CHECKS files: for any input, the result keeps the promises of checks.h. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vars vars = { 0 };
 	struct checks c;
-	/* Placed at the end of its own memory, so that one byte too many is noticed. */
+	/* A copy of the exact size, so that a read of one byte too many is noticed. */
 	char *text = xrealloc(NULL, size, 1);
 
 	memcpy(text, data, size);

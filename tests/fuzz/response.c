@@ -1,6 +1,6 @@
 /*
- * The way of an answer: a real fetch from a socket that says what the input says, judged by
- * checks of every kind. Whatever came, there is a verdict, and its reason can be shown.
+ * The way of an answer: a real fetch from a socket that sends the input, judged by checks of every
+ * kind. For any input there is a verdict, and its reason is safe to show.
  */
 #define _DEFAULT_SOURCE 1
 
@@ -64,7 +64,7 @@ set_stage(void)
 	return &s;
 }
 
-/* Give whoever connects the bytes, and hang up. Redirects connect again. */
+/* Sends each client the bytes and closes the connection. Redirects connect again. */
 static void
 serve(struct stage *s, const uint8_t *data, size_t size)
 {

@@ -15,8 +15,8 @@
 
 enum {
 	SLICE_US = 50000, /* between two parts of an upload */
-	LEAVE_US = 1000000, /* for the server to close, after it said that it would */
-	BEHIND_US = 1000000, /* a rate that cannot be kept is not caught up with for longer */
+	LEAVE_US = 1000000, /* how long the server may take to close, after it said that it would */
+	BEHIND_US = 1000000, /* a rate that was not kept is caught up with for at most that long */
 };
 
 enum phase {
@@ -114,7 +114,7 @@ sock_write(struct client *c, const char *bytes, size_t n)
 	return errno == EAGAIN ? IO_AGAIN : IO_RESET;
 }
 
-/* Leave the connection; whatever comes next needs a new one. */
+/* Closes the connection. The next request needs a new one. */
 static void
 disconnect(struct client *c, uint64_t now)
 {
@@ -158,13 +158,16 @@ log_failure(const struct client *c, enum failure failure, uint64_t now)
 	fflush(f);
 }
 
-/* The request has failed, and with it the connection. */
+/* Ends a request that has failed, and its connection. */
 static void
 fail(struct client *c, enum failure failure, uint64_t now)
 {
 	stats_fail(&c->group->stats, failure, 0);
 	log_failure(c, failure, now);
-	/* Where nothing was ever answered, the next attempt is unlikely to fare better at once. */
+	/*
+	 * If no request was ever answered, the next attempt waits, because it would most likely
+	 * fail, too.
+	 */
 	if (c->answered == 0)
 		c->due = now + c->world->options->pause_ms * 1000;
 	disconnect(c, now);
@@ -201,7 +204,7 @@ finish(struct client *c, uint64_t now)
 	set_phase(c, PHASE_DONE, now);
 }
 
-/* When the next request starts, seen from the end of the last one. */
+/* Computes when the next request starts, from the end of the last one. */
 static void
 plan_next(struct client *c, uint64_t now)
 {
@@ -253,7 +256,10 @@ fail_connect(struct client *c, int error, uint64_t now)
 		fail(c, FAILURE_CONNECT_ERROR, now);
 }
 
-/* Connect, or see how far that has come. connect says both. False to wait for an event. */
+/*
+ * Starts to connect, or checks if that has ended; connect does both. Returns false to wait for an
+ * event.
+ */
 static bool
 step_connect(struct client *c, uint64_t now)
 {
@@ -328,7 +334,7 @@ step_handshake(struct client *c, uint64_t now)
 	return true;
 }
 
-/* How much of out and body may have been sent by now. */
+/* Returns how many bytes of out and body may have been sent by now. */
 static size_t
 allowed(const struct client *c, uint64_t now)
 {
@@ -357,7 +363,7 @@ push(struct client *c, uint64_t now)
 		if (sent == IO_AGAIN)
 			return;
 		if (sent < 0) {
-			/* It may have answered before it left. */
+			/* The server may have answered before it closed the connection. */
 			c->send_broken = true;
 			return;
 		}
@@ -368,7 +374,7 @@ push(struct client *c, uint64_t now)
 		c->push_at = now + SLICE_US;
 }
 
-/* The request was answered as it should be: go on to the next one. */
+/* Handles a right answer and prepares the next request. */
 static void
 go_on(struct client *c, uint64_t now)
 {
@@ -399,7 +405,7 @@ judge_release(struct client *c, uint64_t now)
 				     : FAILURE_FORBIDDEN;
 }
 
-/* The answer is whole; rest bytes came after it. */
+/* Handles a complete answer. rest is the number of bytes that came after it. */
 static void
 answer_came(struct client *c, size_t rest, uint64_t now)
 {
@@ -439,7 +445,7 @@ send_frame(struct client *c, unsigned opcode, const void *payload, size_t n)
 	static const unsigned char mask[4] = { 5, 6, 7, 8 };
 	const void *bytes = frame;
 
-	/* A control frame that finds no room is not worth a buffer. */
+	/* A control frame that does not fit into the socket's buffer is dropped. */
 	sock_write(c, bytes, frame_write(frame, opcode, payload, n, mask));
 }
 
@@ -454,7 +460,7 @@ message_came(struct client *c, const struct frame *f, uint64_t now)
 	}
 	c->answered++;
 	if (f->n != strlen(e->expected) || memcmp(f->payload, e->expected, f->n) != 0) {
-		/* What comes next may be the echo that was missed: start afresh. */
+		/* The next frame may be the echo that was missed, so a new connection is made. */
 		fail(c, FAILURE_WRONG_BODY, now);
 		return;
 	}

@@ -1,7 +1,7 @@
 /*
- * fault BEHAVIOUR [AFTER [TIMES]]: the test app's server, but on each connection it answers AFTER
- * requests well and then misbehaves, TIMES times in all (default: 0, 1). It prints the port that
- * it listens on. The environment is that of tests/apps/web.
+ * fault BEHAVIOUR [AFTER [TIMES]] - the test app's server, with a fault. On each connection it
+ * answers AFTER requests well and then misbehaves, TIMES times in total (default: 0, 1). It prints
+ * the port that it listens on. Its environment is that of tests/apps/web.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,9 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../apps/web/http.h"
 #include "../apps/web/pages.h"
 #include "../apps/web/sha1.h"
+#include "base.h"
+#include "http.h"
 
 enum { MAX_BODY = 65536 };
 
@@ -30,7 +31,7 @@ struct fault {
 	int never_fd;
 };
 
-/* What a behaviour answers with. */
+/* A client, and what a behaviour needs to answer it. */
 struct fault_client {
 	const struct fault *fault;
 	struct conn conn;
@@ -46,7 +47,7 @@ say(struct fault_client *f, const char *text)
 	f->conn.close = true;
 }
 
-/* close() sends a reset, and what was written before may be lost with it. */
+/* Makes close() send a reset. Bytes that were written before may be lost. */
 static void
 reset(struct fault_client *f)
 {
@@ -149,7 +150,7 @@ wrong_body(struct fault_client *f)
 	http_reply(&f->conn, &f->request, 200, "text/plain", "", "not this", 8);
 }
 
-/* A download, or an echo, that ends too early and says so. */
+/* A download, or an echo, that is too short, with the right length in its header. */
 static void
 too_short(struct fault_client *f)
 {
@@ -199,7 +200,7 @@ other_release(struct fault_client *f)
 	f->conn.identity = f->fault->config.identity;
 }
 
-/* Answer well, then close without a word once the client has read it. */
+/* Answers well, and closes without notice when the client has read it. */
 static void
 close_idle(struct fault_client *f)
 {
@@ -262,7 +263,7 @@ ws_goodbye(struct fault_client *f)
 	wait_message(f);
 }
 
-/* The goodbye comes in one piece with the upgrade, which an unlucky client sees. */
+/* The goodbye arrives in one piece with the upgrade, which can happen to any client. */
 static void
 ws_goodbye_at_once(struct fault_client *f)
 {
@@ -373,14 +374,17 @@ serve(void *arg)
 	return NULL;
 }
 
-/* A full queue: the kernel drops whatever else wants to connect. */
+/* Fills the queue of connections, so that the kernel drops all further ones. */
 static void
-be_deaf(int fd, const struct sockaddr_in *address)
+be_deaf(int fd, uint16_t port)
 {
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	listen(fd, 0);
 	for (int i = 0; i < 2; i++) {
 		int own = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		connect(own, (const struct sockaddr *)address, sizeof(*address));
+		connect(own, (const struct sockaddr *)&address, sizeof(address));
 	}
 	for (;;)
 		pause();
@@ -411,10 +415,9 @@ int
 main(int argc, char **argv)
 {
 	struct fault fault = { .behaviour = argc > 1 ? argv[1] : "fine" };
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t n = sizeof(address);
 	uint64_t times = 1;
 	int never[2];
+	uint16_t port;
 
 	find_behaviour(fault.behaviour);
 	if ((argc > 2 && !parse_unsigned(argv[2], UINT32_MAX, &fault.after)) ||
@@ -423,14 +426,12 @@ main(int argc, char **argv)
 		return 2;
 	atomic_store(&fault.times, (int)times);
 	fault.never_fd = never[0];
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, n) < 0 || listen(fd, 128) < 0)
+	int fd = http_listen(0, &port);
+	if (fd < 0)
 		return 1;
-	getsockname(fd, (struct sockaddr *)&address, &n);
-	printf("%u\n", ntohs(address.sin_port));
+	printf("%u\n", port);
 	fflush(stdout);
 	if (strcmp(fault.behaviour, "deaf") == 0)
-		be_deaf(fd, &address);
+		be_deaf(fd, port);
 	serve_all(&fault, fd);
 }

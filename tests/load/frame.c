@@ -12,7 +12,7 @@ frame_parse(struct frame *f, const unsigned char *bytes, size_t n)
 	f->opcode = bytes[0] & 0x0f;
 	f->n = bytes[1] & 0x7f;
 	bool known = f->opcode <= 2 || (f->opcode >= FRAME_CLOSE && f->opcode <= FRAME_PONG);
-	/* Fragments, extensions and masks are not for servers that echo what we send. */
+	/* A server that echoes our frames has no reason to send fragments, extensions or masks. */
 	if (!known || (bytes[0] & 0xf0) != 0x80 || (bytes[1] & 0x80) != 0 || f->n == 127)
 		return FRAME_BAD;
 	if (f->n == 126) {

@@ -29,7 +29,10 @@ struct frame {
 
 enum frame_result frame_parse(struct frame *f, const unsigned char *bytes, size_t n);
 
-/* Write a final, masked frame of n <= FRAME_MAX bytes; out holds n + FRAME_MAX_HEAD. Its size. */
+/*
+ * Write a final, masked frame of n <= FRAME_MAX bytes. out holds n + FRAME_MAX_HEAD. Returns its
+ * size.
+ */
 size_t frame_write(unsigned char *out, unsigned opcode, const void *payload, size_t n,
 	const unsigned char mask[4]);
 

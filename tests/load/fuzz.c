@@ -1,4 +1,7 @@
-/* libFuzzer: the answer parsers keep the promises of their headers, however the bytes are cut. */
+/*
+ * For libFuzzer: the parsers of answers keep the promises of their headers, however the bytes are
+ * cut.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

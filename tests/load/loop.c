@@ -16,7 +16,7 @@
 
 enum {
 	TICK_US = 5000,
-	WATCH_US = 20000, /* between two looks at files */
+	WATCH_US = 20000, /* time between two looks at files */
 	EVENTS = 256,
 };
 
@@ -29,7 +29,7 @@ struct loop {
 	int signal_fd;
 	unsigned signals;
 	uint64_t begin;
-	uint64_t end; /* UINT64_MAX: until told */
+	uint64_t end; /* UINT64_MAX: no limit */
 	uint64_t watched;
 	uint64_t shown; /* when the last line of progress was written */
 	uint64_t shown_total; /* the requests it knew of */
@@ -90,7 +90,7 @@ show_progress(struct loop *l, uint64_t now)
 	l->shown_total = ok + failed;
 }
 
-/* From now on only what is under way is finished. */
+/* From now on, running requests are finished and none are started. */
 static void
 stop(struct loop *l, uint64_t now)
 {
@@ -102,7 +102,7 @@ stop(struct loop *l, uint64_t now)
 		stats_end(&l->options->group[i].stats, now);
 }
 
-/* What is looked at now and then: marks, the end, the progress line. */
+/* Does what is due from time to time: marks, the end, the progress line. */
 static void
 watch(struct loop *l, uint64_t now)
 {
@@ -182,7 +182,7 @@ start_clients(struct loop *l)
 	}
 }
 
-/* A descriptor for each client, as far as the administrator allows. */
+/* Raises the limit of descriptors to one for each client, as far as the administrator allows. */
 static void
 raise_limit(void)
 {
@@ -204,7 +204,7 @@ open_signals(struct loop *l)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	/* TLS writes without MSG_NOSIGNAL. */
+	/* Ignores SIGPIPE, because TLS writes without MSG_NOSIGNAL. */
 	signal(SIGPIPE, SIG_IGN);
 	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	l->world.epoll_fd = epoll_create1(EPOLL_CLOEXEC);

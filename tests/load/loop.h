@@ -5,12 +5,12 @@
 
 #include "options.h"
 
-/* How a run went, besides what the groups counted. */
+/* The result of a run, besides the counters of the groups. */
 struct outcome {
 	uint64_t begin_wall_ms;
 	uint64_t elapsed_us;
-	uint64_t active_us; /* of that: until nothing new was asked */
-	uint64_t abandoned; /* requests that were under way when a second signal came */
+	uint64_t active_us; /* of that: until no new requests were started */
+	uint64_t abandoned; /* requests that were running when a second signal came */
 	unsigned bad_mark; /* the line of a mark file that was not understood, or 0 */
 };
 

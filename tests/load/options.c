@@ -266,7 +266,7 @@ set_target(struct options *o, const char *option, const char *value)
 	return true;
 }
 
-/* What can only be settled once all options are known. */
+/* Checks and defaults that need all options. */
 static void
 finish(struct options *o, uint64_t rate)
 {

@@ -49,7 +49,7 @@ struct group {
 	struct stats stats;
 };
 
-/* What argv asks for. Owned by main; clients and report read it. */
+/* The options. main owns them; clients and report read them. */
 struct options {
 	struct target *target;
 	size_t targets;
@@ -59,7 +59,7 @@ struct options {
 	uint64_t requests; /* 0: as many as fit */
 	uint64_t timeout_ms;
 	uint64_t connect_timeout_ms;
-	uint64_t pause_ms; /* after a connection that was not to be had */
+	uint64_t pause_ms; /* wait after a connection that failed */
 	uint64_t think_min_ms, think_max_ms;
 	uint64_t upload_ms, upload_bytes;
 	uint64_t download_ms, download_bytes;
@@ -73,7 +73,7 @@ struct options {
 	bool progress;
 };
 
-/* Fill *o, resolve names. Dies on misuse. --help prints and exits 0. */
+/* Fill *o and resolve names. Misuse ends the program. --help prints and exits with 0. */
 void options_parse(struct options *o, int argc, char **argv);
 void options_release(struct options *o);
 

@@ -28,7 +28,7 @@ release_find(struct releases *r, const char *name)
 {
 	if (r->nr > 0 && strncmp(r->release[r->last].name, name, RELEASE_NAME - 1) == 0)
 		return r->last;
-	/* The newest are the last, and they are asked for most. */
+	/* Searches from the end, because the newest releases answer most. */
 	for (size_t i = r->nr; i-- > 0;)
 		if (strncmp(r->release[i].name, name, RELEASE_NAME - 1) == 0)
 			return i;
@@ -126,7 +126,7 @@ mark_success(struct releases *r, const char *name, uint64_t ms)
 	size_t i = release_find(r, name);
 	struct release *release = &r->release[i];
 
-	/* A release that comes back without having been announced is the newest again. */
+	/* A release that returns without an announcement is the newest again. */
 	if (release->marked && release->order < r->mark_order)
 		release->order = ++r->newest;
 	release->marked = true;
@@ -173,7 +173,7 @@ releases_read_marks(struct releases *r)
 	if (fseek(f, r->mark_offset, SEEK_SET) == 0) {
 		while (fgets(line, sizeof(line), f) != NULL) {
 			size_t n = strlen(line);
-			/* A line without its end is still being written. */
+			/* A line without a newline is still being written, so it waits. */
 			if (line[n - 1] != '\n')
 				break;
 			line[n - 1] = '\0';

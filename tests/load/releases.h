@@ -61,7 +61,7 @@ enum verdict {
 
 void releases_release(struct releases *r);
 
-/* Name is refused from now on. */
+/* The release called name is refused from now on. */
 void releases_forbid(struct releases *r, const char *name);
 
 /*
@@ -71,7 +71,10 @@ void releases_forbid(struct releases *r, const char *name);
 enum verdict releases_answer(struct releases *r, const char *name, uint64_t sent_wall_us,
 	uint64_t now, struct stats *stats);
 
-/* Read what was appended to the mark file. Returns 0, or the number of a line that is none. */
+/*
+ * Read the lines that were appended to the mark file. Returns 0, or the number of a line that is
+ * not valid.
+ */
 unsigned releases_read_marks(struct releases *r);
 
 #endif

@@ -25,7 +25,7 @@ report_failed(const struct options *o)
 	return failed;
 }
 
-/* Of all groups, or of one target's. To be freed. */
+/* Adds up the groups of one target, or all. The caller frees the result. */
 static struct stats *
 sum_up(const struct options *o, const struct target *t)
 {
@@ -99,7 +99,7 @@ print_releases(FILE *f, const struct target *t, const struct outcome *out)
 
 	for (size_t i = 0; i < r->nr; i++) {
 		const struct release *release = &r->release[i];
-		/* In a run of a thousand deploys, the first and the last few tell enough. */
+		/* Of a thousand deploys, only the first and the last few are shown. */
 		if (r->nr > 12 && i == 4)
 			fprintf(f, "release: %s: %zu more\n", t->name, r->nr - 8);
 		if (r->nr > 12 && i >= 4 && i + 4 < r->nr)

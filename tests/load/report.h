@@ -9,7 +9,7 @@
 /* The summary for people; its last line is "requests N, failed N". */
 void report_human(FILE *f, const struct options *o, const struct outcome *out);
 
-/* The same and more as JSON, put in place by rename. 0, or -1 and errno. */
+/* Write the same and more as JSON, by rename. Returns 0, or -1 with errno set. */
 int report_json(const char *path, const struct options *o, const struct outcome *out);
 
 /* Requests that failed, of all groups. */

@@ -171,7 +171,7 @@ hex_digit(char c)
 	return -1;
 }
 
-/* One byte of what is around the chunks. */
+/* Takes one byte of the framing around the chunks. */
 static void
 feed_chunk_byte(struct response *r, char c)
 {

@@ -22,7 +22,7 @@ enum chunk_state {
 /* An answer as it arrives. A zeroed struct is ready for the first byte. */
 struct response {
 	enum response_state state;
-	bool begun; /* a byte has come, interim answers apart */
+	bool begun; /* a byte has come that does not belong to an interim answer */
 	unsigned status;
 	bool chunked;
 	bool until_close; /* neither length nor chunks: the end of the connection is its end */

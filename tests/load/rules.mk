@@ -6,13 +6,9 @@ LOAD_MODULES := util stats releases options tls_$(LOAD_TLS) response frame excha
 	report
 LOAD_OBJECTS := $(LOAD_MODULES:%=$(LOAD_BUILD)/%.o) $(LOAD_BUILD)/web/sha1.o
 LOAD_FAULT_OBJECTS := $(LOAD_BUILD)/fault.o \
-	$(patsubst %,$(LOAD_BUILD)/web/%.o,sha1 config http files ws pages)
-LOAD_WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
-	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings -Wcast-qual \
-	-Wpointer-arith -Wformat=2 -Wvla -Wundef -Wswitch-enum -Wimplicit-fallthrough \
-	-Wnull-dereference
-LOAD_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -fstack-protector-strong -pthread \
-	$(LOAD_WARNINGS)
+	$(patsubst %,$(LOAD_BUILD)/web/%.o,sha1 config files ws pages) \
+	$(LOAD_BUILD)/http/base.o $(LOAD_BUILD)/http/http.o
+LOAD_CFLAGS := $(CR_STD) -O2 -fstack-protector-strong -pthread $(CR_WARN) -Itests/http
 LOAD_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -g
 LOAD_LIBS := $(if $(filter openssl,$(LOAD_TLS)),$(shell pkg-config --libs openssl 2>/dev/null || :))
 LOAD_ALL_OBJECTS := $(LOAD_OBJECTS) $(LOAD_FAULT_OBJECTS) $(LOAD_BUILD)/main.o
@@ -42,6 +38,10 @@ $(LOAD_BUILD)/web/%.o: tests/apps/web/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LOAD_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$(LOAD_BUILD)/http/%.o: tests/http/%.c
+	@mkdir -p $(@D)
+	$(CC) $(LOAD_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
 $(LOAD_BUILD)/san/%.o: $(LOAD_DIR)/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LOAD_CFLAGS) $(LOAD_SANITIZE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -50,10 +50,14 @@ $(LOAD_BUILD)/san/web/%.o: tests/apps/web/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LOAD_CFLAGS) $(LOAD_SANITIZE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$(LOAD_BUILD)/san/http/%.o: tests/http/%.c
+	@mkdir -p $(@D)
+	$(CC) $(LOAD_CFLAGS) $(LOAD_SANITIZE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
 # build/tests/load/fuzz -max_total_time=20 build/tests/load/corpus tests/load/corpus
 build/tests/load/fuzz: $(patsubst %,$(LOAD_DIR)/%.c,fuzz response frame util)
 	@mkdir -p build/tests/load/corpus
-	clang -g -O1 -std=c11 -D_POSIX_C_SOURCE=200809L -fsanitize=fuzzer,address,undefined -o $@ $^
+	clang -g -O1 $(CR_STD) $(CR_WARN) -fsanitize=fuzzer,address,undefined -o $@ $^
 
 # Ends with the line "N passed, N failed".
 test-load: build/tests/load/san/load build/tests/load/san/unit_test build/tests/load/fault \

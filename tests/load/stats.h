@@ -13,12 +13,12 @@ enum failure {
 	FAILURE_RESET_FRESH, /* reset or closed before its first answer, no byte of which came */
 	FAILURE_RESET_REUSED, /* the same on a connection that had answered before */
 	FAILURE_TRUNCATED, /* the answer began and did not end */
-	FAILURE_MALFORMED, /* no HTTP, no websocket frame, or bytes that nobody asked for */
+	FAILURE_MALFORMED, /* no HTTP, no websocket frame, or bytes after the answer */
 	FAILURE_TIMEOUT, /* nothing went out or came in for --timeout */
 	FAILURE_STATUS_4XX,
 	FAILURE_STATUS_5XX,
 	FAILURE_WRONG_APP, /* X-App or the page names another app than --expect-app */
-	FAILURE_WRONG_BODY, /* not what was sent, or not what was asked for */
+	FAILURE_WRONG_BODY, /* not the body that was sent or requested */
 	FAILURE_STALE, /* sent after a mark, answered by an older release */
 	FAILURE_FORBIDDEN, /* answered by a release that was refused */
 	FAILURE_COUNT,
@@ -38,16 +38,16 @@ struct histogram {
 	uint64_t max;
 };
 
-/* What the clients of one mode saw. Times are now_us. */
+/* Counters of the clients of one mode. Times are those of now_us. */
 struct stats {
 	uint64_t ok;
 	uint64_t failed; /* the sum of failure[] */
 	uint64_t failure[FAILURE_COUNT];
 	uint32_t status[STATUS_COUNT]; /* of the failures by status */
 	uint64_t opened; /* connections that were established */
-	uint64_t closed_idle; /* by the server, while nothing was asked */
+	uint64_t closed_idle; /* by the server, between requests */
 	uint64_t closed_announced; /* by the server, after a response that said so */
-	uint64_t closed_midway; /* by the server, while a request was under way */
+	uint64_t closed_midway; /* by the server, during a request */
 	uint64_t closed_politely; /* of closed_idle: websockets that ended with a close frame */
 	uint64_t first_connections; /* clients that got a connection at the start */
 	uint64_t kept; /* of those: it was still open at the end */
@@ -65,7 +65,7 @@ void stats_ok(struct stats *s, uint64_t now, uint64_t latency_us);
 void stats_fail(struct stats *s, enum failure failure, unsigned status);
 /* An answer that was counted as ok turns out to be stale. */
 void stats_retract(struct stats *s);
-/* From now on nothing new is asked: close the last gap. What is under way still counts. */
+/* No new requests are started from now on: end the last gap. Running requests still count. */
 void stats_end(struct stats *s, uint64_t now);
 /* Add b to a; the gaps are not added. */
 void stats_add(struct stats *a, const struct stats *b);

@@ -15,7 +15,7 @@ struct tls; /* of one connection */
 enum tls_result {
 	TLS_AGAIN = -1,
 	TLS_RESET = -2, /* the connection broke */
-	TLS_FAILED = -3, /* the other side speaks no TLS, or none that we accept */
+	TLS_FAILED = -3, /* the peer has no TLS, or none that we accept */
 };
 
 /* ca_file NULL: certificates are not verified. Returns NULL with a reason in *why. */
@@ -27,7 +27,7 @@ void tls_free(struct tls *tls);
 
 /* 0 when done, else a tls_result. */
 int tls_handshake(struct tls *tls);
-/* After the handshake: whether an earlier session was taken up again. */
+/* After the handshake: whether an earlier session was resumed. */
 bool tls_resumed(const struct tls *tls);
 /* As recv and send: bytes, 0 at the end, or a tls_result. */
 ssize_t tls_read(struct tls *tls, void *bytes, size_t n);

@@ -91,7 +91,10 @@ tls_free(struct tls *tls)
 {
 	if (tls == NULL)
 		return;
-	/* Says goodbye if the socket takes it at once; also marks the session as good for reuse. */
+	/*
+	 * Sends the end of the session if the socket takes it at once. That also makes it
+	 * resumable.
+	 */
 	ERR_clear_error();
 	if (SSL_is_init_finished(tls->ssl))
 		SSL_shutdown(tls->ssl);

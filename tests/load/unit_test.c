@@ -1,4 +1,4 @@
-/* The parsers and counters by themselves. Prints a line per failure, then "N passed, N failed". */
+/* Tests the parsers and counters. Prints a line per failure, then "N passed, N failed". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +94,7 @@ static const struct {
 	{ __LINE__, "<html>\n", RESPONSE_MALFORMED, false, 0, "", 0 },
 };
 
-/* Every answer comes in every pair of pieces, each at the end of a page of its own. */
+/* Each answer is fed in every pair of pieces, and each piece lies at the end of a page. */
 static void
 test_responses(struct tally *t)
 {
@@ -252,10 +252,10 @@ test_marks(struct tally *t)
 	CHECK(t, answer(w, "v3", 203) == VERDICT_FINE);
 	CHECK(t, answer(w, "v2", 301) == VERDICT_FINE);
 	CHECK(t, answer(w, "v2", 299) == VERDICT_FINE);
-	/* Read late: v2 at 301 is stale in hindsight, v2 at 299 is not. */
+	/* The mark is read late: v2 at 301 was stale, v2 at 299 was not. */
 	CHECK(t, mark(w, "300 v3\n") == 0);
 	CHECK(t, w->s.failure[FAILURE_STALE] == 2 && w->s.ok == 6 && w->s.failed == 2);
-	/* The same mark once more takes nothing back twice. */
+	/* The same mark again changes nothing. */
 	CHECK(t, mark(w, "300 v3\n") == 0 && w->s.failed == 2);
 	CHECK(t, mark(w, "400 !v4\n") == 0 && answer(w, "v4", 1) == VERDICT_FORBIDDEN);
 	CHECK(t, w->r.marks == 3 && w->r.late_marks == 0);
@@ -279,7 +279,7 @@ test_marks_of_names_that_return(struct tally *t)
 	mark(w, "200 a\n");
 	CHECK(t, answer(w, "b", 201) == VERDICT_STALE);
 	CHECK(t, answer(w, "a", 202) == VERDICT_FINE);
-	/* A half-written line waits for its end. */
+	/* A line that is half written is read when it is complete. */
 	mark(w, "300 ");
 	mark(w, "b\n");
 	CHECK(t, answer(w, "a", 301) == VERDICT_STALE);

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* End the program for no memory or misuse: a line on stderr, exit 2. */
+/* End the program with a line on stderr and status 2, for misuse or when there is no memory. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* As realloc and calloc, but they never return NULL. */
@@ -17,7 +17,7 @@ bool parse_unsigned(const char *text, uint64_t max, uint64_t *out);
 /* "500ms", "10s", "2m" or plain seconds, to milliseconds. */
 bool parse_duration(const char *text, uint64_t *ms);
 
-/* Microseconds of a clock that nobody sets, and of the one that marks are written with. */
+/* Microseconds of the monotonic clock, and of the wall clock that marks have. */
 uint64_t now_us(void);
 uint64_t wall_us(void);
 

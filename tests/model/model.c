@@ -20,7 +20,10 @@ enum { DISCARD, REMOVE, PROXY_BACK, SWITCH_BACK, UNDOS };
 enum { RC_START, RC_MAP, RC_RETIRE, RC_DISCARD, RC_SWEEP, RECONCILES };
 enum { X_CURRENT, X_CONTAINERS, X_MAP, X_DATA, X_FOLDER, DESTROYS };
 
-/* Where an actor is; from RC, NEW, STEP, UNDO and X on one value for each step of that kind. */
+/*
+ * Where an actor is. RC, NEW, STEP, UNDO and X are followed by one value for each step of that
+ * kind.
+ */
 enum {
 	IDLE,
 	LOCK,
@@ -45,7 +48,7 @@ static const char *const reconcile_names[] = { "scheduler", "services", "retire"
 static const char *const destroy_names[] = { "current", "containers", "addresses", "data",
 	"folder" };
 
-/* Which undos are due when step i fails: those below this number. */
+/* The number of undos that are due when step i fails. */
 static const int undos_at[STEPS] = { 2, 2, 3, 4, 4, 0, 0 };
 
 enum fault {
@@ -85,9 +88,9 @@ struct state {
 	uint8_t made, draining; /* containers and receipts: stay */
 	uint8_t running, map, preview, conns, locked, retirer; /* lost at a reboot */
 	uint8_t passed, failed; /* what the checks said */
-	uint8_t down; /* nobody has reconciled since the reboot */
+	uint8_t down; /* no reconcile has run since the reboot */
 	uint8_t gone; /* a destroy took the release away */
-	uint8_t unmended; /* set of deploys, one of whose undos failed */
+	uint8_t unmended; /* set of the deploys that had an undo fail */
 	uint8_t at[ACTORS], release[DEPLOYS], told[DEPLOYS];
 };
 
@@ -140,7 +143,7 @@ hash(const struct state *s)
 	return (uint32_t)(h ^ h >> 32) & (table_size - 1);
 }
 
-/* What must hold in every state. Returns what does not. */
+/* Checks what must hold in every state. Returns the name of what does not, or NULL. */
 static const char *
 broken(const struct state *s)
 {
@@ -196,7 +199,7 @@ reached(const struct state *s, const char *who, const char *what)
 		violated(broken(s), nr_nodes - 1, NULL);
 }
 
-/* A container of the set is stopped and removed. */
+/* Stops and removes a container of the set. */
 static void
 stop(struct state *s, uint8_t set, const char *who)
 {
@@ -299,7 +302,7 @@ do_destroy(struct state *s, int which)
 	}
 }
 
-/* The end of an actor, by itself or not. */
+/* Ends an actor, whether it finishes or is killed. */
 static void
 leave(struct state *s, int actor, int at)
 {
@@ -308,7 +311,7 @@ leave(struct state *s, int actor, int at)
 	s->at[actor] = actor == WATCH ? IDLE : (uint8_t)at;
 }
 
-/* A deploy tells how it ended. */
+/* Records what a deploy says about its end. */
 static void
 tell(struct state *s, int d)
 {
@@ -331,7 +334,7 @@ go(struct state s, int actor, int at, const char *what)
 	reached(&s, actor_names[actor], what);
 }
 
-/* Three ends of a step: done; not done; done, and the answer lost. */
+/* A step can end in three ways: done; not done; done, but the answer is lost. */
 static void
 three(const struct state *before, const struct state *after, int actor, int next, int failed,
 	const char *what)
@@ -363,7 +366,7 @@ act_step(struct state s, int actor)
 		after.told[actor] = TOLD_LIVE;
 		go(s, actor, failed, "commit fails");
 		go(after, actor, next, "commit");
-		/* The file says whether it was done. */
+		/* The file tells whether the step was done. */
 		if (fault == ACK_TRUSTED) {
 			after.told[actor] = TOLD_NOTHING;
 			go(after, actor, undo_from(UNDOS), "commit, answer lost");
@@ -384,8 +387,10 @@ act_step(struct state s, int actor)
 	}
 }
 
-/* Undos run from the last to the first; one that fails does not stop the rest, but that
-   nothing is removed which may still have the traffic. */
+/*
+ * Undos run from the last to the first. If one fails, the others still run, but nothing is removed
+ * that may still have the traffic.
+ */
 static void
 act_undo(struct state s, int actor)
 {
@@ -426,7 +431,10 @@ act_new(struct state s, int actor)
 	s.last = (uint8_t)((fault == NUMBER_REUSED ? s.current : s.last) + 1);
 	s.release[actor] = s.last;
 	s.dirs |= bit(s.last);
-	/* A number used twice: what was said of the one before is not true of this one. */
+	/*
+	 * The number is used again, so statements about its earlier release do not hold for this
+	 * one.
+	 */
 	s.passed &= (uint8_t)~bit(s.last);
 	s.failed &= (uint8_t)~bit(s.last);
 	go(s, actor, STEP, "new release");
@@ -483,7 +491,7 @@ reboot(struct state s)
 	reached(&s, "host", "reboots");
 }
 
-/* Visitors, the process that drains, and the host. */
+/* The moves of visitors, of the process that drains, and of the host. */
 static void
 act_others(const struct state *s)
 {
@@ -513,7 +521,7 @@ act_others(const struct state *s)
 	reboot(*s);
 }
 
-/* All die here, and one reconcile runs to its end; then the old ones drain. */
+/* Kills all actors here and lets one reconcile run to its end. Then the old containers drain. */
 static struct state
 recover(struct state s)
 {

@@ -90,12 +90,12 @@ scheduler-task docker-local web 2 release migrate --all 3600"
 	dokku app-json:set web task-timeout 5
 	tasks
 	dokku app-json:set web task-timeout
-	assert_success "-----> web: task-timeout is now the default"
+	assert_success "-----> web: task-timeout is now 90, the global value"
 	assert_steps "scheduler-task docker-local web 2 release migrate 90
 scheduler-task docker-local web 2 release migrate 5"
 	is_refused() {
 		dokku app-json:set web task-timeout "$1"
-		assert_refused "app-json:set: not a number of seconds from 1 to 86400: \"$1\"; nothing was changed"
+		assert_refused "app-json:set: task-timeout wants a whole number of seconds from 1 to 86400, not \"$1\"; nothing was changed"
 	}
 	each is_refused <<-'VALUES'
 		0
@@ -105,8 +105,8 @@ scheduler-task docker-local web 2 release migrate 5"
 		a[$(touch x)]
 	VALUES
 	dokku app-json:set web nope 1
-	assert_refused 'app-json:set: "nope" is not one of task-timeout; nothing was done. Usage: dokku app-json:set APP|--global task-timeout [VALUE]' 2
-	dokku app-json:report web --app-json-task-timeout
+	assert_refused 'app-json:set: no such setting: "nope": there are task-timeout' 2
+	dokku app-json:report web --app-json-computed-task-timeout
 	assert_success 90
 }
 

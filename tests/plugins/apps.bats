@@ -190,12 +190,12 @@ blog"
 
 @test "apps:set" {
 	dokku apps:set --global disable-autocreation true
-	assert_success ""
+	assert_success "-----> --global: disable-autocreation is now true"
 	make_app web
 	dokku apps:set web disable-autocreation true
-	assert_refused "usage: dokku apps:set --global disable-autocreation true|false; nothing was changed" 2
+	assert_refused "apps:set: disable-autocreation is the same for all apps: say --global" 2
 	dokku apps:set --global disable-autocreation maybe
-	assert_status 2
+	assert_refused 'apps:set: disable-autocreation wants true or false, not "maybe"; nothing was changed'
 }
 
 @test "a report of all apps is one process, whichever report: a thousand apps are a second" {

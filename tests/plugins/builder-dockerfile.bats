@@ -46,17 +46,17 @@ engine_builds() {
 	local path
 	for path in /etc/passwd ../x a/../../x; do
 		dokku builder-dockerfile:set web dockerfile-path "$path"
-		assert_refused "the path must stay within the repo: \"$path\"; nothing was changed"
+		assert_refused "builder-dockerfile:set: dockerfile-path wants a path within the repository, such as deploy/web, not \"$path\"; nothing was changed"
 	done
 	dokku builder-dockerfile:set web nope x
-	assert_refused 'builder-dockerfile:set: "nope" is not one of dockerfile-path, build-cache; nothing was done. Usage: dokku builder-dockerfile:set APP|--global dockerfile-path|build-cache [VALUE]' 2
+	assert_refused 'builder-dockerfile:set: no such setting: "nope": there are build-cache, dockerfile-path' 2
 }
 
 @test "builder-dockerfile:set build-cache: megabytes, for all apps" {
 	dokku builder-dockerfile:set --global build-cache 500
-	assert_success ""
+	assert_success "-----> --global: build-cache is now 500"
 	dokku builder-dockerfile:set --global build-cache x
-	assert_refused 'not a number of megabytes: "x"; nothing was changed'
+	assert_refused 'builder-dockerfile:set: build-cache wants a whole number of megabytes from 0 to 99999999, not "x"; nothing was changed'
 	dokku builder-dockerfile:set web build-cache 500
 	assert_refused 'builder-dockerfile:set: build-cache is the same for all apps: say --global' 2
 }

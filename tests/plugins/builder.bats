@@ -69,6 +69,21 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	assert_error_like " !     a dir/[xy].bin is a pointer of Git LFS, one of 2: *"
 }
 
+@test "pointers of Git LFS that a folder's own .gitattributes names" {
+	mkdir -p "$TREE/assets/large"
+	printf '[attr]big filter=lfs diff=lfs merge=lfs -text\n*.bin big\n' >"$TREE/assets/.gitattributes"
+	printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n' >"$TREE/assets/large/x.bin"
+	printf '* text\n' >"$TREE/.gitattributes"
+	pre_build
+	assert_status 0
+	assert_error " !     assets/large/x.bin is a pointer of Git LFS, one of 1: a push does not bring the files, so the build gets the pointers"
+	# A link of that name is not read: it may lead out of the tree.
+	mv "$TREE/assets/.gitattributes" "$WORLD/elsewhere"
+	ln -s "$WORLD/elsewhere" "$TREE/assets/.gitattributes"
+	pre_build
+	assert_success ""
+}
+
 @test "an ENTRYPOINT that is a string leaves out the commands of the Procfile" {
 	local entry
 	make_release web 1

@@ -53,7 +53,7 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	check
 	assert_success "-----> Checking web.1: 2 checks from CHECKS, up to 10 s
        ok   / (0.01 s)"
-	grep -qF -- "--host web.example.com --host \\*.wild.com --timeout 7 --attempts 2 " "$CALLS"
+	grep -qF -- "--host web.example.com --host \\*.wild.com --wait 5 --timeout 7 --attempts 2 " "$CALLS"
 	grep -qF -- "--pid $$ 10.86.128.2:5000 " "$CALLS"
 	printf 'WAIT=500ms\nATTEMPTS=1\n/ ok\n' >"$LIST"
 	check
@@ -118,12 +118,12 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	local value
 	for value in -1 1.5 a 86401 'a[$(id)]' 007; do
 		dokku checks:set web wait "$value"
-		assert_refused "checks:set: not a number of seconds: \"$value\"; nothing was changed"
+		assert_refused "checks:set: wait wants a whole number of seconds from 0 to 86400, not \"$value\"; nothing was changed"
 	done
 	dokku checks:set web nope 1
-	assert_refused 'checks:set: no such setting: "nope": there are wait, timeout, attempts, default-wait, wait-to-retire' 2
+	assert_refused 'checks:set: no such setting: "nope": there are attempts, default-wait, timeout, wait, wait-to-retire' 2
 	dokku checks:set web timeout
-	assert_success "-----> web: timeout is now the default"
+	assert_success "-----> web: timeout is now the default, 30"
 }
 
 # listens LOCAL… - the folder net of a process, in which these addresses of /proc/net/tcp (tcp6, the long ones) are listened on, and

@@ -175,7 +175,7 @@ web"
 	# Its own half-written file says that it has begun; what only started it is not the writer.
 	timeout 10 bash -c 'until compgen -G "$1.tmp.*"; do sleep 0.01; done' bash "$WORLD/dir/file"
 	assert_file "$WORLD/dir/file" old
-	pkill -KILL --full "helper write $WORLD/dir/file"
+	pkill -KILL --full "write-file $WORLD/dir/file"
 	wait "$writer" 2>/dev/null || status=$?
 	[[ $status -ne 0 ]]
 	exec 7>&-
@@ -185,14 +185,14 @@ web"
 @test "write_atomically, and what is tied to a process: not for one that has gone before they began" {
 	local verb words
 	# In a session of its own, as a deploy is: whoever takes in its orphans is of another.
-	for verb in write 'tied touch'; do
+	for verb in write-file 'tied touch'; do
 		read -r -a words <<<"$verb"
-		words+=("$BATS_TEST_TMPDIR/written")
-		setsid --wait bash -c '(until [[ ! -e /proc/$$ ]]; do sleep 0.01; done; exec "$@" </dev/null; ) 3>&- &' bash "$DOKKU_PROGRAMS/helper" "${words[@]}"
+		words=("$DOKKU_PROGRAMS/${words[0]}" "${words[@]:1}" "$BATS_TEST_TMPDIR/written")
+		setsid --wait bash -c '(until [[ ! -e /proc/$$ ]]; do sleep 0.01; done; exec "$@" </dev/null; ) 3>&- &' bash "${words[@]}"
 		sleep 0.5
 		assert_absent "$BATS_TEST_TMPDIR/written"
 		# Of one that is there they do what they should.
-		setsid --wait bash -c '"$@" </dev/null; true' bash "$DOKKU_PROGRAMS/helper" "${words[@]}"
+		setsid --wait bash -c '"$@" </dev/null; true' bash "${words[@]}"
 		[[ -e $BATS_TEST_TMPDIR/written ]]
 		rm "$BATS_TEST_TMPDIR/written"
 	done
@@ -308,15 +308,15 @@ without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source 
 }
 
 @test "report: all, one value, JSON, and a flag that is none" {
-	code "" 'report "web ps" key-one "a b" key-two $'"'"'x\ey'"'"
+	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; report "web ps" key-one "a b" key-two $'"'"'x\ey'"'"
 	assert_success '=====> web ps information
        Key one:                           a b
        Key two:                           x\x1by'
-	code "" 'option[FLAG]=key-two; report "web ps" key-one a key-two "b c"'
+	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=key-two; report "web ps" key-one a key-two "b c"'
 	assert_success "b c"
-	code "" 'option[format]=json; report "web ps" key-one "a\"b" key-two ""'
+	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[format]=json; report "web ps" key-one "a\"b" key-two ""'
 	assert_success '{"key-one":"a\"b","key-two":""}'
-	code "" 'option[FLAG]=nope; report "web ps" key-one a'
+	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=nope; report "web ps" key-one a'
 	assert_refused "no such flag: --nope: the report without it names all" 2
 }
 
@@ -672,29 +672,29 @@ GET?/201/json2 -"
 	mkfifo "$WORLD/pipe"
 	got timeout 20 bash -c 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"; for file; do read_line x "$file" none; echo "$x"; done' bash "$WORLD/pipe" /dev/zero "$WORLD"
 	assert_success $'none\nnone\nnone'
-	got timeout 20 "$DOKKU_PROGRAMS/helper" env "$WORLD/pipe"
+	got timeout 20 "$DOKKU_PROGRAMS/read-env" "$WORLD/pipe"
 	assert_refused "$WORLD/pipe is not a regular file: it is not read"
-	got timeout 20 "$DOKKU_PROGRAMS/helper" env /dev/zero
+	got timeout 20 "$DOKKU_PROGRAMS/read-env" /dev/zero
 	assert_refused "/dev/zero is not a regular file: it is not read"
 }
 
-@test "helper take: a regular file, no more of it than it may be, and no link" {
+@test "take-file: a regular file, no more of it than it may be, and no link" {
 	printf '12345' >"$WORLD/file"
-	got "$DOKKU_PROGRAMS/helper" take "$WORLD" file 5
+	got "$DOKKU_PROGRAMS/take-file" "$WORLD" file 5
 	assert_success 12345
-	got "$DOKKU_PROGRAMS/helper" take "$WORLD" file 4
+	got "$DOKKU_PROGRAMS/take-file" "$WORLD" file 4
 	assert_status 1
 	assert_error " !     $WORLD/file is larger than 4 bytes: it is not read"
 	ln -s file "$WORLD/link"
-	got "$DOKKU_PROGRAMS/helper" take "$WORLD" link 5
+	got "$DOKKU_PROGRAMS/take-file" "$WORLD" link 5
 	assert_refused "$WORLD/link is a link: put the file itself there"
-	got "$DOKKU_PROGRAMS/helper" take "$WORLD" none 5
+	got "$DOKKU_PROGRAMS/take-file" "$WORLD" none 5
 	assert_refused "$WORLD/none: No such file or directory"
 }
 
 @test "a lock that an operation takes cannot be opened by everybody, nor what it prints be read" {
 	make_app web
-	strict "" '"$DOKKU_PROGRAMS/helper" hold "$LOCKS/web" -- true'
+	strict "" '"$DOKKU_PROGRAMS/hold" "$LOCKS/web" -- true'
 	assert_mode "$DOKKU_LIB_ROOT/lock/web" 600
 	DOKKU_TRACE=1 code "" 'transaction web "a change" bash -c "umask"'
 	local dirs=("$DOKKU_LIB_ROOT"/data/builds/web/*)

@@ -121,6 +121,21 @@ export C='3'"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
+@test "a value of plain text costs no program, others are looked at" {
+	fake iconv <<<'printf x >>"$CALLS.iconv"; exec /usr/bin/iconv "$@"'
+	dokku config:set web "A=$(printf '%s' {1..500})" 'B=a b ~ !' C= $'D=\t\n\x7f' E=$'\x01'
+	assert_success "-----> Set for web: A B C D E"
+	assert_absent "$CALLS.iconv"
+	dokku config:set web 'A=ä' B=plain
+	assert_success "-----> Set for web: A B"
+	assert_file "$CALLS.iconv" x
+	local value
+	for value in $'\x80' $'a\xffb' $'\xc3'; do
+		dokku config:set web "A=$value"
+		assert_refused 'A: its value is not UTF-8, which is all that Docker passes on: encode it, in base64 say; nothing was changed'
+	done
+}
+
 @test "all or nothing: one bad pair among good ones changes nothing" {
 	dokku --quiet config:set web A=1
 	local before
@@ -427,7 +442,7 @@ interrupted() {
 	flock 9
 	DOKKU_LOCK_WAIT=20 setsid env --default-signal "$DOKKU" "${@:2}" >"$BATS_TEST_TMPDIR/stdout" 2>&1 3>&- 9>&- &
 	client=$!
-	until job=$(pgrep --full "helper hold .*$WORLD/lib/tmp/config\\.$client\\."); do sleep 0.01; done
+	until job=$(pgrep --full "/hold .*$WORLD/lib/tmp/config\\.$client\\."); do sleep 0.01; done
 	# The group, as a terminal does.
 	kill -"$1" -- "-$client"
 	wait "$client" || true

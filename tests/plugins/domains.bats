@@ -97,7 +97,7 @@ setup() {
 		rm "$BIN/$name"
 		dokku domains:set web web.example.com a.com b.com
 	done
-	fake_write <<<'[[ $2 != */VHOST ]] || exit 1'
+	fake_write <<<'[[ $1 != */VHOST ]] || exit 1'
 	dokku domains:clear web
 	assert_status 1
 	assert_equal "web.example.com a.com b.com" "$(paste -sd " " "$DOKKU_ROOT/web/VHOST")"
@@ -180,7 +180,7 @@ new.example.org"
 	assert_refused "the plugin a-plugin refused or failed: its hook post-create ended with status 1; dokku plugin:disable a-plugin turns it off
  !     new is created, but something that follows failed: see the message above"
 	# Where the names cannot be written there is no app.
-	fake_write <<<'[[ $2 != */VHOST ]] || { printf "no space left\n" >&2; exit 1; }'
+	fake_write <<<'[[ $1 != */VHOST ]] || { printf "no space left\n" >&2; exit 1; }'
 	dokku apps:create other
 	assert_status 1
 	assert_error "no space left"
@@ -237,7 +237,7 @@ new.example.org"
 	dokku domains:report web --domains-app-enabled
 	assert_success true
 	dokku domains:report web --format json
-	assert_success '{"domains-app-enabled":"true","domains-app-vhosts":"web.example.com","domains-global-enabled":"true","domains-global-vhosts":"example.com"}'
+	assert_success '{"app-enabled":"true","app-vhosts":"web.example.com","global-enabled":"true","global-vhosts":"example.com"}'
 }
 
 @test "url: the first that is no wildcard, https with a certificate; urls: all" {

@@ -158,9 +158,9 @@ refused() {
 	push main:topic
 	went_live 1
 	dokku git:set web deploy-branch 'a..b'
-	assert_refused 'not a branch name: "a..b"; nothing was changed'
+	assert_refused 'git:set: deploy-branch wants the name of a branch, not "a..b"; nothing was changed'
 	dokku git:set web nope x
-	assert_refused 'git:set: no such setting: "nope": there are deploy-branch, max-size and max-files' 2
+	assert_refused 'git:set: no such setting: "nope": there are deploy-branch, max-files, max-size' 2
 }
 
 @test "the branch that deploys cannot be deleted" {
@@ -287,7 +287,7 @@ refused() {
 	make_app web
 	is_refused() {
 		dokku builder:set web build-dir -- "$1"
-		assert_status 1 && assert_error_like ' !     not a folder of the repository: *; nothing was changed'
+		assert_status 1 && assert_error_like ' !     builder:set: build-dir wants a path within the repository, *; nothing was changed'
 	}
 	each is_refused <<-'VALUES'
 		/etc
@@ -300,11 +300,11 @@ refused() {
 		-\n
 	VALUES
 	dokku builder:set web selected nixpacks
-	assert_refused 'no such builder: "nixpacks": there is dockerfile; nothing was changed'
+	assert_refused 'builder:set: selected wants one of dockerfile, not "nixpacks"; nothing was changed'
 	dokku builder:set web selected dockerfile
 	assert_success "-----> web: selected is now dockerfile"
 	dokku builder:set web skip-cleanup true
-	assert_refused 'builder:set: "skip-cleanup" is not one of selected, build-dir, min-free; nothing was done. Usage: dokku builder:set APP|--global selected|build-dir|min-free [VALUE]' 2
+	assert_refused 'builder:set: no such setting: "skip-cleanup": there are build-dir, min-free, selected' 2
 	dokku builder:set --global build-dir app
 	dokku builder:report web --builder-computed-build-dir
 	assert_success app
@@ -369,6 +369,28 @@ refused() {
 	assert_status 3
 	assert_error "no room"
 	assert_absent "$DOKKU_ROOT/other"
+}
+
+@test "a folder that is no repository, a file and a link are named, with what to do; git:initialize makes it an app" {
+	is_named() {
+		got "$DOKKU" "$1" other </dev/null
+		assert_refused "other: $DOKKU_ROOT/other is not a git repository, so nothing can be pushed to it or fetched from it. If it is of an app, run: dokku git:initialize other. If not, move it away. Then try again."
+	}
+	mkdir "$DOKKU_ROOT/other"
+	printf 'kept\n' >"$DOKKU_ROOT/other/file"
+	is_named git-receive-pack
+	is_named git-upload-pack
+	assert_equal file "$(ls -A "$DOKKU_ROOT/other")"
+	dokku git:initialize other
+	got "$DOKKU" git-upload-pack other </dev/null
+	assert_output 0000
+	rm -r "$DOKKU_ROOT/other"
+	printf 'kept\n' >"$DOKKU_ROOT/other"
+	is_named git-receive-pack
+	rm "$DOKKU_ROOT/other"
+	ln -s "$WORLD/nowhere" "$DOKKU_ROOT/other"
+	is_named git-receive-pack
+	assert_absent "$WORLD/nowhere"
 }
 
 @test "git-receive-pack: hostile names are refused, nothing is made" {
@@ -544,7 +566,7 @@ disk() {
 	push main
 	went_live 1
 	dokku builder:set web min-free x
-	assert_refused 'not a number of megabytes: "x"; nothing was changed'
+	assert_refused 'builder:set: min-free wants a whole number of megabytes, not "x"; nothing was changed'
 }
 
 @test "a push that fails on a full disk says so" {
@@ -1365,6 +1387,23 @@ other_git() {
 	dokku git:set web max-size 1g
 	push main
 	went_live 1
+}
+
+@test "a path that cannot be opened is refused in one line, and so is a tree that git cannot list" {
+	an_app
+	local blob depth
+	blob=$(git -C "$SOURCE" hash-object -w --stdin <<<text)
+	# Twenty names of 250 bytes, then three thousand short ones.
+	for depth in "$(printf 'x%.0s' {1..250})/ 20" "d/ 3000"; do
+		printf 'commit refs/heads/deep\ncommitter e <e@example.com> 0 +0000\ndata 0\nM 100644 %s %sf\n' \
+			"$blob" "$(yes "${depth% *}" | head -n "${depth#* }" | tr -d '\n')" | git -C "$SOURCE" fast-import --quiet --force
+		got timeout 20 git -C "$SOURCE" push --quiet --force dokku@host:web deep:main
+		remote=$(sed -n 's/^remote: \?//p' <<<"$stderr" | sed 's/ *$//')
+		refused "web: the push has a path of more than 4000 bytes, which cannot be opened: leave it out; nothing was built"
+	done
+	# A git that crashes lets nothing pass.
+	code git-hook 'source "$PLUGIN_CORE_AVAILABLE_PATH/git/functions"; git() { return 139; }; revision=x; check_tree web'
+	assert_refused "web: git cannot list the pushed files: run git fsck, then push again; nothing was built"
 }
 
 @test "git:set max-size and max-files: what is none is refused" {

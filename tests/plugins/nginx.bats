@@ -166,15 +166,27 @@ server {
 		proxy_set_header X-Cluster-Client-IP "";
 		proxy_set_header X-Dokku-Preview "";
 		proxy_set_header X-Dokku-Unavailable "";
+		proxy_set_header X-Forwarded "";
+		proxy_set_header X-Forwarded-By "";
 		proxy_set_header X-Forwarded-Host "";
+		proxy_set_header X-Forwarded-Method "";
+		proxy_set_header X-Forwarded-Path "";
 		proxy_set_header X-Forwarded-Prefix "";
 		proxy_set_header X-Forwarded-Protocol "";
 		proxy_set_header X-Forwarded-Scheme "";
 		proxy_set_header X-Forwarded-Server "";
+		proxy_set_header X-Forwarded-URI "";
 		proxy_set_header X-HTTP-Host-Override "";
+		proxy_set_header X-Host "";
+		proxy_set_header X-Original-Forwarded-For "";
 		proxy_set_header X-Original-Host "";
 		proxy_set_header X-Original-URL "";
+		proxy_set_header X-Originating-IP "";
+		proxy_set_header X-ProxyUser-IP "";
+		proxy_set_header X-Remote-Addr "";
+		proxy_set_header X-Remote-IP "";
 		proxy_set_header X-Rewrite-URL "";
+		proxy_set_header X-Scheme "";
 		proxy_set_header X-Url-Scheme "";
 		proxy_set_header X-Request-Start $msec;
 	}' "$(rendered | sed '/X-Request-Start/{n;q}')"
@@ -271,6 +283,7 @@ $1"
 		set bind-address-ipv4 a[$(id)]
 		set x-forwarded-for-value a";
 		set x-forwarded-for-value {
+		set x-forwarded-for-value $http_x_dokku_preview
 		set hsts maybe
 		include /etc/passwd;
 		server { }
@@ -846,10 +859,11 @@ set send-timeout 7s"
 
 @test "nginx:set: keys and values are checked" {
 	dokku nginx:set web nope 1
-	assert_refused 'nginx:set: no such setting: "nope": dokku nginx:report web lists them' 2
+	assert_status 2
+	assert_error_like ' !     nginx:set: no such setting: "nope": there are access-log-path, *, x-forwarded-ssl'
 	is_refused() {
 		dokku nginx:set web "${1%% *}" "${1#* }"
-		assert_status 1 && assert_output "" && assert_error_like ' !     nginx:set: "*" is not a value for *; nothing was changed'
+		assert_status 1 && assert_output "" && assert_error_like ' !     nginx:set: * wants *, not "*"*; nothing was changed'
 	}
 	each is_refused <<-'SETTINGS'
 		client-max-body-size 1m;
@@ -860,6 +874,9 @@ set send-timeout 7s"
 		access-log-path /var/log/nginx/../x
 		hsts yes
 		x-forwarded-for-value "x"
+		x-forwarded-for-value $http_x_dokku_preview
+		x-forwarded-ssl $HTTP_X_Dokku_Preview
+		x-forwarded-proto-value $scheme, $http_x_dokku_preview
 		bind-address-ipv4 ::1
 		bind-address-ipv4 127.86.0.1
 		bind-address-ipv4 10.0.0.256
@@ -870,7 +887,7 @@ set send-timeout 7s"
 	dokku nginx:report web --nginx-client-max-body-size
 	assert_success 10m
 	dokku nginx:set web client-max-body-size
-	assert_success "-----> web: client-max-body-size is now the default"
+	assert_success "-----> web: client-max-body-size is now the default, 1m"
 }
 
 @test "a deploy that changes nothing of nginx's does not ask root" {
@@ -938,7 +955,7 @@ set send-timeout 7s"
 	dokku nginx:report --global --nginx-x-forwarded-for-value
 	assert_success ""
 	dokku nginx:set --global x-forwarded-for-value good
-	assert_success "-----> x-forwarded-for-value is set for all apps: dokku proxy:build-config --all applies it"
+	assert_success "-----> --global: x-forwarded-for-value is now good; dokku proxy:build-config --all applies it"
 	: >"$CALLS"
 	dokku nginx:set --global x-forwarded-for-value BAD
 	assert_status 1
@@ -953,7 +970,7 @@ set send-timeout 7s"
 	mkdir "$DOKKU_ROOT/ddd/nginx.conf.d"
 	printf 'gzip on;\n' >"$DOKKU_ROOT/ddd/nginx.conf.d/mine.conf"
 	dokku nginx:set --global client-max-body-size 5m
-	assert_success "-----> client-max-body-size is set for all apps: dokku proxy:build-config --all applies it"
+	assert_success "-----> --global: client-max-body-size is now 5m; dokku proxy:build-config --all applies it"
 	assert_equal "aaa bbb ddd" "$(sed -n 's,^unshare .*/\([a-z]*\)\.conf$,\1,p' "$CALLS" | paste -sd ' ')"
 	assert_equal 0 "$(reloads)"
 }

@@ -127,8 +127,8 @@ installs() { sed -n 's/^apt-get .* install .* --no-remove //p' "$CALLS"; }
 @test "dependencies: podman's docker command is refused by name" {
 	has_engine podman-docker
 	run -1 dependencies
-	assert_output " !     The docker command here is the one of podman-docker, which dokku cannot use.
- !     Remove that package, then run make install again: apt-get remove podman-docker"
+	assert_output " !     The docker command here is of podman-docker, which dokku cannot use.
+ !     Remove it, then run make install again: apt-get remove podman-docker"
 	run ! grep apt-get "$CALLS"
 }
 

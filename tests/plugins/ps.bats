@@ -21,6 +21,17 @@ deployed() {
 	make_current web 1
 }
 
+@test "ps:scale: a type that is given twice is refused" {
+	local before
+	dokku ps:scale web web=2
+	before=$(<"$DOKKU_LIB_ROOT/config/ps/web/scale")
+	dokku ps:scale web web=1 worker=1 web=0
+	assert_refused 'web is given twice: "web=1 worker=1 web=0"; nothing was changed'
+	dokku ps:scale --skip-deploy web web=1 web=1
+	assert_refused 'web is given twice: "web=1 web=1"; nothing was changed'
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "$before"
+}
+
 @test "ps:scale: shows, and of an app that is not deployed it is kept for the first deploy" {
 	dokku ps:scale web
 	assert_success "=====> web scale
@@ -202,12 +213,18 @@ three() {
        Deployed:                          true
        Running:                           true
        Release:                           v1
-       Ps restart policy:                 on-failure:10
-       Ps stop timeout seconds:           30
-       Ps restore:                        true
        Processes:                         web=1
        Status web 1:                      running (CID: idA)
-       Draining web 1 v0:                 running (CID: idB)"
+       Draining web 1 v0:                 running (CID: idB)
+       Ps restart policy:                 
+       Ps global restart policy:          
+       Ps computed restart policy:        on-failure:10
+       Ps restore:                        
+       Ps global restore:                 
+       Ps computed restore:               true
+       Ps stop timeout seconds:           
+       Ps global stop timeout seconds:    
+       Ps computed stop timeout seconds:  30"
 	dokku ps:report web --running
 	assert_success true
 	dokku ps:report web --nope
@@ -240,11 +257,11 @@ three() {
 	dokku ps:set web restart-policy on-failure:5
 	assert_success "-----> web: restart-policy is now on-failure:5; new containers have it"
 	dokku ps:set web restart-policy 'always;'
-	assert_refused 'ps:set: "always;" is not a value for restart-policy; nothing was changed'
+	assert_refused 'ps:set: restart-policy wants one of no, always, unless-stopped, on-failure, on-failure:N, not "always;"; nothing was changed'
 	dokku ps:set web stop-timeout-seconds -1
-	assert_refused 'ps:set: "-1" is not a value for stop-timeout-seconds; nothing was changed'
+	assert_refused 'ps:set: stop-timeout-seconds wants a whole number of seconds from 0 to 86400, not "-1"; nothing was changed'
 	dokku ps:set web nope 1
-	assert_refused 'ps:set: no such setting: "nope": there are restart-policy, stop-timeout-seconds, restore' 2
+	assert_refused 'ps:set: no such setting: "nope": there are restart-policy, restore, stop-timeout-seconds' 2
 }
 
 @test "ps:restore: every app but those that are not to be; one that fails does not hold up others" {
@@ -333,6 +350,8 @@ restorable() {
 	is_refused 'web: a\nworker: # later\n|2:9: no command for worker: add one, or remove the line'
 	is_refused 'web: a\n\tworker:\tb \x1b[31m\n|2:12: a character that is not printable'
 	is_refused 'web: a\rworker: b\n|1:7: a character that is not printable'
+	is_refused 'web: a\n# \xe9\nworker: b\0c\nlate: d\n|3:10: a NUL byte'
+	is_refused '\0|1:1: a NUL byte'
 }
 
 @test "every line that is wrong is named" {

@@ -98,7 +98,7 @@ engine DELETE /images/dokku/web:v1
 engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest
 engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
 	dokku releases:set web keep 0
-	assert_refused 'releases:set: not a number from 1 to 1000: "0"; nothing was changed'
+	assert_refused 'releases:set: keep wants a whole number from 1 to 1000, not "0"; nothing was changed'
 	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
 	make_release web 1
 	dokku releases:set web keep 1
@@ -403,14 +403,14 @@ open(os.environ["BATS_TEST_TMPDIR"] + "/line", "w").write(open(os.environ["BATS_
 	ends "$(<"$BATS_TEST_TMPDIR/line")"
 }
 
-@test "helper attached: its command's status; a signal ends the command and all that it has begun" {
-	got "$DOKKU_PROGRAMS/helper" attached bash -c 'cat; exit 7' <<<input
+@test "attached: its command's status; a signal ends the command and all that it has begun" {
+	got "$DOKKU_PROGRAMS/attached" bash -c 'cat; exit 7' <<<input
 	assert_status 7
 	assert_output input
-	got "$DOKKU_PROGRAMS/helper" attached "$WORLD/none"
+	got "$DOKKU_PROGRAMS/attached" "$WORLD/none"
 	assert_status 127
 	fifo began
-	"$DOKKU_PROGRAMS/helper" attached bash -c 'trap "" TERM; sleep 300 & echo "$!" >"$BATS_TEST_TMPDIR/began"; wait' </dev/null >/dev/null 3>&- &
+	"$DOKKU_PROGRAMS/attached" bash -c 'trap "" TERM; sleep 300 & echo "$!" >"$BATS_TEST_TMPDIR/began"; wait' </dev/null >/dev/null 3>&- &
 	heard began
 	kill -TERM "$!"
 	status=0

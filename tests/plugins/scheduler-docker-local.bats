@@ -840,7 +840,7 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 }
 
 @test "scheduler-retire: on a full disk the old containers go all the same" {
-	fake_write <<<'[[ $2 != */draining/* && $2 != */CONTAINER.* ]] || { echo " !     full" >&2; exit 1; }'
+	fake_write <<<'[[ $1 != */draining/* && $1 != */CONTAINER.* ]] || { echo " !     full" >&2; exit 1; }'
 	make_release web 2
 	make_current web 2
 	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 2 web 1 running 10.86.128.51 5000 0 /web.web.1' >"$LISTED"
@@ -1048,9 +1048,9 @@ stat_line() {
 	local arg
 	for arg in 0 -1 +1 " 1" 1x "" 2147483648 99999999999999999999999 ../1; do
 		got "$DOKKU_PROGRAMS/observe" workers "$arg" 1
-		assert_refused "observe: connections PID PORT [DEADLINE] | workers MASTER TICKS"
+		assert_refused "usage: observe connections PID PORT [DEADLINE] | observe workers MASTER TICKS"
 		got "$DOKKU_PROGRAMS/observe" connections "$arg" 80
-		assert_refused "observe: connections PID PORT [DEADLINE] | workers MASTER TICKS"
+		assert_refused "usage: observe connections PID PORT [DEADLINE] | observe workers MASTER TICKS"
 	done
 	got "$DOKKU_PROGRAMS/observe" workers 1 1 1
 	assert_status 1

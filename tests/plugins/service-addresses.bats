@@ -109,13 +109,12 @@ kernel_has() {
 
 @test "addresses_claim: what cannot be written takes no address, and one that nobody's name is in is free" {
 	local dir="$DOKKU_LIB_ROOT/data/services"
-	fake_write <<<'[[ $2 != */.by-address/* ]] || exit 1'
+	fake_write <<<'[[ $1 != */.by-address/* ]] || exit 1'
 	code service-addresses 'addresses_claim web web.1 || printf "%s" "$?"'
 	assert_success 1
 	assert_nothing_in "$dir/.by-address"
 	assert_absent "$dir/web/web.1"
-	rm "$DOKKU_PROGRAMS/helper"
-	ln -s "$REPO/build/bin/helper" "$DOKKU_PROGRAMS/helper"
+	ln -sf "$REPO/build/bin/write-file" "$DOKKU_PROGRAMS/write-file"
 	: >"$dir/.by-address/10.86.0.2"
 	code service-addresses 'addresses_claim web web.1'
 	assert_file "$dir/.by-address/10.86.0.2" "web web.1"
@@ -479,6 +478,27 @@ ip daddr != 10.86.0.0/16 return
 ct state established,related return
 ct status dnat ct original ip daddr != 10.86.0.0/16 return
 drop
+}
+chain metadata_prerouting {
+type filter hook prerouting priority -150
+iifname "dokku0" ip daddr 169.254.0.0/16 tcp dport != 53 drop
+}
+set crowds_host {
+type ipv4_addr
+size 65536
+flags dynamic
+}
+set crowds_all {
+type ipv4_addr
+size 65536
+flags dynamic
+}
+chain crowds_prerouting {
+type filter hook prerouting priority -149
+iifname != "dokku0" return
+ct state != new return
+fib daddr type local add @crowds_host { ip saddr ct count over 1000 } drop
+add @crowds_all { ip saddr ct count over 16384 } drop
 }'
 RULES="rules_$(sed 1d <<<"$TABLE" | cksum)"
 readonly RULES=${RULES%% *}
@@ -594,7 +614,7 @@ chain $RULES {
 }
 }"
 	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
-	assert_equal "impostors_prerouting invalid_input output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
+	assert_equal "crowds_prerouting impostors_prerouting invalid_input metadata_prerouting output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
 		"$(nft list table ip dokku | sed -n 's/^\tchain \(.*\) {/\1/p' | sort | paste -sd ' ')"
 	# It is of this version now.
 	rm "$CALLS.nft"
@@ -713,6 +733,40 @@ $reuse = 1" ]]
 	assert_equal 0 "$(nft list table ip dokku | grep -c 'ct timeout')"
 	# Which is no reason to make it anew each time.
 	nft list chain ip dokku "$RULES"
+}
+
+@test "root/table: a kernel that counts no connections does without, and one that has no timeouts either" {
+	local lacks
+	for lacks in 'ct count' 'ct (count|timeout)'; do
+		fake nft <<-BODY
+			[[ "\$*" == *"-f -" ]] || exec /usr/sbin/nft "\$@"
+			text=\$(cat); ! grep -qE '$lacks' <<<"\$text" || { printf "Error: Operation not supported\n" >&2; exit 1; }; exec /usr/sbin/nft -f - <<<"\$text"
+		BODY
+		code service-addresses 'addresses_map list'
+		assert_success ""
+		assert_equal 0 "$(nft list table ip dokku | grep -cE "$lacks")"
+		nft list chain ip dokku "$RULES"
+		nft delete table ip dokku
+	done
+	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"; printf "Error: no such thing\n" >&2; exit 1'
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	assert_status 1
+	[[ $stderr == "Error: no such thing"*"the kernel does not take the table; nothing was changed" ]]
+}
+
+@test "root/table: apps reach the metadata of a cloud where an administrator has made the file" {
+	local file
+	file=$TEST_HOST/etc/dokku/metadata
+	kernel_has
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	nft list chain ip dokku metadata_prerouting | grep -qF 169.254.0.0/16
+	touch "$file"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	assert_success ""
+	assert_equal 0 "$(nft list table ip dokku | grep -cF 169.254)"
+	rm "$file"
+	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	nft list chain ip dokku metadata_prerouting | grep -qF 169.254.0.0/16
 }
 
 @test "root/map: sets, changes, lists and unsets" {
@@ -854,7 +908,7 @@ create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(gre
 	grep -qx 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$file"
 	# It sources one file, which lies beside it.
 	assert_equal 1 "$(grep -cx 'source "${BASH_SOURCE\[0\]%/\*}/bridge"' "$file")"
-	assert_equal "" "$(cat "$file" "${file%/*}/bridge" | grep -vE '^# |^source "\$\{BASH_SOURCE' | grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|BRIDGE|RULES')"
+	assert_equal "" "$(cat "$file" "${file%/*}/bridge" | grep -vE '^# |^source "\$\{BASH_SOURCE' | grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|BRIDGE|METADATA|RULES')"
 }
 
 # --- heal -------------------------------------------------------------------------

@@ -2,11 +2,13 @@
  * Runs a command inside a test world: joins its cgroups and namespaces, becomes a user of it, and
  * passes signals in and the exit status out.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -60,7 +62,10 @@ open_state(const char *world, const char *file)
 	return f;
 }
 
-/* The world's process 1 holds this lock for life, so a process id is never taken for another's. */
+/*
+ * The world's process 1 holds this lock as long as it runs, so its process id cannot be another
+ * process.
+ */
 static void
 check_alive(const char *world)
 {
@@ -128,7 +133,7 @@ find_groups(const struct passwd *user, gid_t *groups, size_t max)
 	return nr;
 }
 
-/* getpwnam would load a library of the world into this static program: read the file. */
+/* Reads the file, because getpwnam would load a library of the world into this static program. */
 static const struct passwd *
 find_user(const char *name)
 {
@@ -167,8 +172,14 @@ become(const char *name)
 
 static void __attribute__((noreturn)) run(const char *user, char **command, const sigset_t *mask)
 {
+	/* The clock is the host's: there is no namespace for it. */
+	if (prctl(PR_CAPBSET_DROP, CAP_SYS_TIME) < 0)
+		die(EXIT_FAILED, "cannot give up setting the clock: %s", strerror(errno));
 	become(user);
-	/* A daemon started here would keep the locks and the pipes of our caller. */
+	/*
+	 * Closes other descriptors, because a daemon started here would keep the locks and pipes of
+	 * our caller.
+	 */
 	close_range(STDERR_FILENO + 1, ~0U, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
@@ -176,7 +187,10 @@ static void __attribute__((noreturn)) run(const char *user, char **command, cons
 	die(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUN, "%s: %s", command[0], strerror(errno));
 }
 
-/* What a terminal sends reaches the command by itself; what kill sends comes here only. */
+/*
+ * A signal from a terminal reaches the command directly. A signal from kill comes to us only, so it
+ * is passed on.
+ */
 static void
 pass_on(int sig, siginfo_t *info, void *context)
 {
@@ -234,7 +248,7 @@ main(int argc, char **argv)
 	check_alive(argv[1]);
 	join_cgroups(argv[1]);
 	join_namespaces(argv[1]);
-	/* A signal in between would end us and not the command. */
+	/* Signals are blocked until then, because one would end us and not the command. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
 	child = fork();

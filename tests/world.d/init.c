@@ -1,14 +1,16 @@
 /*
- * Process 1 of a test world: makes ROOT its root, says so, reaps orphans, and ends on TERM.
- * The kernel then ends every other process of the world. With PROGRAM it becomes that instead,
- * which must be one that can be process 1: systemd.
+ * Process 1 of a test world: it makes ROOT its root, prints a line, reaps orphans, and ends on
+ * TERM. The kernel then ends every other process of the world. With PROGRAM it becomes PROGRAM
+ * instead, which must be able to be process 1, such as systemd.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +22,7 @@ die(const char *what)
 	exit(1);
 }
 
-/* A chroot would not do: runc wants to pivot itself, which only a real root can. */
+/* A chroot is not enough, because runc pivots itself, and that needs a real root. */
 static void
 pivot(const char *root)
 {
@@ -34,7 +36,10 @@ pivot(const char *root)
 		die("/");
 }
 
-/* Whoever waits for us reads to this line; no file of the host stays open but the lock. */
+/*
+ * The process that waits for us reads up to this line. Then only the lock of the host's files stays
+ * open.
+ */
 static void
 announce(void)
 {
@@ -56,10 +61,11 @@ announce(void)
  * ends as every other process does when systemd shuts the world down.
  */
 static void
-become(const char *program)
+become(char *program)
 {
-	char *const arguments[] = { (char *)program, NULL };
-	char *const environment[] = { "container=world", NULL };
+	static char container[] = "container=world";
+	char *const arguments[] = { program, NULL };
+	char *const environment[] = { container, NULL };
 	pid_t child = fork();
 
 	if (child < 0)
@@ -81,6 +87,9 @@ main(int argc, char **argv)
 		fputs("usage: init ROOT [PROGRAM], as process 1 of its own namespaces\n", stderr);
 		return 100;
 	}
+	/* The clock is the host's: there is no namespace for it. */
+	if (prctl(PR_CAPBSET_DROP, CAP_SYS_TIME) < 0)
+		die("give up setting the clock");
 	if (argc == 3) {
 		pivot(argv[1]);
 		announce();

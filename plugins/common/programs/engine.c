@@ -1,23 +1,22 @@
 /*
- * Asks the Docker engine by its API: what every deploy does some twenty times, so that the docker
- * command and curl, which take longer to start than the engine to answer, are not good enough.
+ * Asks the Docker engine through its API. A deploy does this some twenty times, and the docker
+ * command, curl and jq all take longer to start than the engine takes to answer.
  *
  *   engine [-t SECONDS] [-d] METHOD PATH…
  *   engine [-t SECONDS] [-d] -w 'POINTER…' METHOD PATH…
  *   engine [-t SECONDS] -w 'POINTER…' -e POINTER GET LIST PATH
  *
- * Without -w the answers are on stdout, one after the other; with it, only these members of each
- * answer, on a line of its own, and of one that is an array, a line for each element. With -e PATH
- * is asked for each element of LIST's answer, with the element's POINTER in the place of {}; one
- * that is gone meanwhile (404) is passed over. -d: the JSON on stdin is the request's body.
+ * Without -w the answers are printed one after the other. With -w only the members that the
+ * POINTERs name are printed, as members.h says: a line for each answer, or a line for each
+ * element if the answer is an array. With -e, PATH is asked for each element of LIST's answer,
+ * and {} in PATH stands for the element's member POINTER. An element that has disappeared
+ * meanwhile (404) is skipped. With -d the JSON on stdin is the request's body.
  *
- * A POINTER is a JSON pointer (RFC 6901). A member that is absent, null or empty is "-", of an
- * array the elements have a comma between them, of an object the keys; what would break a line into
- * other words is "?". jq takes as long to start as ten of these calls.
+ * The socket is $DOCKER_SOCKET or /var/run/docker.sock. -t is the timeout of one answer, 60 by
+ * default; 0 means none.
  *
- * The socket is $DOCKER_SOCKET or /var/run/docker.sock. -t: how long an answer may take (60; 0: for
- * ever). Exit status: 0; 22, and what the engine said on stderr, for a status of 400 or more, at
- * which no further PATH is asked; 1 and a line on stderr where it gave no whole answer.
+ * Exit status: 0; 22, and the engine's message on stderr, for a status of 400 or more, after which
+ * no further PATH is asked; 1 and a line on stderr if there was no whole answer; 2 for misuse.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -27,9 +26,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REFUSED = 22, MAX_ANSWER = 64 << 20, MAX_KEY = 256 };
+#include "members.h"
+#include "util.h"
 
-/* An answer: nothing is done with it before all of it is there. */
+enum { REFUSED = 22, MAX_ANSWER = 64 << 20 };
+
+const struct util_program util_program = { "", 1 };
+
+/* One answer of the engine. Nothing is printed of it before it is complete. */
 struct answer {
 	char *text;
 	size_t size;
@@ -38,8 +42,7 @@ struct answer {
 static _Noreturn void
 fail(const char *what)
 {
-	fprintf(stderr, "the Docker engine does not answer (%s): is dockerd running?\n", what);
-	exit(1);
+	die(1, "the Docker engine does not answer (%s): is dockerd running?", what);
 }
 
 static const char *
@@ -53,37 +56,31 @@ engine_socket(void)
 static _Noreturn void
 fail_to_enter(void)
 {
-	fprintf(stderr,
+	die(1,
 		"%s may not be written to, as the user is not in the group docker:"
-		" run sudo dokku plugin:trigger install\n",
+		" run sudo dokku plugin:trigger install",
 		engine_socket());
-	exit(1);
 }
 
 static _Noreturn void
 misuse(void)
 {
-	fputs("usage: engine [-t SECONDS] [-d] [-w 'POINTER…' [-e POINTER]] METHOD PATH…\n",
-		stderr);
-	exit(2);
+	die(2, "usage: engine [-t SECONDS] [-d] [-w 'POINTER…' [-e POINTER]] METHOD PATH…");
 }
 
-/* All of stdin, NUL-terminated; never freed. */
+/* Returns all of stdin and its size. The memory lasts until the program ends. */
 static char *
 read_body(size_t *size)
 {
 	size_t room = 65536, n;
-	char *body = malloc(room);
+	char *body = xrealloc(NULL, room, 1);
 
 	*size = 0;
-	while (body && (n = fread(body + *size, 1, room - *size - 1, stdin)) > 0) {
+	while ((n = fread(body + *size, 1, room - *size, stdin)) > 0) {
 		*size += n;
-		if (room - *size < 2)
-			body = realloc(body, room *= 2);
+		if (*size == room)
+			body = xrealloc(body, room *= 2, 1);
 	}
-	if (!body)
-		fail("out of memory");
-	body[*size] = '\0';
 	return body;
 }
 
@@ -110,13 +107,14 @@ add_body(CURL *curl)
 	char *body = read_body(&size);
 	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
 
-	/* Without it libcurl waits for a "100 Continue" before a large body. */
+	/* Without this line libcurl waits for a "100 Continue" before it sends a large body. */
 	headers = curl_slist_append(headers, "Expect:");
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 }
 
+/* For libcurl: adds what has arrived to the answer, up to MAX_ANSWER bytes. */
 static size_t
 keep(char *data, size_t one, size_t size, void *user)
 {
@@ -133,87 +131,6 @@ keep(char *data, size_t one, size_t size, void *user)
 	return size;
 }
 
-/* The member of value that the pointer names, up to its end or a space; NULL where there is none.
- */
-static json_t *
-find(json_t *value, const char *pointer)
-{
-	while (value && *pointer == '/') {
-		char key[MAX_KEY];
-		size_t length = 0;
-
-		for (pointer++; *pointer && *pointer != '/' && *pointer != ' '; pointer++) {
-			if (length == sizeof(key) - 1)
-				misuse();
-			key[length++] = *pointer;
-			if (*pointer == '~' && (pointer[1] == '0' || pointer[1] == '1'))
-				key[length - 1] = *++pointer == '1' ? '/' : '~';
-		}
-		key[length] = '\0';
-		if (!json_is_array(value))
-			value = json_object_get(value, key);
-		else if (length > 0 && strspn(key, "0123456789") == length)
-			value = json_array_get(value, strtoul(key, NULL, 10));
-		else
-			value = NULL;
-	}
-	return value;
-}
-
-static void
-print_word(const char *text)
-{
-	if (!*text)
-		putchar('-');
-	for (; *text; text++)
-		putchar((unsigned char)*text <= ' ' || *text == 0x7f ? '?' : *text);
-}
-
-static void
-print_keys(json_t *object)
-{
-	const char *comma = "";
-
-	for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
-		fputs(comma, stdout);
-		print_word(json_object_iter_key(at));
-		comma = ",";
-	}
-}
-
-static void
-print_value(json_t *value)
-{
-	size_t i, count = json_array_size(value);
-
-	if (json_is_string(value))
-		print_word(json_string_value(value));
-	else if (json_is_integer(value))
-		printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
-	else if (json_is_boolean(value))
-		fputs(json_is_true(value) ? "true" : "false", stdout);
-	else if (json_object_size(value) > 0)
-		print_keys(value);
-	else if (count == 0)
-		putchar('-');
-	for (i = 0; i < count; i++) {
-		if (i > 0)
-			putchar(',');
-		print_value(json_array_get(value, i));
-	}
-}
-
-static void
-print_members(json_t *value, const char *pointers)
-{
-	for (const char *pointer = pointers; pointer; pointer = strchr(pointer + 1, ' ')) {
-		if (*pointer == ' ')
-			putchar(*pointer++);
-		print_value(find(value, pointer));
-	}
-	putchar('\n');
-}
-
 static json_t *
 parse(const struct answer *answer)
 {
@@ -226,7 +143,7 @@ parse(const struct answer *answer)
 	return value;
 }
 
-/* Prints what pointers name of the answer, all of it without pointers. */
+/* Prints the members that pointers name. Prints the whole answer if pointers is NULL. */
 static void
 print_answer(const struct answer *answer, const char *pointers)
 {
@@ -237,14 +154,14 @@ print_answer(const struct answer *answer, const char *pointers)
 	json_t *value = parse(answer);
 	if (json_is_array(value)) {
 		for (size_t i = 0; i < json_array_size(value); i++)
-			print_members(json_array_get(value, i), pointers);
+			members_print(stdout, json_array_get(value, i), pointers);
 	} else {
-		print_members(value, pointers);
+		members_print(stdout, value, pointers);
 	}
 	json_decref(value);
 }
 
-/* What the engine says of a request that it refuses, to stderr: its message, else all of it. */
+/* Prints why the engine refused a request: the answer's message, or else the whole answer. */
 static void
 print_refusal(const struct answer *answer)
 {
@@ -258,15 +175,15 @@ print_refusal(const struct answer *answer)
 	json_decref(value);
 }
 
-/* Returns the answer's status code. */
+/* Asks for path. Fills in *answer and returns its status code. */
 static long
 ask(CURL *curl, const char *path, struct answer *answer)
 {
 	size_t size = strlen(path) + sizeof("http://docker");
-	char *url = malloc(size);
+	char *url = xrealloc(NULL, size, 1);
 	long code = 0;
 
-	if (!url || *path != '/')
+	if (*path != '/')
 		misuse();
 	snprintf(url, size, "http://docker%s", path);
 	answer->size = 0;
@@ -284,7 +201,7 @@ ask(CURL *curl, const char *path, struct answer *answer)
 	return code;
 }
 
-/* Asks and prints. Returns the status code. */
+/* Asks for path and prints the answer unless it is a refusal. Returns the status code. */
 static long
 ask_one(CURL *curl, const char *path, const char *pointers, struct answer *answer)
 {
@@ -295,15 +212,15 @@ ask_one(CURL *curl, const char *path, const char *pointers, struct answer *answe
 	return code;
 }
 
-/* The same of the answer for path with id in the place of its {}. */
+/* The same for path with id in place of its {}. */
 static long
 ask_about(CURL *curl, const char *path, const char *id, const char *pointers, struct answer *answer)
 {
 	const char *hole = strstr(path, "{}");
 	size_t size = strlen(path) + strlen(id) + 1;
-	char *whole = malloc(size);
+	char *whole = xrealloc(NULL, size, 1);
 
-	if (!hole || !whole)
+	if (!hole)
 		misuse();
 	snprintf(whole, size, "%.*s%s%s", (int)(hole - path), path, id, hole + 2);
 	long code = ask_one(curl, whole, pointers, answer);
@@ -311,7 +228,10 @@ ask_about(CURL *curl, const char *path, const char *id, const char *pointers, st
 	return code;
 }
 
-/* That for each element of the answer for list. */
+/*
+ * The same for each element of the answer for list, as -e asks. Returns 200, or the status code of
+ * the first refusal. each: the pointer to what stands for {} in path.
+ */
 static long
 ask_for_each(CURL *curl, const char *list, const char *path, const char *each, const char *pointers,
 	struct answer *answer)
@@ -322,7 +242,7 @@ ask_for_each(CURL *curl, const char *list, const char *path, const char *each, c
 		return code;
 	json_t *elements = parse(answer);
 	for (size_t i = 0; i < json_array_size(elements); i++) {
-		const char *id = json_string_value(find(json_array_get(elements, i), each));
+		const char *id = json_string_value(members_find(json_array_get(elements, i), each));
 
 		if (!id)
 			fail("a member is missing in its answer");
@@ -334,7 +254,7 @@ ask_for_each(CURL *curl, const char *list, const char *path, const char *each, c
 	return 200;
 }
 
-/* All that is asked, up to the first refusal. Returns the exit status. */
+/* Asks for all paths, up to the first refusal. Returns the exit status. */
 static int
 ask_all(CURL *curl, char **paths, const char *pointers, const char *each)
 {
@@ -369,9 +289,9 @@ main(int argc, char **argv)
 			with_body = 1;
 		else if (option == 't')
 			seconds = strtol(optarg, NULL, 10);
-		else if (option == 'e' && *optarg == '/')
+		else if (option == 'e' && *optarg == '/' && members_are_valid(optarg))
 			each = optarg;
-		else if (option == 'w' && *optarg == '/')
+		else if (option == 'w' && *optarg == '/' && members_are_valid(optarg))
 			pointers = optarg;
 		else
 			misuse();

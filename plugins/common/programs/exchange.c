@@ -1,12 +1,19 @@
-/* exchange ONE OTHER - two files or folders swap their names at once, so that neither is away for a moment, which two renames
- * would be. mv has no such option before coreutils 9.5. Only make install runs it; it is not installed. */
+/*
+ * exchange ONE OTHER - lets two files or folders swap their names at once, so that neither name is
+ * missing for a moment, as it would be with two renames. mv can do that from coreutils 9.5 on. Only
+ * make install runs this program, and it is not installed.
+ *
+ * Exit status: 0; 1 and a line on stderr if they cannot be swapped; 100 for misuse.
+ */
+#define _GNU_SOURCE 1
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	if (argc != 3) {
 		fputs("usage: exchange ONE OTHER\n", stderr);

@@ -1,15 +1,16 @@
 /*
- * A flush of all of nftables' rules takes our table, and with it what translates the packets of
- * connections that are open. The kernel then resets those, and new connections go to an address
- * that nobody has. A table with an owner is not flushed: it lives as long as the owner's socket.
- * So this process keeps a second, small table, in which
- *   - an empty chain of type nat keeps the kernel translating what was translated before;
- *   - a packet to a service address that no rule has translated is dropped. Its sender sends it
- *     again after a second, and it is as new then. When nobody has repaired the map after
- *     HOLD_S seconds, it is refused instead.
- * Kernels before 5.12 know no owners: there the events are all there is. The table is not kept
- * either where the administrator's saved rules name it. The kernel would refuse to load them, as
- * the table is another process's.
+ * When somebody flushes all of nftables' rules, the map's table goes, and with it the translation
+ * of the packets of open connections. The kernel then resets those, and new connections go to an
+ * address that no host has. A table with an owner survives a flush: it lives as long as the owner's
+ * socket. So this process owns a second, small table. In it
+ *   - an empty chain of type nat makes the kernel go on translating open connections;
+ *   - a packet to a service address that no rule has translated is dropped. Its sender repeats it
+ *     after a second, when the map may be repaired. If the map is not repaired within HOLD_S
+ *     seconds, such packets are refused instead.
+ *
+ * Kernels before 5.12 have no owners. There the process can only report events. It also owns no
+ * table if the administrator's saved rules contain one: the kernel would refuse to load those rules
+ * over a table that another process owns.
  */
 #include "guard.h"
 
@@ -36,36 +37,40 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "netlink.h"
 #include "ports.h"
+#include "replies.h"
 
 enum {
+	/* Seconds that new connections wait after the map was lost. */
 	HOLD_S = 5,
-	/* So long Docker may take to write its rules anew. */
+	/* Seconds that Docker may take to write its rules again. */
 	DOCKER_S = 2,
-	/* Between two attempts to make the table. */
+	/* Seconds between two attempts to make the table. */
 	TRY_S = 2,
-	BUFFER_SIZE = 65536,
 	BATCH_SIZE = 16384,
-	ROUTE_SIZE = 256,
+	REQUEST_SIZE = 256,
+	/* The ports of service addresses. */
 	PORT_FIRST = 80,
 	PORT_LAST = 81,
-	/* Behind and before the filter chains of the map's table, which have priority 0. */
+	/* Priorities after and before the filter chains of the map's table, which have 0. */
 	BEHIND = 10,
 	BEFORE = -10
 };
 
+/* The rules that nftables.service loads at boot. */
 static const char RULES[] = "/etc/nftables.conf";
-static const char GUARD[] = "dokku_guard", MAP[] = "dokku";
+static const char GUARD[] = "dokku_guard";
 static const char WAIT[] = "wait", HOLD[] = "hold";
 
 struct guard {
-	struct guard_network network;
+	struct network network;
 	struct mnl_socket *own, *events, *routes, *ports;
 	uint32_t sequence;
 	bool has_table, is_lost, is_held, refuses, is_saved, has_docker;
-	/* When to look, in seconds of the monotonic clock; 0: never. */
+	/* When to act, in seconds of the monotonic clock. 0 means never. */
 	time_t give_up, look_at_docker, next_try;
-	struct timespec rules_time;
+	struct timespec rules_time; /* when RULES had changed at the last look */
 };
 
 static time_t
@@ -79,22 +84,9 @@ now(void)
 
 /* --- the route ------------------------------------------------------------------------------ */
 
-static int
-answer(struct mnl_socket *socket, uint32_t sequence)
-{
-	char buffer[BUFFER_SIZE];
-	ssize_t n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
-
-	if (n < 0)
-		return errno;
-	return mnl_cb_run(buffer, (size_t)n, sequence, mnl_socket_get_portid(socket), NULL, NULL) <
-			0
-		? errno
-		: 0;
-}
-
+/* A request for the route to network that has the worst metric and says "unreachable". */
 static struct nlmsghdr *
-route_message(char *buffer, struct guard_network network)
+route_message(char *buffer, struct network network)
 {
 	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
 	struct rtmsg *route;
@@ -118,32 +110,28 @@ route_message(char *buffer, struct guard_network network)
 }
 
 int
-guard_route(struct guard_network network)
+guard_route(struct network network)
 {
-	char buffer[ROUTE_SIZE];
-	struct mnl_socket *socket = mnl_socket_open(NETLINK_ROUTE);
-	struct nlmsghdr *header = route_message(buffer, network);
-	int error;
+	char buffer[REQUEST_SIZE];
+	struct mnl_socket *socket = netlink_open(NETLINK_ROUTE, 0);
 
 	if (!socket)
 		return errno;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-		mnl_socket_sendto(socket, header, header->nlmsg_len) < 0)
-		error = errno;
-	else
-		error = answer(socket, header->nlmsg_seq);
-	mnl_socket_close(socket);
+	int error = netlink_exchange(socket, route_message(buffer, network), NULL, NULL);
+	netlink_close(socket);
 	return error == EEXIST ? 0 : error;
 }
 
 /* --- a change of the guard's table ------------------------------------------------------------ */
 
+/* A batch that is being written. */
 struct change {
 	struct guard *guard;
 	size_t used;
 	char at[BATCH_SIZE];
 };
 
+/* Begins the next message of the batch. The caller adds its length to used when it is complete. */
 static struct nlmsghdr *
 begin(struct change *change, uint16_t type, uint16_t flags)
 {
@@ -158,32 +146,13 @@ start_change(struct change *change, struct guard *guard)
 	change->used = nftnl_batch_begin(change->at, ++guard->sequence)->nlmsg_len;
 }
 
-/* Returns 0, or the first error that the kernel gives; then nothing has changed. */
+/* Returns 0, or the first error that the kernel gives. Then nothing has changed. */
 static int
 commit(struct change *change)
 {
-	struct mnl_socket *own = change->guard->own;
-	char buffer[BUFFER_SIZE];
-	int error = 0;
-	ssize_t n;
-
 	change->used +=
 		nftnl_batch_end(change->at + change->used, ++change->guard->sequence)->nlmsg_len;
-	if (mnl_socket_sendto(own, change->at, change->used) < 0)
-		return errno;
-	/* The kernel has said all of it when sendto returns. */
-	while ((n = recv(mnl_socket_get_fd(own), buffer, sizeof(buffer), MSG_DONTWAIT)) > 0) {
-		int left = (int)n;
-
-		for (struct nlmsghdr *h = (struct nlmsghdr *)buffer; mnl_nlmsg_ok(h, left);
-			h = mnl_nlmsg_next(h, &left)) {
-			const struct nlmsgerr *said = mnl_nlmsg_get_payload(h);
-
-			if (h->nlmsg_type == NLMSG_ERROR && said->error && !error)
-				error = -said->error;
-		}
-	}
-	return error;
+	return netlink_commit(change->guard->own, change->at, change->used);
 }
 
 static void
@@ -216,7 +185,7 @@ add_chain(
 	change->used += header->nlmsg_len;
 }
 
-/* Removes a chain's rules. */
+/* Removes all rules of a chain. */
 static void
 empty_chain(struct change *change, const char *name)
 {
@@ -230,6 +199,7 @@ empty_chain(struct change *change, const char *name)
 	change->used += header->nlmsg_len;
 }
 
+/* From here to verdict: each function adds one step of a rule, which works on register 1. */
 static void
 load_bytes(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t size)
 {
@@ -267,7 +237,7 @@ compare(struct nftnl_rule *rule, uint32_t operation, const void *value, uint32_t
 	nftnl_rule_add_expr(rule, e);
 }
 
-/* The address at offset of the IP header lies in the half that begins at first. */
+/* The address at offset of the IP header must lie in the half that begins at first. */
 static void
 match_half(struct nftnl_rule *rule, uint32_t offset, uint32_t first, uint32_t half)
 {
@@ -278,6 +248,7 @@ match_half(struct nftnl_rule *rule, uint32_t offset, uint32_t first, uint32_t ha
 	compare(rule, NFT_CMP_EQ, &value, sizeof(value));
 }
 
+/* The packet must be TCP to a port of service addresses. */
 static void
 match_ports(struct nftnl_rule *rule)
 {
@@ -294,6 +265,7 @@ match_ports(struct nftnl_rule *rule)
 	compare(rule, NFT_CMP_LTE, &last, sizeof(last));
 }
 
+/* The packet must be one that conntrack calls invalid. */
 static void
 match_invalid(struct nftnl_rule *rule)
 {
@@ -307,6 +279,7 @@ match_invalid(struct nftnl_rule *rule)
 	compare(rule, NFT_CMP_NEQ, &none, sizeof(none));
 }
 
+/* Refuses the packet with a reset, or drops it. */
 static void
 verdict(struct nftnl_rule *rule, bool refuse)
 {
@@ -343,12 +316,12 @@ add_rule(struct change *change, struct nftnl_rule *rule)
 	change->used += header->nlmsg_len;
 }
 
-/* What goes to a service address, and no rule has translated. */
+/* Adds a rule for packets that go to a service address, because no rule has translated it. */
 static void
 add_untranslated(struct change *change, const char *chain, bool refuse)
 {
 	struct nftnl_rule *rule = new_rule(chain);
-	const struct guard_network *network = &change->guard->network;
+	const struct network *network = &change->guard->network;
 
 	match_half(rule, 16, network->low, network->half);
 	match_ports(rule);
@@ -356,12 +329,15 @@ add_untranslated(struct change *change, const char *chain, bool refuse)
 	add_rule(change, rule);
 }
 
-/* The same rule as the map's table has: an answer that is not translated back would be reset. */
+/*
+ * Adds the rule that the map's table has, too: it drops an answer of a container that conntrack
+ * does not translate back. Otherwise this host would reset the connection.
+ */
 static void
 add_invalid(struct change *change)
 {
 	struct nftnl_rule *rule = new_rule("invalid");
-	const struct guard_network *network = &change->guard->network;
+	const struct network *network = &change->guard->network;
 
 	match_half(rule, 12, network->low + network->half, network->half);
 	match_invalid(rule);
@@ -369,6 +345,7 @@ add_invalid(struct change *change)
 	add_rule(change, rule);
 }
 
+/* False if the kernel refuses. */
 static bool
 make_table(struct guard *guard)
 {
@@ -385,7 +362,11 @@ make_table(struct guard *guard)
 	return commit(&change) == 0;
 }
 
-/* hold: also before the map's own rules, which refuse what a table half repaired does not know. */
+/*
+ * hold: drop new connections before the map's own rules see them. A map that is only half repaired
+ * would refuse the addresses that are not in it yet. refuse: refuse packets that no rule has
+ * translated, instead of dropping them.
+ */
 static void
 set_waiting(struct guard *guard, bool hold, bool refuse)
 {
@@ -408,7 +389,7 @@ set_waiting(struct guard *guard, bool hold, bool refuse)
 	}
 }
 
-/* Whether RULES, which nftables.service loads, were saved with the guard's table in them. */
+/* Whether RULES were saved while the guard's table was there, so that they contain it. */
 static bool
 is_saved(void)
 {
@@ -442,9 +423,9 @@ drop_table(struct guard *guard)
 	guard->has_table = guard->is_held = guard->refuses = false;
 }
 
-/* Looks at RULES where they have changed. */
+/* Looks at RULES if they have changed, and gives the table up if they contain it. */
 static void
-heed_rules(struct guard *guard)
+check_rules(struct guard *guard)
 {
 	struct stat now_is = { 0 };
 
@@ -463,10 +444,12 @@ heed_rules(struct guard *guard)
 
 /* --- events --------------------------------------------------------------------------------- */
 
+/* Whether Docker's own chain is in the table nat. If the kernel does not say, nothing has changed.
+ */
 static bool
 has_docker_chain(struct guard *guard)
 {
-	char buffer[BUFFER_SIZE];
+	char buffer[REQUEST_SIZE];
 	struct nftnl_chain *chain = nftnl_chain_alloc();
 	struct nlmsghdr *header = nftnl_nlmsg_build_hdr(
 		buffer, NFT_MSG_GETCHAIN, NFPROTO_IPV4, NLM_F_ACK, ++guard->sequence);
@@ -475,32 +458,8 @@ has_docker_chain(struct guard *guard)
 	nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, "DOCKER");
 	nftnl_chain_nlmsg_build_payload(header, chain);
 	nftnl_chain_free(chain);
-	if (mnl_socket_sendto(guard->own, header, header->nlmsg_len) < 0)
-		return guard->has_docker;
-	/* The chain, if there is one, comes before what ends the answer. */
-	while (true) {
-		ssize_t n = mnl_socket_recvfrom(guard->own, buffer, sizeof(buffer));
-		int more = n <= 0 ? -1
-				  : mnl_cb_run(buffer, (size_t)n, guard->sequence,
-					    mnl_socket_get_portid(guard->own), NULL, NULL);
-
-		if (more <= 0)
-			return more == 0;
-	}
-}
-
-/* The name of the table that an event is about: the first attribute of each kind of message. */
-static const char *
-table_of(const struct nlmsghdr *header)
-{
-	const struct nlattr *first = mnl_nlmsg_get_payload_offset(header, sizeof(struct nfgenmsg));
-	const char *end = mnl_nlmsg_get_payload_tail(header);
-
-	if (mnl_attr_ok(first, (int)(end - (const char *)first)) &&
-		mnl_attr_get_type(first) == NFTA_TABLE_NAME &&
-		mnl_attr_validate(first, MNL_TYPE_NUL_STRING) >= 0)
-		return mnl_attr_get_str(first);
-	return "";
+	int error = netlink_exchange(guard->own, header, NULL, NULL);
+	return error == 0 || (error != ENOENT && guard->has_docker);
 }
 
 static void
@@ -515,17 +474,11 @@ static int
 on_event(const struct nlmsghdr *header, void *context)
 {
 	struct guard *guard = context;
-	const struct nfgenmsg *message = mnl_nlmsg_get_payload(header);
-	uint16_t type = header->nlmsg_type & 0xff;
-	const char *table = table_of(header);
+	enum event event = replies_event(header);
 
-	if (message->nfgen_family != NFPROTO_IPV4)
-		return MNL_CB_OK;
-	if (strcmp(table, MAP) == 0 &&
-		(type == NFT_MSG_DELTABLE || type == NFT_MSG_DELCHAIN || type == NFT_MSG_DELRULE)) {
+	if (event == EVENT_LOST)
 		guard->is_lost = true;
-	}
-	if (strcmp(table, "nat") == 0 && guard->look_at_docker == 0)
+	if (event == EVENT_DOCKER && guard->look_at_docker == 0)
 		guard->look_at_docker = now() + DOCKER_S;
 	return MNL_CB_OK;
 }
@@ -533,16 +486,16 @@ on_event(const struct nlmsghdr *header, void *context)
 static void
 read_events(struct guard *guard)
 {
-	char buffer[BUFFER_SIZE];
+	char buffer[NETLINK_SIZE];
 	ssize_t n;
 
 	while ((n = recv(mnl_socket_get_fd(guard->events), buffer, sizeof(buffer), MSG_DONTWAIT)) >
 		0)
-		mnl_cb_run(buffer, (size_t)n, 0, 0, on_event, guard);
-	/* Some were not kept for us: any may have been among them. */
+		netlink_run(buffer, (size_t)n, 0, 0, on_event, guard);
+	/* The kernel has dropped some events. The map may have been among them. */
 	if (n < 0 && errno == ENOBUFS)
 		guard->is_lost = true;
-	/* One flush is many events. */
+	/* A flush makes many events, which are one loss. */
 	if (guard->is_lost)
 		on_lost(guard);
 	guard->is_lost = false;
@@ -551,14 +504,14 @@ read_events(struct guard *guard)
 static void
 read_routes(struct guard *guard)
 {
-	char buffer[BUFFER_SIZE];
+	char buffer[NETLINK_SIZE];
 
 	while (recv(mnl_socket_get_fd(guard->routes), buffer, sizeof(buffer), MSG_DONTWAIT) > 0)
 		;
 	guard_route(guard->network);
 }
 
-/* Returns false when whoever started us has gone. */
+/* Reads from stdin. Returns false at its end, when the process that started us has ended. */
 static bool
 read_command(struct guard *guard)
 {
@@ -577,7 +530,7 @@ read_command(struct guard *guard)
 	return true;
 }
 
-/* The table may be another guard's that is about to end. */
+/* Makes the table if it is missing. Another guard that is about to end may still own it. */
 static void
 keep_table(struct guard *guard)
 {
@@ -587,6 +540,7 @@ keep_table(struct guard *guard)
 	guard->has_table = make_table(guard);
 }
 
+/* Does what is due by now. */
 static void
 keep_time(struct guard *guard)
 {
@@ -604,18 +558,6 @@ keep_time(struct guard *guard)
 	}
 }
 
-static struct mnl_socket *
-open_socket(int bus, unsigned int groups)
-{
-	struct mnl_socket *socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
-
-	if (socket && mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) < 0) {
-		mnl_socket_close(socket);
-		socket = NULL;
-	}
-	return socket;
-}
-
 static void
 watch(struct guard *guard)
 {
@@ -627,7 +569,7 @@ watch(struct guard *guard)
 	for (;;) {
 		if (fflush(stdout) != 0 || (poll(on, 4, 500) < 0 && errno != EINTR))
 			return;
-		heed_rules(guard);
+		check_rules(guard);
 		keep_table(guard);
 		if (on[1].revents != 0)
 			read_events(guard);
@@ -642,12 +584,12 @@ watch(struct guard *guard)
 }
 
 int
-guard_run(struct guard_network network)
+guard_run(struct network network)
 {
 	struct guard guard = { .network = network,
-		.own = open_socket(NETLINK_NETFILTER, 0),
-		.events = open_socket(NETLINK_NETFILTER, 1U << (NFNLGRP_NFTABLES - 1)),
-		.routes = open_socket(NETLINK_ROUTE, RTMGRP_IPV4_ROUTE),
+		.own = netlink_open(NETLINK_NETFILTER, 0),
+		.events = netlink_open(NETLINK_NETFILTER, 1U << (NFNLGRP_NFTABLES - 1)),
+		.routes = netlink_open(NETLINK_ROUTE, RTMGRP_IPV4_ROUTE),
 		.ports = ports_open(),
 		.sequence = (uint32_t)time(NULL) };
 
@@ -657,13 +599,13 @@ guard_run(struct guard_network network)
 		return 1;
 	}
 	guard_route(network);
-	heed_rules(&guard);
+	check_rules(&guard);
 	keep_table(&guard);
 	guard.has_docker = has_docker_chain(&guard);
 	watch(&guard);
-	mnl_socket_close(guard.own);
-	mnl_socket_close(guard.events);
-	mnl_socket_close(guard.routes);
-	mnl_socket_close(guard.ports);
+	netlink_close(guard.own);
+	netlink_close(guard.events);
+	netlink_close(guard.routes);
+	netlink_close(guard.ports);
 	return 0;
 }

@@ -1,17 +1,21 @@
 /*
- * Ties each container to its port of the bridge. The rules of root/bridge know which addresses belong
- * together, but not who may use them: a frame with another container's addresses would have the
- * bridge send what comes for that one to its sender.
+ * Ties each container to its port of the bridge. The rules of root/bridge know which addresses
+ * belong together, but not which port may use them. Without this, a container could send a frame
+ * with another container's addresses, and the bridge would then deliver that container's traffic to
+ * it.
  */
 #ifndef PORTS_H
 #define PORTS_H
 
 struct mnl_socket;
 
-/* Listens for new ports, and ties those that are there. Returns NULL, errno set, where it cannot. */
+/*
+ * Opens a socket that hears about new ports, and ties the ports that exist. Returns NULL, with
+ * errno set, if it cannot. The caller closes the socket with netlink_close.
+ */
 struct mnl_socket *ports_open(void);
 
-/* Ties the ports that events are about: to be called when the socket can be read. */
+/* Ties the ports that events are about. To be called when the socket is readable. Never waits. */
 void ports_read(struct mnl_socket *events);
 
 #endif

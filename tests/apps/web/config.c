@@ -3,45 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-bool
-parse_unsigned(const char *text, uint64_t max, uint64_t *out)
-{
-	uint64_t n = 0;
-
-	if (*text == '\0')
-		return false;
-	for (; *text != '\0'; text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		uint64_t digit = (uint64_t)(*text - '0');
-		if (digit > max || n > (max - digit) / 10)
-			return false;
-		n = n * 10 + digit;
-	}
-	*out = n;
-	return true;
-}
-
-uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-void
-sleep_ms(uint64_t ms)
-{
-	struct timespec t = { .tv_sec = (time_t)(ms / 1000),
-		.tv_nsec = (long)(ms % 1000) * 1000000 };
-
-	while (nanosleep(&t, &t) < 0)
-		;
-}
 
 static const char *
 text_of(const char *name, const char *otherwise)

@@ -5,14 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How a connection ends after its last answer. */
-enum closing {
-	CLOSE_FIRST, /* we close it */
-	CLOSE_LAST, /* we wait for the peer to close it */
-	CLOSE_RESET, /* we reset it */
-};
+#include "base.h"
+#include "http.h"
 
-/* What the environment asks for, read once and const after. Strings are borrowed from it. */
+/*
+ * The settings from the environment, read once and constant afterwards. Strings are borrowed from
+ * it.
+ */
 struct config {
 	const char *app;
 	const char *release;
@@ -25,7 +24,7 @@ struct config {
 	uint16_t mail_port; /* 0: none */
 	uint64_t boot_delay_ms;
 	uint64_t ready_delay_ms;
-	uint64_t first_delay_ms; /* requests wait so long until one was answered */
+	uint64_t first_delay_ms; /* requests wait so long until the first one is answered */
 	uint64_t exit_after_ms; /* 0: never */
 	int exit_code;
 	bool no_listen;
@@ -36,14 +35,7 @@ struct config {
 	char identity[512]; /* the X-App and X-Release lines of every response */
 };
 
-/* Fill *c from the environment. Returns NULL, or the name of a variable whose value is none of its own. */
+/* Fills *c from the environment. Returns NULL, or the name of a variable that is not valid. */
 const char *config_read(struct config *c, const char *dir);
-
-/* A whole decimal number of at most max. *out stays as it was on false. */
-bool parse_unsigned(const char *text, uint64_t max, uint64_t *out);
-
-/* Milliseconds of a clock that nobody sets. */
-uint64_t now_ms(void);
-void sleep_ms(uint64_t ms);
 
 #endif

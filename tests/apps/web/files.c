@@ -87,7 +87,7 @@ escape_html(const char *text, char *out)
 	return used;
 }
 
-/* One pass over the template, into out unless that is NULL. Returns the length. */
+/* Makes one pass over the template and writes to out unless that is NULL. Returns the length. */
 static size_t
 expand_into(const char *text, size_t n, const struct config *config, char *out)
 {

@@ -12,7 +12,7 @@ say(int fd, const char *line)
 	(void)!send(fd, line, strlen(line), MSG_NOSIGNAL);
 }
 
-/* It speaks first, as SMTP does, and understands nothing. The client ends it. */
+/* Speaks first, as SMTP does, and ignores all input. The client ends the connection. */
 static void *
 serve_client(void *arg)
 {
@@ -57,5 +57,6 @@ mail_start(uint16_t port)
 		return false;
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	return bind(listener, (struct sockaddr *)&any, sizeof(any)) == 0 &&
-		listen(listener, 64) == 0 && pthread_create(&id, NULL, accept_clients, &listener) == 0;
+		listen(listener, 64) == 0 &&
+		pthread_create(&id, NULL, accept_clients, &listener) == 0;
 }

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Speak as a mail server does on this port, in a thread that nobody ends. False if it cannot. */
+/* Greet as a mail server does on this port, in a thread that never ends. False if it cannot. */
 bool mail_start(uint16_t port);
 
 #endif

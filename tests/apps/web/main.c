@@ -20,7 +20,7 @@ misuse(const char *what, const char *which)
 	return 2;
 }
 
-/* As pid 1 there is no default action: signals are blocked and waited for. */
+/* Process 1 has no default action for signals, so they are blocked and waited for. */
 static void
 block_signals(sigset_t *set)
 {
@@ -30,7 +30,7 @@ block_signals(sigset_t *set)
 	sigprocmask(SIG_BLOCK, set, NULL);
 }
 
-/* Until a signal that counts. False when the time to exit by itself has come. */
+/* Waits for a signal that is not ignored. False if the time to exit by itself comes first. */
 static bool
 wait_for_end(const struct config *config, const sigset_t *set, uint64_t ms)
 {

@@ -109,7 +109,7 @@ answer_stream(struct conn *c, struct request *r, const struct config *config)
 		send_stream(c, ms, n, chunked);
 }
 
-/* The peer left in mid-request or sent no HTTP: there is nobody to answer. */
+/* The peer left in the middle of the request or broke HTTP, so there is no answer. */
 static void
 give_up(struct conn *c)
 {
@@ -296,7 +296,7 @@ is_page(const char *path, const char *page)
 	return page[n - 1] == '/' ? strncmp(path, page, n) == 0 : strcmp(path, page) == 0;
 }
 
-/* As an app that has to warm up: whoever asks first waits. */
+/* Behaves as an app that has to warm up: the first clients wait. */
 static void
 warm_up(const struct config *config)
 {

@@ -24,8 +24,8 @@ enum {
 };
 
 /*
- * Threads accept for themselves and serve a client until it leaves. Whoever takes the last but few
- * spare places starts another thread, so a client is never left waiting behind a slow one.
+ * Threads accept for themselves and serve a client until it leaves. If few spare threads are left,
+ * the next busy one starts another, so a client never waits behind a slow one.
  */
 struct server {
 	const struct config *config;
@@ -93,7 +93,7 @@ take_place(struct server *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* False if there are enough threads without the caller. */
+/* Returns false if there are enough threads without the caller, which then ends. */
 static bool
 give_place(struct server *s)
 {
@@ -208,8 +208,7 @@ server_start(const struct config *config, const char **why)
 	return s;
 }
 
-/* Whoever was let in by the kernel before we stop would get a reset: wait until all are accepted.
- */
+/* Waits until all connections in the queue are accepted. Closing the socket would reset them. */
 static void
 empty_queue(struct server *s)
 {

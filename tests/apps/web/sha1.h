@@ -17,7 +17,9 @@ void sha1_end(struct sha1 *s, unsigned char digest[20]);
 /* As sha1_end, but 40 digits and a NUL. */
 void sha1_hex(struct sha1 *s, char text[41]);
 
-/* What a server answers to this Sec-WebSocket-Key (of n bytes): 28 characters and a NUL. */
+/*
+ * Writes the Sec-WebSocket-Accept for this Sec-WebSocket-Key of n bytes: 28 characters and a NUL.
+ */
 void websocket_accept(const char *key, size_t n, char answer[29]);
 /* Base64 of n bytes into out, which holds 4 * ((n + 2) / 3) + 1. */
 void base64(const unsigned char *bytes, size_t n, char *out);

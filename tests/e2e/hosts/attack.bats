@@ -233,6 +233,43 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	[[ $(in_world bash -c 'stat --format %s "$(docker inspect --format "{{.LogPath}}" attacker.web.1)"') -le 11000000 ]]
 }
 
+@test "an app that holds connections has a thousand of the host's, and the others are served" {
+	ask_victim
+	attack attacker hold 192.0.2.1 80 18000
+	answers_end
+	[[ $output =~ ^([0-9]+)\ of\ ([0-9]+)\ connections && ${BASH_REMATCH[1]} -le 1000 && ${BASH_REMATCH[2]} -gt 15000 ]]
+	# Those that have ended do not count.
+	reaches_host() { attack attacker connect 192.0.2.1 80 && [[ $status -eq 0 ]]; }
+	await 5 reaches_host
+}
+
+@test "an app does not reach what a cloud tells its host, but a name server there, and all of it where an administrator says so" {
+	in_world ip address add 169.254.169.254/32 dev lo
+	in_world bash -c 'PORT=53 setsid --fork /src/build/tests/apps/web </dev/null >/dev/null 2>&1'
+	await 5 in_world curl --silent --output /dev/null http://169.254.169.254:53/
+	in_world curl --silent --output /dev/null http://169.254.169.254/
+	attack attacker connect 169.254.169.254 80
+	[[ $status -eq 1 ]]
+	attack armed connect 169.254.169.254 80
+	[[ $status -eq 1 ]]
+	attack attacker connect 169.254.169.254 53
+	[[ $status -eq 0 ]]
+	in_world touch /etc/dokku/metadata
+	in_world /usr/local/lib/dokku/plugins/service-addresses/root/table
+	attack attacker connect 169.254.169.254 80
+	[[ $status -eq 0 ]]
+	in_world rm /etc/dokku/metadata
+	in_world /usr/local/lib/dokku/plugins/service-addresses/root/table
+	attack attacker connect 169.254.169.254 80
+	[[ $status -eq 1 ]]
+	in_world bash -c 'ip address del 169.254.169.254/32 dev lo'
+}
+
+@test "an app is not told the preview token by a header that a setting names" {
+	run over_ssh nginx:set attacker x-forwarded-for-value '\$http_x_dokku_preview'
+	[[ $status -eq 1 && $output == *'is not a value for x-forwarded-for-value'* ]]
+}
+
 @test "what takes the tables, takes them for a second" {
 	in_world nft flush ruleset
 	await 3 in_world nft list chain bridge dokku between

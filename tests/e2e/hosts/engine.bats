@@ -22,6 +22,17 @@ teardown_file() { host_down; }
 	in_world umount /sys/module
 }
 
+@test "an engine that was stopped, with settings of the administrator's own: what they lack is said, and they stay" {
+	in_world sh -c 'mkdir -p /etc/docker && echo "{ \"icc\": false }" >/etc/docker/daemon.json && ! pgrep -x dockerd'
+	run host_install
+	printf '%s\n' "$output"
+	[[ $status -eq 0 && $output == *'A restart of Docker stops all containers: "live-restore": true in /etc/docker/daemon.json changes that'* ]]
+	[[ $(in_world cat /etc/docker/daemon.json) == '{ "icc": false }' ]]
+	in_world make -C /root/dokku uninstall PURGE=1
+	in_world sh -c 'kill "$(cat /var/run/docker.pid)" && rm /etc/docker/daemon.json'
+	await 10 in_world sh -c '! pgrep -x dockerd'
+}
+
 @test "make install tells the engine's own reason, leaves nothing, and works when it is mended" {
 	in_world mv /usr/sbin/runc /usr/sbin/runc.away
 	in_world sh -c 'printf "#!/bin/sh\ncase \$* in *version*) exec runc.away \"\$@\" ;; esac\necho no profile today >&2\nexit 1\n" >/usr/sbin/runc && chmod +x /usr/sbin/runc'

@@ -44,3 +44,20 @@ apt() { in_world env DEBIAN_FRONTEND=noninteractive apt-get -qq --yes "$@"; }
 	push plain
 	assert_serves plain v2
 }
+
+# ends COMMAND… - whether what it prints ends with it. A daemon that it has started may hold the pipe for as long as it lives.
+ends() {
+	"$@" </dev/null 2>&1 | timeout 60 cat
+	[[ ${PIPESTATUS[*]} == '0 0' ]]
+}
+
+@test "nginx.conf as Debian 11 had it, its error_log in http: make install that starts nginx ends, and so does a command" {
+	in_world sed -i -e '/^error_log/d' -e 's,^http {,&\n\terror_log /var/log/nginx/error.log;,' /etc/nginx/nginx.conf
+	in_world nginx -t -q
+	in_world sh -c 'kill "$(cat /run/nginx.pid)" && sleep 1'
+	ends host_install
+	assert_serves plain v2
+	in_world sh -c 'kill "$(cat /run/nginx.pid)" && sleep 1'
+	ends dokku_run proxy:build-config plain
+	assert_serves plain v2
+}

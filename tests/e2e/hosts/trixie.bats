@@ -16,7 +16,7 @@ teardown_file() { host_down; }
 	host_key
 	run -0 in_world bash -c '. /etc/os-release; echo "$VERSION_ID"; docker version --format "{{.Server.Os}}"; HOME=/nonexistent docker buildx version'
 	[[ $output == $'13\nlinux\n'*buildx* ]]
-	for program in bin/engine bin/helper check-runner; do
+	for program in bin/engine bin/tied bin/hold bin/write-file check-runner; do
 		in_world readelf --dynamic "/usr/local/lib/dokku/$program" >"$BATS_TEST_TMPDIR/dynamic"
 		run -1 grep NEEDED "$BATS_TEST_TMPDIR/dynamic"
 	done

@@ -1,5 +1,10 @@
-#ifndef WEB_HTTP_H
-#define WEB_HTTP_H
+/*
+ * The HTTP/1 server of the tests: it reads requests from a connection and answers them. The sample
+ * app, the faulty server of the load tests and the hostile server of check-runner's tests use it.
+ * They accept connections themselves, in as many threads or processes as they like.
+ */
+#ifndef HTTP_H
+#define HTTP_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -7,17 +12,22 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "config.h"
+/* How a connection ends after its last answer. */
+enum closing {
+	CLOSE_FIRST, /* we close it */
+	CLOSE_LAST, /* we wait for the peer to close it */
+	CLOSE_RESET, /* we reset it */
+};
 
-/* One client. Zero it but for the first four members and closing. */
+/* One client. The caller sets the first four members and closing, and zeroes the rest. */
 struct conn {
 	int fd;
-	int stop_fd; /* readable (hung up) once the server stops */
-	const atomic_bool *stopping; /* the same, for a look without a system call */
+	int stop_fd; /* readable (hung up) once the server stops; -1: it never does */
+	const atomic_bool *stopping; /* the same, readable without a system call */
 	const char *identity; /* header lines for every response */
 	bool close; /* no further request on this connection */
 	bool asked; /* a request has come */
-	bool linger; /* unread bytes may be left: a plain close would send a reset */
+	bool linger; /* unread bytes may be left, so that a plain close would send a reset */
 	enum closing closing; /* which side ends it */
 	size_t start;
 	size_t end;
@@ -39,24 +49,35 @@ struct request {
 };
 
 /*
- * Wait for the next request on c and read its head. Returns true, or false when there is none: the
- * peer has left, the server stops while nothing was asked, or the head was no HTTP, in which case
- * the peer has had its answer.
+ * Listens on 127.0.0.1 and this port, 0 for a free one, and stores the port in *got. Returns the
+ * socket, which child programs do not inherit, or -1 with errno set.
+ */
+int http_listen(uint16_t port, uint16_t *got);
+
+/*
+ * Wait for the next request on c and read its head. Returns false if there is none: the peer has
+ * left, the server stops before a request has come, or the head is not HTTP and was answered with
+ * an error.
  */
 bool http_next(struct conn *c, struct request *r);
 
-/* Up to n bytes of the body: their number, 0 at its end, -1 if the peer left or broke the rules. */
+/*
+ * Read up to n bytes of the body. Returns their number, 0 at its end, -1 if the peer left or broke
+ * HTTP.
+ */
 ssize_t http_body(struct conn *c, struct request *r, void *bytes, size_t n);
 /* Read the rest of the body and drop it. False if it could not be read whole. */
 bool http_drain(struct conn *c, struct request *r);
 
-/* The value of a header, its length in *n, or NULL. Borrowed from r->head. */
+/*
+ * Returns the value of a header and its length in *n, or NULL. The value is borrowed from r->head.
+ */
 const char *http_header(const struct request *r, const char *name, size_t *n);
 bool http_header_has(const struct request *r, const char *name, const char *word);
 
-/* The decoded value of a query parameter. False if there is none or it does not fit. */
+/* Get the decoded value of a query parameter. False if there is none or it does not fit. */
 bool http_param(const struct request *r, const char *name, char *out, size_t size);
-/* Its value as a number, or otherwise. Not a number is otherwise as well. */
+/* Returns its value as a number of at most max, or otherwise if it has none. */
 uint64_t http_param_number(
 	const struct request *r, const char *name, uint64_t max, uint64_t otherwise);
 

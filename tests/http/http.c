@@ -1,6 +1,8 @@
 #include "http.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +12,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "base.h"
 
-enum { GRACE_MS = 500, LAST_WAIT_S = 5 };
+enum { GRACE_MS = 500, LAST_WAIT_S = 5, BACKLOG = 512 };
 
 static const struct {
 	unsigned status;
@@ -52,7 +54,30 @@ reason_of(unsigned status)
 	return "Status";
 }
 
-/* Receive into the free part of c->in, which has some. As recv. */
+int
+http_listen(uint16_t port, uint16_t *got)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	socklen_t length = sizeof(address);
+	int on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, BACKLOG) < 0 ||
+		getsockname(fd, (struct sockaddr *)&address, &length) < 0) {
+		int error = errno;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	*got = ntohs(address.sin_port);
+	return fd;
+}
+
+/* Receives into the free part of c->in, which must not be full. Returns what recv returns. */
 static ssize_t
 conn_fill(struct conn *c)
 {
@@ -248,7 +273,7 @@ http_param_number(const struct request *r, const char *name, uint64_t max, uint6
 	return n;
 }
 
-/* The length of the head at p, with its empty line, or 0 if it is not all there. */
+/* Returns the length of the head at p, with its empty line, or 0 if it is not complete. */
 static size_t
 head_length(const char *p, size_t n)
 {
@@ -333,7 +358,7 @@ refuse(struct conn *c, struct request *r, unsigned status, const char *why)
 	http_reply(c, r, status, "text/plain", "", why, strlen(why));
 }
 
-/* Wait while nothing has been asked; false when the server stops meanwhile. */
+/* Waits for a request. Returns false if the server stops meanwhile. */
 static bool
 wait_idle(struct conn *c)
 {
@@ -343,7 +368,10 @@ wait_idle(struct conn *c)
 	while (poll(p, 2, -1) < 0)
 		if (errno != EINTR)
 			return false;
-	/* Who has just been let in is about to ask. */
+	/*
+	 * A client that has just connected gets a moment for its request, although the server
+	 * stops.
+	 */
 	if (p[0].revents == 0 && !c->asked)
 		poll(p, 1, GRACE_MS);
 	return p[0].revents != 0;
@@ -391,7 +419,9 @@ http_next(struct conn *c, struct request *r)
 	return true;
 }
 
-/* One line of at most size - 1 bytes, without its end. False if the peer left or it is longer. */
+/*
+ * Reads a line of at most size - 1 bytes, without its end. False if the peer left or it is longer.
+ */
 static bool
 read_line(struct conn *c, char *out, size_t size)
 {

@@ -1,0 +1,71 @@
+#define _GNU_SOURCE 1
+
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util.h"
+
+const struct util_program util_program = { " !     ", 1 };
+
+void
+fail(const char *what)
+{
+	die(1, "%s: %s", what, strerror(errno));
+}
+
+void
+misuse(const char *words)
+{
+	die(1, "usage: %s", words);
+}
+
+void
+become(char **command)
+{
+	execvp(command[0], command);
+	int status = errno == ENOENT ? 127 : 126;
+	fprintf(stderr, " !     %s: %s\n", command[0], strerror(errno));
+	_exit(status);
+}
+
+void
+die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		fail("prctl");
+	/*
+	 * The parent may have ended before prctl, or even before the caller asked for its id. Then
+	 * the parent that we see is the process that adopts orphans, which has another session.
+	 */
+	if (getppid() != parent || getsid(parent) != getsid(0))
+		raise(SIGKILL);
+}
+
+int
+exit_status_of(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int
+open_regular(const char *file, int flags, struct stat *status)
+{
+	/* O_NONBLOCK: opening a pipe without a writer does not wait for one. */
+	int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags);
+
+	if (fd == -1 && errno == ELOOP && flags)
+		die(1, "%s is a link: put the file itself there", file);
+	if (fd == -1 || fstat(fd, status) == -1)
+		fail(file);
+	if (!S_ISREG(status->st_mode))
+		die(1, "%s is not a regular file: it is not read", file);
+	return fd;
+}

@@ -1,0 +1,59 @@
+/*
+ * read-env FILE - prints the entries of an ENV file (see env.h), a NUL after each: NAME=VALUE for a
+ * pair, "=N TEXT" for text from line N on that is not understood, "= TEXT" for a comment.
+ *
+ * Exit status: 0, or 1 and a line on stderr.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "env.h"
+#include "process.h"
+#include "util.h"
+
+/* A file that shrinks while it is read is as long as what could be read. */
+static size_t
+read_file(int fd, const char *file, char *text, size_t size)
+{
+	size_t got = 0;
+	ssize_t n = 1;
+
+	for (; n > 0 && got < size; got += (size_t)n) {
+		n = read(fd, text + got, size - got);
+		if (n == -1)
+			fail(file);
+	}
+	return got;
+}
+
+static void
+print_entry(const struct env_entry *entry)
+{
+	if (entry->kind == ENV_COMMENT)
+		fputs("= ", stdout);
+	else if (entry->kind == ENV_ODD)
+		printf("=%lu ", entry->line);
+	fwrite(entry->text, 1, entry->length, stdout);
+	putchar('\0');
+}
+
+int
+main(int argc, char **argv)
+{
+	struct stat status;
+	struct env env;
+	struct env_entry entry;
+
+	if (argc != 2)
+		misuse("read-env FILE");
+	int fd = open_regular(argv[1], 0, &status);
+	size_t size = (size_t)status.st_size;
+	char *text = xrealloc(NULL, size, 1);
+	env_open(&env, text, read_file(fd, argv[1], text, size));
+	while (env_next(&env, &entry))
+		print_entry(&entry);
+	env_release(&env);
+	free(text);
+	return fflush(stdout) == EOF;
+}

@@ -1,0 +1,49 @@
+/*
+ * The lines that the map reads from stdin:
+ *
+ *   set SERVICE PORT IP:PORT…   connections to SERVICE:PORT go to these containers in turn, to at
+ *                               most LINES_SHARES of them
+ *   unset SERVICE PORT          connections to SERVICE:PORT are refused
+ *   get SERVICE PORT            print what the kernel has for SERVICE:PORT after the changes
+ *   list                        print the whole map after the changes
+ *
+ * Words are separated by spaces or tabs. A line without a word is ignored. SERVICE must lie in the
+ * lower half of our network and IP in the upper half.
+ */
+#ifndef LINES_H
+#define LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "network.h"
+
+enum { LINES_SHARES = 12 };
+
+enum line_verb { LINE_SET, LINE_UNSET, LINE_GET };
+
+struct line {
+	enum line_verb verb;
+	struct endpoint service;
+	size_t nr; /* of targets; 0 unless the verb is LINE_SET */
+	struct endpoint target[LINES_SHARES];
+};
+
+/* What stdin says. A zeroed struct has no lines. */
+struct lines {
+	struct line *line;
+	size_t nr;
+	bool want_list;
+};
+
+/*
+ * Parses one line, without its newline, and adds it to lines. Returns true, or false with *refusal
+ * filled in and lines as it was.
+ */
+bool lines_add(struct lines *lines, const struct network *network, const char *text, size_t length,
+	struct refusal *refusal);
+
+/* Frees the lines and leaves none. */
+void lines_release(struct lines *lines);
+
+#endif

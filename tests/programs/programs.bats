@@ -1,0 +1,166 @@
+#!/usr/bin/env bats
+# The programs of the plugins as they are started, built with the sanitizers. What dokku does with
+# them is tested where it is done, in tests/plugins.
+
+load ../helper
+
+setup() {
+	export ASAN_OPTIONS=exitcode=99:detect_leaks=0
+	san=$REPO/build/bin/san
+	work=$BATS_TEST_TMPDIR
+}
+
+# assert_usage NAME - the program NAME said how it is called, and ended with 1.
+assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && assert_output ""; }
+
+@test "each says how it is called, and ends with 1" {
+	local name
+	for name in tied attached hold alive write-file take-file read-env observe; do
+		got "$san/$name"
+		assert_usage "$name"
+	done
+	got "$san/exchange" one
+	assert_status 100
+	got "$san/engine" GET
+	assert_status 2
+}
+
+@test "tied: becomes its command, and says what cannot be run as a shell does" {
+	got "$san/tied" bash -c 'printf "%s" "$1"; exit 7' bash 'a b'
+	assert_status 7
+	assert_output 'a b'
+	got "$san/tied" "$work/none"
+	assert_status 127
+	assert_error " !     $work/none: No such file or directory"
+	: >"$work/file"
+	got "$san/tied" "$work/file"
+	assert_status 126
+}
+
+@test "tied: its command dies with the parent" {
+	mkfifo "$work/began"
+	# shellcheck disable=SC2016 # for the other shell
+	setsid bash -c '"$1" sleep 300 & echo "$!" >"$2"; wait' bash "$san/tied" "$work/began" 3>&- &
+	local parent=$! child
+	child=$(<"$work/began")
+	kill -KILL "$parent"
+	timeout 10 bash -c 'while [[ -e /proc/$1 ]]; do sleep 0.02; done' bash "$child"
+}
+
+@test "alive: all of them, of whatever user" {
+	got "$san/alive" "$$" 1
+	assert_success ""
+	got "$san/alive" "$$" 4194303
+	assert_status 1
+	assert_error ""
+	local word
+	for word in 0 -1 x 99999999999 '' ' 1'; do
+		got "$san/alive" "$word"
+		assert_usage alive
+	done
+}
+
+@test "hold: one holder at a time, shared ones together, and 73 where it may not wait" {
+	got "$san/hold" "$work/lock" -- "$san/hold" -w 0 "$work/lock" -- true
+	assert_status 73
+	got "$san/hold" -w 0.05 "$work/other" -- "$san/hold" -w 0.05 "$work/other" -- true
+	assert_status 73
+	got "$san/hold" -s "$work/lock" -- "$san/hold" -s -w 0 "$work/lock" -- "$san/hold" -w 0 "$work/lock" -- true
+	assert_status 73
+	got "$san/hold" -s "$work/lock" -- "$san/hold" -s -w 0 "$work/lock" -- printf held
+	assert_success held
+	got "$san/hold" "$work/lock" -- bash -c 'kill -KILL "$$"'
+	assert_status 137
+	got "$san/hold" "$work/none/lock" -- true
+	assert_refused "$work/none/lock: No such file or directory"
+	got "$san/hold" -w x "$work/lock" -- true
+	assert_usage hold
+	got "$san/hold" "$work/lock" "$work/more" --
+	assert_usage hold
+}
+
+@test "hold: empties the lock that its command wrote itself into, if that ends well" {
+	# shellcheck disable=SC2016 # for the other shell
+	local write='echo "$$ deploy" >"$1"; exit "$2"'
+	got "$san/hold" "$work/lock" -- bash -c "$write" bash "$work/lock" 1
+	assert_status 1
+	[[ $(<"$work/lock") == *' deploy' ]]
+	got "$san/hold" "$work/lock" -- bash -c "$write" bash "$work/lock" 0
+	assert_success ""
+	[[ ! -s $work/lock ]]
+	# What another operation left there stays.
+	printf '1 other\n' >"$work/lock"
+	got "$san/hold" "$work/lock" -- true
+	assert_file "$work/lock" '1 other'
+}
+
+@test "write-file: mode, no newline, a megabyte, and what cannot be written" {
+	local mode
+	for mode in 644 600; do
+		head -c 1000001 /dev/urandom | tee "$work/in" | "$san/write-file" "$work/out" "$mode"
+		cmp "$work/in" "$work/out"
+		assert_mode "$work/out" "$mode"
+	done
+	(cd "$work" && printf x | "$san/write-file" here 644 sync)
+	assert_file "$work/here" x
+	got "$san/write-file" "$work/none/file" </dev/null
+	assert_refused "$work/none/file cannot be written: No such file or directory: it is as it was"
+	for mode in 8 x 1777 ''; do
+		got "$san/write-file" "$work/out" "$mode" </dev/null
+		assert_usage write-file
+	done
+	# Stdin that cannot be read changes nothing and leaves nothing.
+	got bash -c '"$1" "$2" <"$3"' bash "$san/write-file" "$work/out" "$work"
+	assert_status 1
+	cmp "$work/in" "$work/out"
+	[[ -z $(find "$work" -name '*.tmp.*') ]]
+}
+
+@test "take-file: as the folder's owner, and no more than it may be" {
+	mkdir "$work/dir"
+	chmod go+x "$BATS_RUN_TMPDIR" "${work%/*}" "$work"
+	printf '12345' >"$work/dir/file"
+	got "$san/take-file" "$work/dir" file 5
+	assert_success 12345
+	got "$san/take-file" "$work/dir" file 4
+	assert_refused "$work/dir/file is larger than 4 bytes: it is not read"
+	: >"$work/dir/empty"
+	got "$san/take-file" "$work/dir" empty 0
+	assert_success ""
+	chmod 600 "$work/dir/file"
+	chown nobody "$work/dir"
+	got "$san/take-file" "$work/dir" file 5
+	assert_refused "$work/dir/file: Permission denied"
+	chown nobody "$work/dir/file"
+	got "$san/take-file" "$work/dir" file 5
+	assert_success 12345
+}
+
+@test "read-env: what it understands, and what it does not" {
+	printf 'A=b\n# why\nC=$D\n' >"$work/ENV"
+	"$san/read-env" "$work/ENV" | tr '\0' '|' >"$work/out"
+	assert_file "$work/out" 'A=b|= # why|=3 C=$D|'
+	: >"$work/ENV"
+	got "$san/read-env" "$work/ENV"
+	assert_success ""
+	got "$san/read-env" "$work/none"
+	assert_refused "$work/none: No such file or directory"
+}
+
+@test "attached: ends its command when nobody reads any more" {
+	# shellcheck disable=SC2016 # for the other shell
+	"$san/attached" bash -c 'echo "$$"; exec sleep 300' </dev/null 2>/dev/null 3>&- | head -n 1 >"$work/pid"
+	timeout 10 bash -c 'while [[ -e /proc/$1 ]]; do sleep 0.02; done' bash "$(<"$work/pid")"
+	got "$san/attached" bash -c 'exit 5' </dev/null
+	assert_status 5
+}
+
+@test "exchange: two folders swap their names" {
+	mkdir "$work/one" "$work/two"
+	: >"$work/one/first"
+	got "$san/exchange" "$work/one" "$work/two"
+	assert_success ""
+	[[ -e $work/two/first && ! -e $work/one/first ]]
+	got "$san/exchange" "$work/one" "$work/none"
+	assert_status 1
+}
