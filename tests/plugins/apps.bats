@@ -220,7 +220,11 @@ blog"
 
 # owners - the plugins that keep state of an app; a made plugin stands for the scheduler.
 owners() {
-	made_plugins builds checks certs common domains git releases
+	made_plugins builds certs common domains git releases
+	hook_of checks post-app-rename-setup
+	hook_of checks post-app-clone-setup
+	hook_of nginx post-app-rename-setup
+	hook_of nginx post-app-clone-setup
 	printf 'example.com\n' >"$DOKKU_ROOT/VHOST"
 	hook fake scheduler-image-copy </dev/null
 	hook fake scheduler-start <<<': >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
@@ -239,11 +243,26 @@ make_deployed() {
 	code "" 'property_set checks "$1" wait-to-retire 7' "$1"
 	mkdir "$DOKKU_ROOT/$1/tls"
 	printf 'key\n' >"$DOKKU_ROOT/$1/tls/server.key"
+	mkdir "$DOKKU_ROOT/$1/nginx.conf.d"
+	printf '# x\n' >"$DOKKU_ROOT/$1/nginx.conf.d/x.conf"
+	printf '/ ok\n' >"$DOKKU_ROOT/$1/CHECKS"
+	git -C "$DOKKU_ROOT/$1" symbolic-ref HEAD refs/heads/live
+	git -C "$DOKKU_ROOT/$1" update-ref refs/heads/live "$(git -C "$DOKKU_ROOT/$1" commit-tree -m x "$(git -C "$DOKKU_ROOT/$1" mktree </dev/null)")"
 	: >"$STEPS"
 }
 
 # names - of the apps' folders.
 names() { (cd "$DOKKU_ROOT" && printf '%s\n' */ | tr -d /); }
+
+# assert_copied APP - what make_deployed made in the folder of an app, and both have after a clone.
+assert_copied() {
+	assert_file "$DOKKU_ROOT/$1/nginx.conf.d/x.conf" "# x"
+	assert_file "$DOKKU_ROOT/$1/CHECKS" "/ ok"
+	assert_equal x "$(git -C "$DOKKU_ROOT/$1" log --format=%s)"
+	[[ -x $DOKKU_ROOT/$1/hooks/pre-receive && -x $DOKKU_ROOT/$1/hooks/proc-receive ]]
+	assert_file "$DOKKU_LIB_ROOT/config/$1/ENV" "export A='1'"
+	assert_file "$DOKKU_LIB_ROOT/config/checks/$1/wait-to-retire" 7
+}
 
 # assert_all_moved OLD NEW - nothing of OLD is left but its lock, and NEW is told that it is its name.
 assert_all_moved() {
@@ -251,8 +270,7 @@ assert_all_moved() {
 	assert_equal "" "$(find "$DOKKU_ROOT" -name 'renamed-to' -o -name 'made-from' -o -name '.new.*')"
 	assert_file "$DOKKU_LIB_ROOT/config/apps/$2/former-names" "$1"
 	assert_file "$DOKKU_ROOT/$2/VHOST" "$2.example.com"$'\n'"stays.org"
-	assert_file "$DOKKU_LIB_ROOT/config/$2/ENV" "export A='1'"
-	assert_file "$DOKKU_LIB_ROOT/config/checks/$2/wait-to-retire" 7
+	assert_copied "$2"
 	assert_file "$DOKKU_ROOT/$2/tls/server.key" key
 	assert_equal "" "$(cat "$DOKKU_LIB_ROOT"/lock/{"$1","$2"})"
 }
@@ -389,7 +407,8 @@ post-app-clone web copy"
 	assert_file "$DOKKU_ROOT/copy/VHOST" copy.example.com
 	assert_absent "$DOKKU_ROOT/copy/tls" "$DOKKU_ROOT/copy/made-from" "$DOKKU_LIB_ROOT/config/apps/copy/locked" \
 		"$DOKKU_LIB_ROOT/config/ps/copy/stopped" "$DOKKU_LIB_ROOT/config/apps/copy/former-names"
-	assert_file "$DOKKU_LIB_ROOT/config/copy/ENV" "export A='1'"
+	assert_copied copy
+	assert_copied web
 	assert_equal 2 "$(current web)"
 	dokku apps:clone --skip-deploy web second
 	assert_status 0
