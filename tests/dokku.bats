@@ -1015,6 +1015,38 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	assert_steps ""
 }
 
+@test "lock: an operation on two apps takes both locks in the order of their names, and names the busy one" {
+	make_app b
+	local name
+	for name in a c; do
+		hold b
+		: >"$DOKKU_LIB_ROOT/lock/$name"
+		DOKKU_LOCK_TOO=$name strict "" 'with_lock b 10 true' >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+		until [[ -s $BATS_TEST_TMPDIR/said ]]; do sleep 0.02; done
+		sleep 0.5
+		# It waits for b, which somebody else holds.
+		code "" 'flock --nonblock "$LOCKS/$1" true && printf free' "$name"
+		[[ $name == a || $output == free ]] && [[ $name == c || $output == "" ]] || differ "lock of $name" "" "$output"
+		kill "$holder"
+		wait "$!"
+	done
+	hold c
+	code "" 'DOKKU_LOCK_TOO=c with_lock b 0 true || printf "%s %s" "$?" "$(DOKKU_LOCK_TOO=c busy_one b)"'
+	assert_success "73 c"
+	kill "$holder"
+	code "" 'DOKKU_LOCK_TOO=c with_lock b 0 bash -c "flock --nonblock \"\$1/b\" true || flock --nonblock \"\$1/c\" true || printf \"%s\" \"held\$DOKKU_LOCK_TOO\"" bash "$LOCKS"'
+	assert_success held
+}
+
+@test "lock: an operation of which the app has gone while it waited is refused" {
+	rm -rf "${DOKKU_ROOT:?}/ghost"
+	dokku locked ghost ps:scale touch "$BATS_TEST_TMPDIR/ran"
+	assert_refused "App ghost does not exist: it was destroyed or renamed meanwhile"
+	assert_absent "$BATS_TEST_TMPDIR/ran"
+	dokku locked .global config:set true
+	assert_success
+}
+
 @test "lock: reconcile leaves a busy app to whoever holds the lock" {
 	transaction_world
 	hold web

@@ -10,7 +10,7 @@ test:
 
 # Many at once, kills of everything, full disks, and what many deploys leave: too long for each run of the tests.
 survive:
-	@PARTS="make-second-world concurrency kills disk growth" tests/run
+	@PARTS="make-second-world concurrency kills rename disk growth" tests/run
 
 # Every kind of host, each in a machine of its own: half an hour.
 hosts:

@@ -25,11 +25,6 @@ teardown_file() {
 	install_again
 }
 
-# only_resets NAME - whether no failure is of another kind than a reset of a reused connection.
-only_resets() {
-	! sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/$1.txt" | grep --quiet --invert-match ': reset_reused [0-9]*$'
-}
-
 @test "going over to nginx leaves no table in the kernel; proxy:report says which it is and its cost" {
 	[[ $(dokku_run proxy:report back --proxy-switch) == nginx ]]
 	[[ $(dokku_run proxy:report back --proxy-switch-cost) == *'reloads nginx twice'* ]]

@@ -118,6 +118,12 @@ load_end() {
 	return "$status"
 }
 
+# only_resets NAME - whether no failure is of another kind than a reset of a reused connection. That is
+# what an nginx reload costs clients that do not look whether a connection was closed.
+only_resets() {
+	! sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/$1.txt" | grep --quiet --invert-match ': reset_reused [0-9]*$'
+}
+
 # await SECONDS COMMAND… - until it succeeds. It is given three times that: the tests run side by side,
 # also on machines on which starting a program takes ten milliseconds. What is promised is within.
 await() { within $((3 * $1)) "${@:2}"; }

@@ -215,3 +215,293 @@ blog"
 		[[ $SECONDS -lt 5 ]] || differ "seconds of $plugin:report" "under 5" "$SECONDS"
 	done
 }
+
+# --- rename and clone ----------------------------------------------------------
+
+# owners - the plugins that keep state of an app; a made plugin stands for the scheduler.
+owners() {
+	made_plugins builds certs common domains git releases
+	hook_of checks post-app-rename-setup
+	hook_of checks post-app-clone-setup
+	hook_of nginx post-app-rename-setup
+	hook_of nginx post-app-clone-setup
+	printf 'example.com\n' >"$DOKKU_ROOT/VHOST"
+	hook fake scheduler-image-copy </dev/null
+	hook fake scheduler-start <<<': >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	: >"$STEPS"
+}
+
+# make_deployed APP - as apps:create and two deploys leave it.
+make_deployed() {
+	dokku --quiet apps:create "$1"
+	printf '%s.example.com\nstays.org\n' "$1" >"$DOKKU_ROOT/$1/VHOST"
+	dokku --quiet config:set --no-restart "$1" A=1
+	make_release "$1" 1
+	make_release "$1" 2
+	make_current "$1" 2
+	printf 'abc\n' >"$DOKKU_LIB_ROOT/data/releases/$1/2/commit"
+	code "" 'property_set checks "$1" wait-to-retire 7' "$1"
+	mkdir "$DOKKU_ROOT/$1/tls"
+	printf 'key\n' >"$DOKKU_ROOT/$1/tls/server.key"
+	mkdir "$DOKKU_ROOT/$1/nginx.conf.d"
+	printf '# x\n' >"$DOKKU_ROOT/$1/nginx.conf.d/x.conf"
+	printf '/ ok\n' >"$DOKKU_ROOT/$1/CHECKS"
+	git -C "$DOKKU_ROOT/$1" symbolic-ref HEAD refs/heads/live
+	git -C "$DOKKU_ROOT/$1" update-ref refs/heads/live "$(git -C "$DOKKU_ROOT/$1" commit-tree -m x "$(git -C "$DOKKU_ROOT/$1" mktree </dev/null)")"
+	: >"$STEPS"
+}
+
+# names - of the apps' folders.
+names() { (cd "$DOKKU_ROOT" && printf '%s\n' */ | tr -d /); }
+
+# assert_copied APP - what make_deployed made in the folder of an app, and both have after a clone.
+assert_copied() {
+	assert_file "$DOKKU_ROOT/$1/nginx.conf.d/x.conf" "# x"
+	assert_file "$DOKKU_ROOT/$1/CHECKS" "/ ok"
+	assert_equal x "$(git -C "$DOKKU_ROOT/$1" log --format=%s)"
+	[[ -x $DOKKU_ROOT/$1/hooks/pre-receive && -x $DOKKU_ROOT/$1/hooks/proc-receive ]]
+	assert_file "$DOKKU_LIB_ROOT/config/$1/ENV" "export A='1'"
+	assert_file "$DOKKU_LIB_ROOT/config/checks/$1/wait-to-retire" 7
+}
+
+# assert_all_moved OLD NEW - nothing of OLD is left but its lock, and NEW is told that it is its name.
+assert_all_moved() {
+	assert_equal "" "$(find "$WORLD" -name "$1" -not -path "$DOKKU_LIB_ROOT/lock/*")"
+	assert_equal "" "$(find "$DOKKU_ROOT" -name 'renamed-to' -o -name 'made-from' -o -name '.new.*')"
+	assert_file "$DOKKU_LIB_ROOT/config/apps/$2/former-names" "$1"
+	assert_file "$DOKKU_ROOT/$2/VHOST" "$2.example.com"$'\n'"stays.org"
+	assert_copied "$2"
+	assert_file "$DOKKU_ROOT/$2/tls/server.key" key
+	assert_equal "" "$(cat "$DOKKU_LIB_ROOT"/lock/{"$1","$2"})"
+}
+
+@test "apps:rename: a release of the same image under the new name, then all of the old one goes" {
+	owners
+	make_deployed web
+	hook fake scheduler-start <<<'[[ ! -e $DOKKU_LIB_ROOT/data/releases/shop/current ]]
+		: >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"
+		[[ $(<"$DOKKU_LIB_ROOT/data/releases/web/current") == 2 ]]'
+	local name
+	for name in core-post-deploy post-app-rename-setup post-app-rename scheduler-retire pre-delete scheduler-destroy post-delete; do
+		hook fake "$name" </dev/null
+	done
+	dokku apps:rename web shop
+	assert_status 0
+	assert_error ""
+	assert_output_like "-----> Renaming web to shop
+-----> Starting shop v3: web.1*
+-----> Draining the containers of web, up to 7 s
+-----> Renamed web to shop: git remote set-url REMOTE dokku@HOST:shop"
+	assert_steps "scheduler-retire docker-local web 2
+post-app-rename-setup web shop
+scheduler-image-copy docker-local web 2 shop 2
+scheduler-image-copy docker-local web 1 shop 1
+scheduler-start docker-local shop 3
+core-post-deploy shop   3
+scheduler-retire docker-local shop 3
+post-app-rename web shop
+post-app-rename web shop
+scheduler-retire docker-local web 
+pre-delete web
+scheduler-destroy docker-local web
+post-delete web"
+	assert_all_moved web shop
+	assert_equal 3 "$(current shop)"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/shop/3/commit" abc
+	assert_equal "1 2 3" "$(cd "$DOKKU_LIB_ROOT/data/releases/shop" && printf "%s\n" [0-9] | paste -sd " ")"
+	assert_file "$(find "$DOKKU_LIB_ROOT/data/builds/shop" -name what)" "apps:rename web shop"
+	assert_file "$(find "$DOKKU_LIB_ROOT/data/builds/shop" -name status)" 0
+}
+
+@test "apps:rename: an app without a release; one that is stopped; --skip-deploy" {
+	owners
+	dokku --quiet apps:create web
+	dokku apps:rename web shop
+	assert_success "-----> Renaming web to shop
+-----> Renamed web to shop: git remote set-url REMOTE dokku@HOST:shop"
+	assert_equal shop "$(names)"
+	assert_file "$DOKKU_ROOT/shop/VHOST" shop.example.com
+	hook fake core-post-stop </dev/null
+	make_deployed web
+	code "" 'property_set ps web stopped true'
+	dokku apps:rename web other
+	assert_status 0
+	assert_all_moved web other
+	assert_equal 2 "$(current other)"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/other/stopped" true
+	hook fake core-post-deploy </dev/null
+	dokku apps:rename --skip-deploy other third
+	assert_status 0
+	assert_equal 2 "$(current third)"
+	assert_file "$DOKKU_LIB_ROOT/config/apps/third/former-names" "web other"
+}
+
+@test "apps:rename: a failure before the commit changes nothing, wherever it comes" {
+	owners
+	make_deployed web
+	local before name
+	before=$(cd "$DOKKU_ROOT/web" && find . -type f -not -path './objects/*' | sort | xargs cksum)
+	for name in post-app-rename-setup scheduler-start verify-switch; do
+		hook fake "$name" <<<': >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"; exit 1'
+		dokku apps:rename web shop
+		assert_status 1
+		[[ $stderr == *' !     apps:rename: web keeps its name' ]] || differ "$name" "keeps its name" "$stderr"
+		assert_equal "" "$(find "$WORLD" -name shop -not -path "$DOKKU_LIB_ROOT/lock/*")" "$name"
+		assert_equal "$before" "$(cd "$DOKKU_ROOT/web" && find . -type f -not -path './objects/*' | sort | xargs cksum)"
+		assert_equal 2 "$(current web)"
+		assert_file "$DOKKU_LIB_ROOT/lock/shop" ""
+		rm "$PLUGIN_PATH/fake/$name"
+		hook fake scheduler-start <<<': >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	done
+}
+
+@test "apps:rename, apps:clone: names that are taken or malformed are refused, and nothing is made" {
+	make_app web blog
+	local verb
+	for verb in rename clone; do
+		dokku "apps:$verb" web blog
+		assert_refused "there is an app blog already; nothing was changed"
+		dokku "apps:$verb" web web
+		assert_refused "there is an app web already; nothing was changed"
+		dokku "apps:$verb" web ../x
+		assert_refused 'not an app name: "../x": use lower case letters, digits, dots and hyphens, at most 63'
+		dokku "apps:$verb" ghost other
+		assert_refused "App ghost does not exist"
+		dokku "apps:$verb" web
+		assert_status 2
+	done
+	dokku apps:clone --ignore-existing web blog
+	assert_success "       There is an app blog already: it is left as it is"
+	dokku apps:lock web
+	dokku apps:rename web other
+	assert_status 1
+	[[ $output == *"web is locked since"* ]]
+	assert_equal $'blog\nweb' "$(ls "$DOKKU_ROOT")"
+}
+
+@test "apps:rename: a push to the old name is told of the new one" {
+	owners
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/git-receive-pack" "$PLUGIN_PATH/"
+	make_app web
+	code "" 'property_set apps web former-names "first second"'
+	dokku git-receive-pack second
+	assert_refused "second was renamed to web: push there, with git remote set-url REMOTE dokku@HOST:web; dokku apps:create second makes a new app of the old name"
+	assert_absent "$DOKKU_ROOT/second"
+}
+
+@test "apps:clone: all but domains and certificate, and the image as v1; it is neither locked nor stopped" {
+	owners
+	make_deployed web
+	code "" 'property_set apps web locked now; property_set ps web stopped true; property_set apps web former-names old'
+	hook fake core-post-deploy </dev/null
+	hook fake post-app-clone </dev/null
+	dokku apps:clone web copy
+	assert_status 0
+	assert_error ""
+	assert_steps "scheduler-image-copy docker-local web 2 copy 1
+scheduler-start docker-local copy 1
+core-post-deploy copy   1
+post-app-clone web copy"
+	assert_equal 1 "$(current copy)"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/copy/1/commit" abc
+	assert_file "$DOKKU_ROOT/copy/VHOST" copy.example.com
+	assert_absent "$DOKKU_ROOT/copy/tls" "$DOKKU_ROOT/copy/made-from" "$DOKKU_LIB_ROOT/config/apps/copy/locked" \
+		"$DOKKU_LIB_ROOT/config/ps/copy/stopped" "$DOKKU_LIB_ROOT/config/apps/copy/former-names"
+	assert_copied copy
+	assert_copied web
+	assert_equal 2 "$(current web)"
+	dokku apps:clone --skip-deploy web second
+	assert_status 0
+	assert_equal 1 "$(current second)"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/second/stopped" true
+}
+
+@test "apps:clone: a failure leaves no trace of the copy" {
+	owners
+	make_deployed web
+	local name
+	for name in post-app-clone-setup scheduler-start; do
+		hook fake "$name" <<<'exit 3'
+		dokku apps:clone web copy
+		assert_status 1
+		[[ $stderr == *' !     apps:clone: copy was not made' ]]
+		assert_equal "" "$(find "$WORLD" -name copy -not -path "$DOKKU_LIB_ROOT/lock/*")" "$name"
+		rm "$PLUGIN_PATH/fake/$name"
+	done
+}
+
+# half OLD NEW - a rename that was cut short once NEW was in place.
+half() {
+	printf '%s\n' "$2" >"$DOKKU_ROOT/$1/renamed-to"
+	mkdir -p "$DOKKU_ROOT/$2" "$DOKKU_LIB_ROOT/data/releases/$2"
+	printf 'rename %s\n' "$1" >"$DOKKU_ROOT/$2/made-from"
+}
+
+@test "a rename that was cut short before its commit is undone, by either name" {
+	owners
+	local app
+	for app in web shop; do
+		make_deployed web
+		half web shop
+		dokku reconcile "$app"
+		assert_status 0
+		assert_absent "$DOKKU_ROOT/shop" "$DOKKU_ROOT/web/renamed-to" "$DOKKU_LIB_ROOT/data/releases/shop"
+		assert_equal 2 "$(current web)"
+		dokku apps:destroy --force web
+	done
+	# The name was somebody else's by then.
+	make_deployed web
+	make_app shop
+	make_release shop 1
+	make_current shop 1
+	printf 'shop\n' >"$DOKKU_ROOT/web/renamed-to"
+	dokku reconcile web
+	assert_status 0
+	assert_absent "$DOKKU_ROOT/web/renamed-to"
+	assert_equal 2 "$(current web)"
+	assert_equal 1 "$(current shop)"
+}
+
+@test "a rename that was cut short after its commit is finished, also if the new app has gone by then" {
+	owners
+	make_deployed web
+	half web shop
+	make_release shop 3
+	make_current shop 3
+	dokku reconcile shop
+	assert_status 0
+	assert_file "$DOKKU_ROOT/web/renamed-to" "shop committed"
+	dokku apps:destroy --force shop
+	assert_status 0
+	dokku reconcile web
+	assert_status 0
+	assert_equal VHOST "$(ls "$DOKKU_ROOT")"
+}
+
+@test "an operation that finds half a copy, and its original busy, is refused; the watch passes it over" {
+	owners
+	make_deployed web
+	half web shop
+	flock "$DOKKU_LIB_ROOT/lock/web" sleep 30 3>&- &
+	sleep 0.3
+	dokku apps:destroy --force shop
+	assert_status 1
+	[[ $stderr == *"shop: nothing was changed: web is busy: "* ]] || differ stderr "shop: nothing was changed: web is busy" "$stderr"
+	[[ -d $DOKKU_ROOT/shop ]]
+	dokku reconcile shop
+	assert_status 0
+	kill "$!"
+}
+
+@test "heal-apps: finds renames and clones that were cut short" {
+	owners
+	make_deployed web
+	half web shop
+	make_app copy
+	printf 'clone web\n' >"$DOKKU_ROOT/copy/made-from"
+	got "$PLUGIN_PATH/apps/heal-apps"
+	assert_status 0
+	assert_equal web "$(names)"
+	got "$PLUGIN_PATH/apps/heal-apps"
+	assert_success
+}

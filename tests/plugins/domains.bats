@@ -305,3 +305,24 @@ other.org"
 	dokku domains:add web XN--Bcher-kva.example
 	assert_success "-----> web answers to: web.example.com xn--bcher-kva.example"
 }
+
+@test "rename: default names follow the app's name, explicit ones stay, none of another app is taken" {
+	printf 'one.org\ntwo.org\n' >"$DOKKU_ROOT/VHOST"
+	renamed() {
+		make_app "$1" other
+		printf '%s\n' "${@:3}" >"$DOKKU_ROOT/$1/VHOST"
+		printf 'shop.two.org\n' >"$DOKKU_ROOT/other/VHOST"
+		code domains 'domains_renamed "$1" "$2"' "$1" "$2"
+		rm -r "${DOKKU_ROOT:?}/$1"
+	}
+	renamed web shop www.com web.one.org web.two.org x.com
+	assert_success $'www.com\nshop.one.org\nx.com'
+	renamed web shop web.two.org
+	assert_success
+	renamed web shop web.three.org x.web.one.org shop.one.org
+	assert_success $'web.three.org\nx.web.one.org\nshop.one.org'
+	renamed my.site.com web my.site.com x.com
+	assert_success $'web.one.org\nweb.two.org\nx.com'
+	renamed web my.site.com web.one.org web.two.org
+	assert_success my.site.com
+}

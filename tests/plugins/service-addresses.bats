@@ -321,6 +321,67 @@ told() { kernel | sed 's/ .* : / : /' | sort | uniq -c | awk '{ n = $1; map = $2
 	assert_equal 10.86.0.3 "$(ls "$DOKKU_LIB_ROOT/data/services/.by-address")"
 }
 
+# renaming OLD NEW - NEW is a copy of OLD, a release of which has its first container at 10.86.128.9.
+renaming() {
+	make_app "$1" "$2"
+	printf '%s\n' "$2" >"$DOKKU_ROOT/$1/renamed-to"
+	printf 'rename %s\n' "$1" >"$DOKKU_ROOT/$2/made-from"
+	got "$PLUGIN_PATH/service-addresses/post-app-rename-setup" "$1" "$2"
+	assert_success
+	make_release "$2" 2 "web=${3:-1}"
+	printf 'web 1 z 10.86.128.9 5000\n' >"$DOKKU_LIB_ROOT/data/releases/$2/2/containers"
+}
+
+@test "rename: the new name shares the addresses, and gives them back to the containers of the old one" {
+	make_release web 1 web=1
+	containers 1 'web 1 a 10.86.128.2 5000'
+	make_current web 1
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web "" "" 1
+	renaming web shop 13
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" shop "" "" 2
+	assert_success
+	assert_file "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.2" "web web.1"
+	assert_file "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.3" "shop web.2"
+	[[ $(kernel) == *"10.86.0.2 . 80 : 10.86.128.9 . 5000"* && $(kernel) == *"10.86.0.3 . 80 : 10.86.128.9 . 5000"* ]]
+	# Undone: by a failing deploy, and by what removes the copy.
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" shop "" "" ""
+	assert_success
+	assert_equal "services 10.86.0.2 . 80 : 10.86.128.2 . 5000" "$(kernel)"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" shop "" "" 2
+	got "$PLUGIN_PATH/service-addresses/post-delete" shop
+	assert_success
+	assert_equal "services 10.86.0.2 . 80 : 10.86.128.2 . 5000" "$(kernel)"
+	assert_file "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.2" "web web.1"
+	assert_absent "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.3" "$DOKKU_LIB_ROOT/data/services/shop"
+}
+
+@test "rename: from the commit on the old name has no say, whatever is left of it" {
+	make_release web 1 web=1
+	containers 1 'web 1 a 10.86.128.2 5000'
+	make_current web 1
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web "" "" 1
+	renaming web shop
+	code service-addresses 'addresses_wanted web shop'
+	assert_success $'web\nset 10.86.0.2 80 10.86.128.2:5000'
+	make_current shop 2
+	code service-addresses 'addresses_wanted web shop'
+	assert_success $'shop\nset 10.86.0.2 80 10.86.128.9:5000'
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" shop "" "" 2
+	got "$PLUGIN_PATH/service-addresses/core-post-stop" web
+	assert_success
+	assert_equal "services 10.86.0.2 . 80 : 10.86.128.9 . 5000" "$(kernel)"
+	# The hook of the hand-over may not have run.
+	got "$PLUGIN_PATH/service-addresses/post-delete" web
+	assert_success
+	assert_equal "services 10.86.0.2 . 80 : 10.86.128.9 . 5000" "$(kernel)"
+	assert_file "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.2" "shop web.1"
+	assert_absent "$DOKKU_LIB_ROOT/data/services/web"
+	got "$PLUGIN_PATH/service-addresses/post-app-rename" web shop
+	assert_success
+	got "$PLUGIN_PATH/service-addresses/core-post-stop" shop
+	assert_equal "" "$(kernel)"
+}
+
 @test "reconcile: what runs now counts, not what was recorded; an engine that fails is an error" {
 	make_release web 1 web=2
 	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000'
