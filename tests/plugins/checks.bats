@@ -68,14 +68,14 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 		RUNNER_STATUS=$1 check
 		assert_status 1 && assert_error " !     web.1: $2"
 	}
-	ends 1 "it does not pass CHECKS: the lines marked FAIL above say what came instead"
-	ends 2 "CHECKS is not understood: correct the line named above, and push again"
+	ends 1 "it does not pass CHECKS: the lines marked FAIL above show the answers"
+	ends 2 "CHECKS is not valid: correct the line named above, and push again"
 	ends 3 "its process exited while it was checked"
 	# The process of this test shares the network of the machine, which may listen anywhere.
 	RUNNER_STATUS=4 check
 	assert_status 1
 	assert_error_like ' !     web.1: nothing answered on port 5000 within the time that CHECKS gives. *'
-	ends 139 "it does not pass CHECKS: the lines marked FAIL above say what came instead"
+	ends 139 "it does not pass CHECKS: the lines marked FAIL above show the answers"
 }
 
 @test "check-deploy: without a list a worker has to stay up, and one that exits is refused" {
@@ -151,9 +151,9 @@ listens() {
 	listens
 	where 'It listens on no port at all: let it listen on 0.0.0.0:$PORT'
 	listens 0100007F:1388
-	where 'It listens on 127.0.0.1 only, where nothing outside its container reaches it: let it listen on 0.0.0.0'
+	where 'It listens on 127.0.0.1 only, which nothing outside its container can reach: let it listen on 0.0.0.0'
 	listens 00000000000000000000000001000000:1388
-	where 'It listens on [::1] only, where nothing outside its container reaches it: let it listen on 0.0.0.0'
+	where 'It listens on [::1] only, which nothing outside its container can reach: let it listen on 0.0.0.0'
 	listens 00000000:0BB8 00000000000000000000000000000000:0BB8
 	where 'It listens on port 3000 instead: let it listen on $PORT, or run: dokku config:set web PORT=3000'
 	listens 00000000:1F59 00000000:0401
@@ -163,7 +163,7 @@ listens() {
 	# A firewall that drops what this host sends, or a server that came late.
 	for address in 00000000:1388 00000000000000000000000000000000:1388 0B56560A:1388; do
 		listens 0100007F:1F90 "$address"
-		where 'It listens there now: it did so too late, or a firewall of this host drops what goes to its containers. Look at nft list ruleset, and allow what this host sends out by dokku0 and gets back.'
+		where 'It listens there now. Either it did so too late, or a firewall of this host drops packets to its containers. See nft list ruleset, and allow packets that this host sends by dokku0, and the answers.'
 	done
 }
 
@@ -178,7 +178,7 @@ build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build
 	assert_status 1
 	assert_error '       CHECKS:1:19: no value for {{ var "RELEASE" }}
        CHECKS:2:10: no value for {{ var "PLACE" }}
- !     web: CHECKS is not understood: correct the line named above, and push again'
+ !     web: CHECKS is not valid: correct the line named above, and push again'
 	printf 'RELEASE=s3cret\0PLACE=up\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
 	build_hook
 	assert_success ""
@@ -199,13 +199,13 @@ build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build
 		assert_success ""
 		DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image
 		assert_status 0
-		assert_error ' !     web: there is not one check in CHECKS: the default check takes its place'
+		assert_error ' !     web: CHECKS has no check, so the default check is used'
 	done
 	printf 'WAIT=3\nTIMEOUT=x\n' >"$LIST"
 	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image
 	assert_status 1
 	assert_error '       CHECKS:2:9: expected seconds, or a time like 500ms, 2s or 1m
- !     web: CHECKS is not understood: correct the line named above, and push again'
+ !     web: CHECKS is not valid: correct the line named above, and push again'
 }
 
 @test "check-deploy: a list without a check is the default check, within the deadline that it gives" {
