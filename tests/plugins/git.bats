@@ -362,7 +362,7 @@ refused() {
 	hook fake builder-build <<<'exit 1'
 	push main
 	assert_status 1
-	assert_equal "" "$(grep 'already\|is there now' <<<"$stderr")"
+	assert_equal "" "$(grep 'already\|has no release yet' <<<"$stderr")"
 	# Another failure is told, and ends it.
 	hook fake pre-create <<<'printf "no room\n" >&2; exit 3'
 	got "$DOKKU" git-receive-pack other </dev/null
