@@ -4,6 +4,7 @@
 PREFIX = /usr/local
 VERSION := $(shell env -u GIT_DIR -u GIT_WORK_TREE git describe --tags --always --dirty 2>/dev/null || echo 0.1)
 LIB = $(DESTDIR)$(PREFIX)/lib/dokku
+COMPLETION = $(DESTDIR)$(PREFIX)/share
 
 # What is installed must not depend on the environment of the administrator who installs it.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
@@ -77,6 +78,9 @@ install-files:
 	rm -rf $(LIB).new $(LIB).old
 	ln -sf ../lib/dokku/dokku $(DESTDIR)$(PREFIX)/bin/dokku
 	ln -sf ../lib/dokku/check-runner $(DESTDIR)$(PREFIX)/bin/check-runner
+	install -d $(COMPLETION)/bash-completion/completions $(COMPLETION)/zsh/site-functions
+	install -m 644 completion/dokku.bash $(COMPLETION)/bash-completion/completions/dokku
+	install -m 644 completion/_dokku $(COMPLETION)/zsh/site-functions/
 	for page in docs/*.1; do if [ -e "$$page" ]; then install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1/; fi; done
 
 install-host:

@@ -3,7 +3,11 @@
 
 load helper
 
-setup() { world; }
+setup() {
+	world
+	# shellcheck source=plugins/common/lib/header
+	source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/header"
+}
 
 # command USAGE - a made command t:do with this usage, which prints its arguments and options.
 command() {
@@ -68,7 +72,7 @@ refuses() {
 	refuses "web a b c" '"c" is one argument too many'
 	refuses "" "APP is missing"
 	dokku t:do nope
-	assert_refused "no such app: nope: dokku apps:list shows those that exist"
+	assert_refused "App nope does not exist"
 	dokku t:do web "" ""
 	assert_success "<web><><>"
 }
@@ -83,11 +87,42 @@ refuses() {
 	refuses "web crt --global" "there is no option --global"
 	command 'APP NAME...'
 	refuses "web" "NAME is missing"
+	command 'APP|--global NAME=VALUE...'
+	gives "web a=1 b= c==" "<web><a=1><b=><c==>"
+	refuses "web a=1 b" '"b" is not NAME=VALUE'
 	command '[--no-tty] APP COMMAND...'
 	gives "--no-tty web ls -l --help -- x" "<web><ls><-l><--help><--><x> no-tty=1"
 	refuses "--nope web ls" "there is no option --nope"
 	gives "web -- -l" "<web><-l>"
 	refuses "web" "COMMAND is missing"
+}
+
+@test "a new app's name, and a plugin that must exist" {
+	command 'NEW-APP'
+	gives "shop" "<shop>"
+	dokku t:do Shop
+	assert_refused 'not an app name: "Shop": use lower case letters, digits, dots and hyphens, at most 63'
+	command 'PLUGIN'
+	dokku t:do nope
+	assert_refused 'no such plugin: "nope": dokku plugin:list shows them'
+	mkdir "$PLUGIN_AVAILABLE_PATH/nope"
+	gives "nope" "<nope>"
+}
+
+@test "a usage of several lines is one, and Root: only refuses other users" {
+	command 'APP'
+	sed -i -e '3a #     [--format a|b] [NAME]\n# Root: only\n# Dokku: new; one\n#     two: three' "$PLUGIN_PATH/t/subcommands/do"
+	usage='APP [--format a|b] [NAME]'
+	make_app web
+	gives "web x --format b" "<web><x> format=b"
+	refuses "web --format c" '--format: "c" is not one of a, b'
+	gives "--help" "Do it
+    dokku t:do APP [--format a|b] [NAME]
+     More about it.
+     Dokku: new; one two: three"
+	chmod -R go+rX "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR"
+	got setpriv --reuid nobody --clear-groups "$PLUGIN_PATH/t/subcommands/do" web
+	assert_refused "t:do is for root, on the server: sudo dokku t:do"
 }
 
 @test "--help anywhere shows the help, and does nothing; --quiet is everybody's" {
@@ -123,13 +158,13 @@ digest() {
 
 # commands - "WORD FILE" of each command that there is.
 commands() {
-	local file plugin word
-	for file in "$PLUGIN_CORE_AVAILABLE_PATH"/*/subcommands/*; do
-		plugin=${file%/subcommands/*}
+	local file files word
+	command_files
+	for file in "${files[@]}"; do
 		# Other tests make it.
-		[[ $plugin != */fake ]] || continue
-		word=${plugin##*/}:${file##*/}
-		printf '%s %s\n' "${word%:default}" "$file"
+		[[ $file != */fake/* ]] || continue
+		command_word word "$file"
+		printf '%s %s\n' "$word" "$file"
 	done
 }
 
@@ -154,6 +189,8 @@ words_for() {
 		place=${place%...}
 		case $place in
 		APP*) printf 'web\n' ;;
+		PLUGIN) printf 'checks\n' ;;
+		*=*) printf 'a=1\n' ;;
 		[A-Z]*) printf 'word\n' ;;
 		*) printf '%s\n' "${place%%|*}" ;;
 		esac
@@ -170,8 +207,10 @@ words_for() {
 	printf 'git push\n' >"$DOKKU_LIB_ROOT/data/builds/web/20261128-120000-1/what"
 	# The first command makes folders that are missing.
 	dokku apps:list
+	mkdir "$PLUGIN_AVAILABLE_PATH/checks"
 	while read -r word file; do
-		usage=$(sed -n "s/^# Usage: dokku $word\( \|\$\)//p" "$file")
+		read_header "$file"
+		usage=${header[Usage]#"$word"}
 		mapfile -t words < <(words_for "$usage")
 		unchanged "$word" "${words[@]:0:1}" --no-such-option || failed=1
 		unchanged "$word" --help || failed=1

@@ -34,12 +34,12 @@ echo_plugin() {
 @test "what is no command is refused, with its own words shown" {
 	echo_plugin
 	dokku nope
-	assert_refused "no such command: nope: dokku help lists them"
+	assert_refused '`nope` is not a dokku command. See `dokku help` for a list of available commands.'
 	dokku say:nope
-	assert_refused "no such command: say:nope: dokku help lists them"
+	assert_refused '`say:nope` is not a dokku command. See `dokku help` for a list of available commands.'
 	is_no_command() {
 		dokku "$1"
-		assert_status 1 && assert_output "" && assert_error_like ' !     not a command: "*": dokku help lists them'
+		assert_status 1 && assert_output "" && assert_error_like ' !     `*` is not a dokku command. See `dokku help` for a list of available commands.'
 	}
 	each is_no_command <<-'WORDS'
 		../say:words
@@ -59,7 +59,7 @@ echo_plugin() {
 
 @test "control characters of a refused word do not reach the terminal" {
 	dokku $'x\e[31m\u202e'
-	assert_refused 'not a command: "x\x1b[31m\x202e": dokku help lists them'
+	assert_refused '`x\x1b[31m\x202e` is not a dokku command. See `dokku help` for a list of available commands.'
 }
 
 @test "no word, help, -h and --help list every command by its summary and usage" {
@@ -69,13 +69,16 @@ echo_plugin() {
 
     say [WORD…]                                        Say words
     say:words [WORD…]                                  Say words
-    help [COMMAND]                                       This list, or more about one command
-    version                                              The version of dokku
+    help [--all] [WORD]                                  List the commands
+    reconcile APP|--all...                               Finish or undo what a killed operation left
+    version                                              Print the version of dokku
 
 dokku PLUGIN:help tells more about one plugin, dokku COMMAND --help about one command."
 	dokku
 	assert_success "$list"
 	dokku help
+	assert_success "$list"
+	dokku help --all
 	assert_success "$list"
 	dokku -h
 	assert_success "$list"
@@ -113,13 +116,13 @@ Say words
 	dokku help say
 	[[ $status -eq 0 && $output == "Say words"* ]]
 	dokku help say:nope
-	assert_refused 'no such command: "say:nope": dokku say:help lists those of say'
+	assert_refused '`say:nope` is not a dokku command. See `dokku help` for a list of available commands.'
 	dokku help nope
-	assert_refused 'no such command: "nope": dokku help lists them'
+	assert_refused '`nope` is not a dokku command. See `dokku help` for a list of available commands.'
 	dokku help ../../etc
-	assert_refused 'no such command: "../../etc": dokku help lists them'
+	assert_refused '`../../etc` is not a dokku command. See `dokku help` for a list of available commands.'
 	dokku help say loud
-	assert_refused 'help: "loud" is one argument too many; nothing was done. Usage: dokku help [COMMAND]' 2
+	assert_refused 'help: "loud" is one argument too many; nothing was done. Usage: dokku help [--all] [WORD]' 2
 }
 
 @test "the words of the core pass over nothing: version, reconcile, --app" {
@@ -127,15 +130,15 @@ Say words
 	dokku version now
 	assert_refused 'version: "now" is one argument too many; nothing was done. Usage: dokku version' 2
 	dokku reconcile
-	assert_refused 'reconcile: APP is missing; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	assert_refused 'reconcile: APP|--all is missing; nothing was done. Usage: dokku reconcile APP|--all...' 2
 	dokku reconcile --all web
-	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP|--all...' 2
 	dokku reconcile web --all
-	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP|--all...' 2
 	dokku reconcile web --bogus
-	assert_refused 'reconcile: there is no option --bogus; nothing was done. Usage: dokku reconcile APP... or --all' 2
+	assert_refused 'reconcile: there is no option --bogus; nothing was done. Usage: dokku reconcile APP|--all...' 2
 	dokku reconcile web nosuch
-	assert_refused 'no such app: nosuch: dokku apps:list shows those that exist'
+	assert_refused 'App nosuch does not exist'
 	dokku reconcile web --help
 	assert_success "Finish or undo what a killed operation left of an app
     dokku reconcile APP... or --all"
@@ -171,7 +174,7 @@ Say words
 	dokku --quiet --app web --force say
 	assert_success "1|1|web|"
 	dokku --nope say
-	assert_refused 'not a command: "--nope": dokku help lists them'
+	assert_refused '`--nope` is not a dokku command. See `dokku help` for a list of available commands.'
 }
 
 @test "the environment that plugins get" {
@@ -320,7 +323,7 @@ over_ssh() {
 	assert_equal $'<words><caf\xe9>' "$output"
 	over_ssh $'x\xe9'
 	assert_status 1
-	[[ $stderr == *"not a command"* ]]
+	[[ $stderr == *"is not a dokku command"* ]]
 }
 
 @test "ssh: control characters are refused" {
@@ -352,14 +355,14 @@ over_ssh() {
 	make_app web
 	is_inner() {
 		over_ssh "$1"
-		assert_refused "no such command: ${1%% *}: dokku help lists them"
+		assert_refused "\`${1%% *}\` is not a dokku command. See \`dokku help\` for a list of available commands."
 	}
 	is_inner "locked web x touch $BATS_TEST_TMPDIR/owned"
 	is_inner "job web $BATS_TEST_TMPDIR x touch $BATS_TEST_TMPDIR/owned"
 	is_inner "deploy web 1"
 	is_inner "check web idA web 5000 10.86.128.2 1"
 	over_ssh "--quiet locked web x touch $BATS_TEST_TMPDIR/owned"
-	assert_refused "no such command: locked: dokku help lists them"
+	assert_refused '`locked` is not a dokku command. See `dokku help` for a list of available commands.'
 	assert_absent "$BATS_TEST_TMPDIR/owned"
 }
 
@@ -901,9 +904,11 @@ reconcile web 1" "$(grep ^reconcile "$STEPS")"
 
 @test "reconcile: without a name it says how; of no app it says so" {
 	dokku reconcile
-	assert_refused "reconcile: APP is missing; nothing was done. Usage: dokku reconcile APP... or --all" 2
+	assert_refused "reconcile: APP|--all is missing; nothing was done. Usage: dokku reconcile APP|--all..." 2
+	dokku reconcile --nope
+	assert_refused "reconcile: there is no option --nope; nothing was done. Usage: dokku reconcile APP|--all..." 2
 	dokku reconcile ghost
-	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+	assert_refused "App ghost does not exist"
 }
 
 @test "deploy: a process that exits after its checks gets no traffic" {

@@ -32,6 +32,18 @@ setup_file() { e2e_setup; }
 	[[ $status -ne 0 && $output != *uid=* ]]
 }
 
+@test "a user who may use sudo: options before the command, and a tab that completes an app" {
+	local complete='source /usr/local/share/bash-completion/completions/dokku
+		COMP_LINE="dokku logs min" COMP_POINT=14; _dokku dokku; printf "%s" "${COMPREPLY[*]}"'
+	in_world bash -c 'useradd --groups sudo ann && useradd joe && printf "ann ALL=(ALL) NOPASSWD: ALL\n" >/etc/sudoers.d/ann'
+	dokku_run apps:create mine
+	[[ $(in_world sudo -u ann dokku --quiet apps:list) == mine ]]
+	[[ $(in_world sudo -u ann bash -c "$complete") == mine ]]
+	[[ -z $(in_world sudo -u joe bash -c "$complete") ]]
+	in_world sudo -u ann dokku --force apps:destroy mine
+	in_world bash -c 'rm /etc/sudoers.d/ann && userdel ann && userdel joe'
+}
+
 @test "sudo rules name exactly three programs, and take no arguments; the map is dokku's alone" {
 	run in_world sudo -u dokku sudo -n -l
 	[[ $(sed -n 's/.*NOPASSWD: //p' <<<"$output" | tr , '\n' | grep -c '/root/[a-z-]* ""$') -eq 3 && $output != *ALL* ]]
@@ -58,6 +70,8 @@ setup_file() { e2e_setup; }
 	in_world make -C /root/dokku install DESTDIR=/tmp/dest PREFIX=/usr
 	run in_world bash -c 'cd /tmp/dest && find . -name dokku -o -name check-runner | sort'
 	[[ $output == *./usr/bin/dokku* && $output == *./usr/lib/dokku/check-runner* ]]
+	[[ $output == *./usr/share/bash-completion/completions/dokku* ]]
+	in_world test -s /tmp/dest/usr/share/zsh/site-functions/_dokku
 	[[ $(in_world bash -c 'ls /tmp/dest') == usr ]]
 	# What is installed names its interpreter, the quicker one.
 	run in_world grep -rlE '^#!(/usr/bin/env bash|/bin/bash( -p)?)$' /tmp/dest/usr/lib/dokku

@@ -46,7 +46,7 @@ setup() {
 	NAMES
 	assert_equal web "$(ls -A "$DOKKU_ROOT")"
 	dokku apps:create
-	assert_refused "apps:create: NAME is missing; nothing was done. Usage: dokku apps:create NAME" 2
+	assert_refused "apps:create: NEW-APP is missing; nothing was done. Usage: dokku apps:create NEW-APP" 2
 	dokku apps:create aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg
 	assert_status 0
 }
@@ -91,7 +91,7 @@ web"
 	dokku apps:exists web
 	assert_success ""
 	dokku apps:exists ghost
-	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+	assert_refused "App ghost does not exist"
 }
 
 @test "apps:lock: no deploy until apps:unlock" {
@@ -163,7 +163,7 @@ blog"
 	assert_status 0
 	assert_absent "$DOKKU_ROOT/web"
 	dokku apps:destroy --force ghost
-	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+	assert_refused "App ghost does not exist"
 	dokku apps:destroy --force
 	assert_refused "apps:destroy: APP is missing; nothing was done. Usage: dokku apps:destroy [-f|--force] APP [force]" 2
 }

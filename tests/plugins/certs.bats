@@ -251,7 +251,7 @@ $TAKEN"
 	cat "$WORLD"/{leaf,leaf,one,middle,middle,root}.crt >"$WORLD/more.crt"
 	add more.crt leaf.key
 	assert_status 0
-	assert_output "       Left out, as the app's own certificate does not lead there: CN = one.example.com
+	assert_output "       Left out, because the app's own certificate does not lead to them: CN = one.example.com
 $TAKEN"
 	cmp "$TLS/server.crt" <(cat "$WORLD"/{leaf,middle,root}.crt)
 	# A renewal for the same key, with the old one still in the file.
@@ -349,17 +349,17 @@ $TAKEN"
 	assert_unchanged "the private key has a passphrase, *"
 	openssl req -x509 -newkey rsa:1024 -nodes -days 1 -subj /CN=x -addext "$NAMES" -keyout "$WORLD/x.key" -out "$WORLD/x.crt" 2>/dev/null
 	add x.crt x.key
-	assert_unchanged "the key of CN = x has 1024 bits, and nginx takes none below 2048. *"
+	assert_unchanged "the key of CN = x has 1024 bits, and nginx needs at least 2048. *"
 	sign root root <<<'basicConstraints=critical,CA:TRUE'
 	sign old root /CN=old -sha1 <<<"$NAMES"
 	add old.crt old.key
-	assert_unchanged "CN = old is signed with ecdsa-with-SHA1, which nginx and browsers do not take. *"
+	assert_unchanged "CN = old is signed with ecdsa-with-SHA1, which nginx and browsers refuse. *"
 	sed '4d' "$WORLD/one.crt" >"$WORLD/x.crt"
 	add x.crt one.key
-	assert_unchanged "the certificate 1 of the file is damaged"
+	assert_unchanged "certificate 1 of the file is damaged"
 	head -n 4 "$WORLD/one.crt" >"$WORLD/x.crt"
 	add x.crt one.key
-	assert_unchanged "the certificate 1 of the file is damaged"
+	assert_unchanged "certificate 1 of the file is damaged"
 	sed '2d' "$WORLD/one.key" >"$WORLD/x.key"
 	add one.crt x.key
 	assert_unchanged "the private key is damaged, *"
@@ -377,7 +377,7 @@ $TAKEN"
 	assert_unchanged "certs:add: in the tar, x.key is not a regular file"
 	truncate --size 1G "$WORLD/x.crt"
 	add x.crt one.key
-	assert_unchanged "x.crt has more than 262144 bytes, as no certificate or key has"
+	assert_unchanged "x.crt has more than 262144 bytes, too many for a certificate or key"
 }
 
 @test "certs:report: the keys of Dokku, with and without what certs:add has noted" {
@@ -428,7 +428,7 @@ $TAKEN"
 		ln -s /etc/hostname x.key|in the tar, x.key is a link
 		mkdir -m 700 x.key; touch x.key/y; chmod 0 x.key|in the tar, x.key is not a regular file
 		truncate --size 1G x.key|in the tar, x.key is larger than 1048576 bytes
-		head --bytes 2M /dev/urandom >x.key|name CRT and KEY, or give a tar of them on stdin, of at most 1024 KiB
+		head --bytes 2M /dev/urandom >x.key|name CRT and KEY, or send a tar of them on stdin, of at most 1024 KiB
 	ODD
 	# Absolute names and those above are not written to.
 	cp "$WORLD/two.key" "$WORLD/x.key"

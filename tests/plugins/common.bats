@@ -138,7 +138,7 @@ verdicts() {
 	code "" 'require_app "$1"' $'web\n'
 	assert_refused 'not an app name: "web\x0a": use lower case letters, digits, dots and hyphens, at most 63'
 	code "" 'require_app ghost'
-	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+	assert_refused "App ghost does not exist"
 	make_app web
 	code "" 'require_app web; printf on'
 	assert_success on

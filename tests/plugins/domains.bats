@@ -135,7 +135,7 @@ setup() {
 	dokku domains:remove web
 	assert_refused "domains:remove: DOMAIN is missing; nothing was done. Usage: dokku domains:remove APP DOMAIN..." 2
 	dokku domains:add ghost a.com
-	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+	assert_refused "App ghost does not exist"
 }
 
 @test "where nginx does not take it the list stays as it was, and nginx is told again" {

@@ -346,7 +346,7 @@ refused() {
 	got "$DOKKU" git-receive-pack "'/other'" </dev/null
 	assert_status 1
 	got "$DOKKU" git-receive-pack "/other.git" </dev/null
-	assert_refused "no such app: other: create it with dokku apps:create other (here a push does not)"
+	assert_refused "App other does not exist: create it with dokku apps:create other (here a push does not)"
 	assert_absent "$DOKKU_ROOT/other"
 }
 
@@ -422,7 +422,7 @@ refused() {
 	git clone --quiet --branch main dokku@host:web "$WORLD/clone"
 	assert_file "$WORLD/clone/Dockerfile" "FROM scratch"
 	dokku git-upload-pack ghost
-	assert_refused "no such app: ghost: dokku apps:list shows those that exist"
+	assert_refused "App ghost does not exist"
 }
 
 @test "git-hook: lines that git would never write are refused" {

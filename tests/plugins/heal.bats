@@ -77,13 +77,13 @@ setup() {
 		mv "$TEST_HOST/etc/nginx/$file" "$BATS_TEST_TMPDIR/kept"
 		got "$NGINX"
 		assert_status 0
-		assert_error " !     $TEST_HOST/etc/nginx/$file is missing, without which nginx serves no app once it is restarted: $AGAIN"
+		assert_error " !     $TEST_HOST/etc/nginx/$file is missing, so nginx will serve no app once it is restarted: $AGAIN"
 		make_release web 1
 		DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-deploy" web dokku/web:v1
-		assert_refused "$TEST_HOST/etc/nginx/$file is missing, without which nginx serves no app: $AGAIN"
+		assert_refused "$TEST_HOST/etc/nginx/$file is missing, so nginx serves no app: $AGAIN"
 		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/reconcile" web 1
 		assert_status 0
-		assert_error " !     web: $TEST_HOST/etc/nginx/$file is missing, without which nginx serves no app: $AGAIN"
+		assert_error " !     web: $TEST_HOST/etc/nginx/$file is missing, so nginx serves no app: $AGAIN"
 		mv "$BATS_TEST_TMPDIR/kept" "$TEST_HOST/etc/nginx/$file"
 	done
 	rm "$TEST_HOST/etc/nginx/dokku/web.conf"
@@ -94,7 +94,7 @@ setup() {
 	hook proxy subcommands/build-config <<<''
 	got "$NGINX"
 	assert_status 0
-	assert_error " !     web: $TEST_HOST/etc/nginx/dokku/web.conf was removed by somebody: writing it again"
+	assert_error " !     web: $TEST_HOST/etc/nginx/dokku/web.conf was removed: writing it again"
 	assert_steps "subcommands/build-config web"
 }
 

@@ -50,7 +50,7 @@ heal() { got "$PLUGIN_PATH/network/heal"; }
 	heal
 	assert_status 0
 	assert_output "       Docker network dokku: 10.86.0.0/16"
-	assert_error " !     The Docker network dokku was removed by somebody: making it again"
+	assert_error " !     The Docker network dokku was removed: creating it again"
 	assert_calls "$CREATE"
 }
 
@@ -60,7 +60,7 @@ heal() { got "$PLUGIN_PATH/network/heal"; }
 		: >"$CALLS"
 		heal
 		assert_status 0 &&
-			assert_error " !     The Docker network dokku was made by somebody else, and no container runs on it: replacing it" &&
+			assert_error " !     The Docker network dokku was not created by dokku, and no container runs on it: replacing it" &&
 			assert_calls "docker network rm dokku
 $CREATE"
 	}
@@ -78,13 +78,13 @@ $CREATE"
 	network 172.20.0.0/16 '.Containers = { abc: {}, def: {} }'
 	heal
 	assert_status 1
-	assert_error " !     The Docker network dokku is not the one that dokku made: its subnet is 172.20.0.0/16, not 10.86.0.0/16, or it differs otherwise. Containers run on it: abc, def. Stop them, or disconnect them with: docker network disconnect dokku CONTAINER. Then dokku makes its own."
+	assert_error " !     The Docker network dokku is not the one that dokku created: its subnet is 172.20.0.0/16, not 10.86.0.0/16, or another property differs. Containers run on it: abc, def. Stop them, or disconnect them with: docker network disconnect dokku CONTAINER. Then dokku creates its own network."
 	assert_calls ""
 }
 
 @test "heal: an engine that does not answer, or a subnet that is taken, is said, and nothing is made" {
 	ENGINE_DOWN=1 heal
-	assert_refused "the Docker network dokku cannot be looked at: the Docker engine does not answer"
+	assert_refused "the Docker network dokku could not be inspected: the Docker engine does not answer"
 	assert_calls ""
 	: >"$STATE"
 	POOL_TAKEN=1 heal
@@ -96,7 +96,7 @@ $CREATE"
 @test "heal: without the file that names the subnet it asks for root" {
 	rm "$TEST_HOST/etc/dokku/network"
 	heal
-	assert_refused "$TEST_HOST/etc/dokku/network is missing, which tells our subnet: run sudo dokku plugin:trigger install"
+	assert_refused "$TEST_HOST/etc/dokku/network is missing, so the subnet of dokku is unknown: run sudo dokku plugin:trigger install"
 }
 
 @test "heal: several at once make it once" {

@@ -376,7 +376,7 @@ set send-timeout 7s"
 	: >"$CALLS"
 	NGINX_STUCK="send_timeout 7s" apply "$FACTS
 set send-timeout 7s"
-	assert_refused "nginx: it did not take the new config for web within 5 s; the old one is back"
+	assert_refused "nginx: it did not apply the new config for web within 5 s; the old one is back"
 	assert_file "$TREE/web.conf" "$before"
 	killed_after mv '*.candidate\ *web.conf'
 	apply "$FACTS
@@ -437,7 +437,7 @@ remove"
 	apply "$FACTS"
 	NGINX_STUCK=always apply "app web
 remove"
-	assert_refused "nginx: it does not take the config without web: sudo nginx -t tells why"
+	assert_refused "nginx: it refuses the config without web: sudo nginx -t tells why"
 	: >"$CALLS"
 	apply "$FACTS"
 	assert_success ""
@@ -593,7 +593,7 @@ remove"
 	# It takes the request, and the reload.
 	NGINX_STUCK=always got timeout 20 "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/apply" <<<"$FACTS
 set send-timeout 7s"
-	assert_refused "nginx: it did not take the new config for web within 5 s; the old one is back"
+	assert_refused "nginx: it did not apply the new config for web within 5 s; the old one is back"
 	assert_file "$TREE/web.conf" "$before"
 }
 
@@ -640,8 +640,8 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	printf '%s\n' "$STOCK" >"$conf"
 	chmod 640 "$conf"
 	connections raise
-	assert_success "-----> nginx may have 8192 connections per worker instead of 768, a request takes two
-       $conf; 3 MB more for each worker; make uninstall takes it back"
+	assert_success "-----> nginx may have 8192 connections per worker instead of 768, because a request takes two
+       $conf: 3 MB more for each worker; make uninstall restores the old number"
 	assert_file "$conf" "${STOCK/768;/8192; # dokku: was 768}"
 	assert_equal 640 "$(stat --format %a "$conf")"
 	grep -qx 'worker_rlimit_nofile [1-9][0-9]*;' "$limits"
@@ -686,7 +686,7 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	printf '%s\n' "$STOCK" >"$conf"
 	REFUSED=8192 connections raise
 	assert_status 0
-	[[ $output == *"nginx may have 768 connections per worker"*"events of $conf"* ]]
+	[[ $output == *"nginx may have only 768 connections per worker"*"events of $conf"* ]]
 	assert_file "$conf" "$STOCK"
 	assert_equal "nginx.conf" "$(cd "$TEST_HOST/etc/nginx" && ls -d nginx.conf*)"
 	connections raise
@@ -853,7 +853,7 @@ set send-timeout 7s"
 	make_release web 1
 	hook fake nginx-pre-reload <<<'exit 3'
 	code nginx 'nginx_update web 1 || true; printf "went on\n"'
-	assert_refused "web: a plugin's hook nginx-pre-reload failed: see above; nginx goes on with the config that it had"
+	assert_refused "web: a plugin's hook nginx-pre-reload failed: see above; nginx keeps the config that it had"
 	assert_absent "$TREE/web.conf"
 }
 
@@ -996,7 +996,7 @@ set send-timeout 7s"
 	dokku proxy:build-config --all
 	assert_status 1
 	assert_error_like '*
- !     aaa: nginx goes on with the config that it had
+ !     aaa: nginx keeps the config that it had
  !     proxy:build-config: nginx is as it was for aaa: see above; the others are up to date'
 	grep -q 'send_timeout 7s' "$TREE/bbb.conf"
 }
@@ -1106,14 +1106,14 @@ installs() {
 		"$INTERPRETER" "$conf/00-dokku.conf" >"$BIN/nginx"
 	installs </dev/null
 	assert_status 1
-	assert_error ' !     nginx does not take our include: "map_hash" directive is duplicate in x:1'
+	assert_error ' !     nginx refuses our include: "map_hash" directive is duplicate in x:1'
 	assert_file "$conf/dokku.conf" "# old"
 	assert_file "$TEST_HOST/etc/nginx/dokku-preview.conf" "# old"
 	assert_absent "$conf/00-dokku.conf"
 	sed -i 's/^\[\[ .* != -t .*//' "$BIN/nginx"
 	installs </dev/null
 	assert_status 1
-	assert_error " !     nginx does not take our include: nginx.conf does not read it: it has to include $conf/*.conf in its http block"
+	assert_error " !     nginx refuses our include: nginx.conf does not read it: it must include $conf/*.conf in its http block"
 	assert_file "$conf/dokku.conf" "# old"
 }
 
@@ -1139,7 +1139,7 @@ installs() {
 	mkdir "$TEST_HOST/answer"
 	for what in 'git push 0123456' ps:restart ps:rebuild 'releases:rollback v2'; do
 		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop "$what"
-		assert_refused "shop: nginx does not run, so nobody reaches any app; nothing was changed. Start it with: sudo nginx"
+		assert_refused "shop: nginx does not run, so no app can be reached; nothing was changed. Start it with: sudo nginx"
 	done
 	for what in apps:destroy ps:stop domains:add nginx:set certs:add proxy:build-config; do
 		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop "$what"
@@ -1147,7 +1147,7 @@ installs() {
 	done
 	mkdir -p "$TEST_HOST/run/systemd/system"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop 'git push 0123456'
-	assert_refused "shop: nginx does not run, so nobody reaches any app; nothing was changed. Start it with: sudo systemctl start nginx"
+	assert_refused "shop: nginx does not run, so no app can be reached; nothing was changed. Start it with: sudo systemctl start nginx"
 }
 
 @test "pre-change: workers without their master still take connections" {

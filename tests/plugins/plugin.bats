@@ -73,7 +73,7 @@ setup() {
 	hook fake post-x <<<'touch "$BATS_TEST_TMPDIR/ran"'
 	chmod -R go+rX "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR"
 	got setpriv --reuid nobody --clear-groups "$PLUGIN_PATH/plugin/subcommands/trigger" post-x
-	assert_refused "only root can run hooks: on the server, run sudo dokku plugin:trigger"
+	assert_refused "plugin:trigger is for root, on the server: sudo dokku plugin:trigger"
 	assert_absent "$BATS_TEST_TMPDIR/ran"
 }
 

@@ -103,7 +103,7 @@ kernel_has() {
 @test "addresses_claim: a counter that is no number is named, not reckoned with" {
 	printf 'a[$(touch "$BATS_TEST_TMPDIR/ran")]\n' >"$DOKKU_LIB_ROOT/data/services/.next"
 	code service-addresses 'addresses_claim web web.1'
-	assert_refused "$DOKKU_LIB_ROOT/data/services/.next should hold a number, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": remove it"
+	assert_refused "$DOKKU_LIB_ROOT/data/services/.next should hold a number, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": remove that file"
 	assert_absent "$BATS_TEST_TMPDIR/ran" "$DOKKU_LIB_ROOT/data/services/web/web.1"
 }
 
@@ -286,7 +286,7 @@ told() { kernel | sed 's/ .* : / : /' | sort | uniq -c | awk '{ n = $1; map = $2
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
 	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.66 . 5000'
 	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
-	assert_refused "web: the address map does not say what it was told to: 10.86.0.2 80 10.86.128.2:5000"
+	assert_refused "web: the address map lacks a line that was just set: 10.86.0.2 80 10.86.128.2:5000"
 	kernel_has
 	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
 	assert_status 1
@@ -299,7 +299,7 @@ told() { kernel | sed 's/ .* : / : /' | sort | uniq -c | awk '{ n = $1; map = $2
 	assert_status 1
 	assert_output ""
 	assert_error " !     address map: the kernel refused
- !     the address map could not be changed, see the message above. If something of dokku is missing: run sudo dokku plugin:trigger install"
+ !     the address map could not be changed, see the message above. If a file of dokku is missing: run sudo dokku plugin:trigger install"
 	assert_equal "" "$(kernel)"
 }
 
@@ -690,7 +690,7 @@ $reuse = 1" ]]
 	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"; printf "Error: no such thing\n" >&2; exit 1'
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	assert_status 1
-	[[ $stderr == "Error: no such thing"*"the kernel does not take the table; nothing was changed" ]]
+	[[ $stderr == "Error: no such thing"*"the kernel refuses the table; nothing was changed" ]]
 }
 
 @test "root/table: apps reach the metadata of a cloud where an administrator has made the file" {
@@ -894,7 +894,7 @@ healed() { sed -n 's/^reconcile //p' "$STEPS"; }
 	nft delete element ip dokku services '{ 10.86.0.2 . 80 }'
 	dokku watch:heal
 	assert_status 0
-	assert_error " !     web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: setting it again"
+	assert_error " !     web: the address map had lost the line 10.86.0.2 80 10.86.128.2:5000: setting it again"
 	assert_equal "" "$(healed)"
 	assert_equal "services 1 : 10.86.128.2 . 5000
 services 1 : 10.86.128.3 . 5000" "$(told)"
@@ -907,7 +907,7 @@ services 1 : 10.86.128.3 . 5000" "$(told)"
 	kernel_has
 	hook fake scheduler-list <<<'[[ $2 != blog ]] || printf "id-blog 1 web 1 running 10.86.128.3 5000 12 /blog.web.1\n"; [[ $2 != web ]] || printf "id-web 1 web 1 exited 10.86.128.2 5000 0 /web.web.1\n"'
 	dokku watch:heal
-	assert_error " !     blog: the address map did not say 10.86.0.3 80 10.86.128.3:5000: setting it again"
+	assert_error " !     blog: the address map had lost the line 10.86.0.3 80 10.86.128.3:5000: setting it again"
 	assert_equal "services 1 : 10.86.128.3 . 5000" "$(told)"
 	hook fake scheduler-list <<<'exit 1'
 	dokku watch:heal
@@ -997,7 +997,7 @@ watch_compares() {
 	watch_compares
 	watch_rounds 9 '[[ $n -ne 3 ]] || nsenter --target "$KERNEL" --net -- /usr/sbin/nft delete element ip dokku services "{ 10.86.0.2 . 80 }"
 		[[ $n -ne 7 ]] || touch "$DOKKU_LIB_ROOT/data/releases/blog"'
-	assert_error_like "*web: the address map did not say 10.86.0.2 80 10.86.128.2:5000: setting it again*"
+	assert_error_like "*web: the address map had lost the line 10.86.0.2 80 10.86.128.2:5000: setting it again*"
 	[[ $(kernel) == *'services 10.86.0.2 . 80 : '* ]]
 	# All at the first look; what was lost at the third, and all at the next after it (two calls set the map meanwhile); the release
 	# that was touched after the seventh had begun, twice.
@@ -1008,7 +1008,7 @@ watch_compares() {
 	serving
 	watch_rounds 9 '[[ $n -ne 3 ]] || nsenter --target "$KERNEL" --net -- /usr/sbin/nft flush map ip dokku services'
 	assert_equal 2 "$(kernel | wc -l)"
-	assert_equal 2 "$(grep -c 'the address map did not say' <<<"$stderr")"
+	assert_equal 2 "$(grep -c 'the address map had lost the line' <<<"$stderr")"
 	assert_equal "" "$(grep -e 'Is a directory' <<<"$stderr")"
 }
 

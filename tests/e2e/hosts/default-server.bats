@@ -124,7 +124,7 @@ readonly OURS='No app here answers to this host name.'
 @test "a directive that nginx takes once, in the administrator's nginx.conf" {
 	in_world sed -i 's/^http {/http {\n\tserver_names_hash_bucket_size 128;/' /etc/nginx/nginx.conf
 	run install_again
-	[[ $status -eq 0 && $output == *'nginx: server_names_hash_bucket_size is set by another file, and stays as it is there'* ]]
+	[[ $status -eq 0 && $output == *'nginx: server_names_hash_bucket_size is set by another file, and keeps that value'* ]]
 	in_world nginx -t -q
 	assert_reached v1
 }
@@ -135,7 +135,7 @@ readonly OURS='No app here answers to this host name.'
 	in_world ln -s /etc/nginx/sites-available/default /etc/nginx/sites-enabled/default
 	in_world sh -c 'echo "nonsense;" >/etc/nginx/sites-enabled/broken'
 	run install_again
-	[[ $status -ne 0 && $output == *"nginx's own configuration does not pass its test: "*nonsense*'mend it, then run make install again'* ]]
+	[[ $status -ne 0 && $output == *"nginx's own configuration does not pass its test: "*nonsense*'repair it, then run make install again'* ]]
 	[[ $(in_world bash -c 'sha256sum /etc/nginx/conf.d/* /etc/nginx/dokku-preview.conf') == "$before" ]]
 	in_world test -L /etc/nginx/sites-enabled/default
 	in_world rm /etc/nginx/sites-enabled/broken

@@ -98,7 +98,7 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 	load_begin visitors shop --mode close=8
 	for file in /etc/nginx/conf.d/dokku.conf /etc/nginx/dokku-preview.conf /etc/nginx/dokku; do
 		in_world mv "$file" /root/kept
-		await 25 log_says "$file is missing, without which nginx serves no app once it is restarted: run sudo dokku plugin:trigger install"
+		await 25 log_says "$file is missing, so nginx will serve no app once it is restarted: run sudo dokku plugin:trigger install"
 		run dokku_run --wait=60 ps:restart shop
 		[[ $status -ne 0 && $output == *"$file is missing"*'run sudo dokku plugin:trigger install'* ]]
 		install_again

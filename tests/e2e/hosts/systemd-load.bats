@@ -44,7 +44,7 @@ guard_is_there() { in_world nft list table ip dokku_guard >/dev/null 2>&1; }
 	sleep 5
 	load_end docker
 	in_world nft list chain ip nat DOCKER
-	[[ $(watch_log) == *"Docker's own firewall rules are there again"* ]]
+	[[ $(watch_log) == *"Docker's own firewall rules are back"* ]]
 }
 
 @test "saved rules with the guard's table in them can be loaded, and the watch says what they cost" {
