@@ -140,8 +140,10 @@ Say words
 	dokku reconcile web nosuch
 	assert_refused 'App nosuch does not exist'
 	dokku reconcile web --help
-	assert_success "Finish or undo what a killed operation left of an app
-    dokku reconcile APP... or --all"
+	assert_success "Finish or undo what a killed operation left
+    dokku reconcile APP|--all...
+     The next operation, the boot and the watch do it by themselves.
+     Dokku: new"
 	dokku --app
 	assert_refused '--app: name the app; nothing was done' 2
 	dokku --app '' apps:list
@@ -911,8 +913,15 @@ reconcile web 1" "$(grep ^reconcile "$STEPS")"
 	assert_refused "App ghost does not exist"
 }
 
+# with_processes - what the scheduler has started is this process, and it is asked whether that runs.
+with_processes() {
+	printf '%s\n' "$$" | tee "$DOKKU_LIB_ROOT"/data/releases/web/2/pid.{web.1,web.2,worker.1} >/dev/null
+	ln -sf "$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/scheduler-alive" "$PLUGIN_PATH/scheduler-docker-local/scheduler-alive"
+}
+
 @test "deploy: a process that exits after its checks gets no traffic" {
 	transaction_world
+	with_processes
 	hook fake check-deploy <<<'[[ $2 != idB ]] || { sleep 0 & wait; printf "%s\n" "$!" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.web.2"; }'
 	dokku deploy web 2
 	assert_status 1
@@ -921,8 +930,31 @@ reconcile web 1" "$(grep ^reconcile "$STEPS")"
 	assert_equal "" "$(grep '^core-post-deploy' "$STEPS" || true)"
 }
 
+@test "deploy: one whose checks are off may have ended" {
+	transaction_world
+	with_processes
+	hook fake check-deploy <<<'[[ $2 != idC ]] || { printf "0\n" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.worker.1"; : >"$DOKKU_LIB_ROOT/data/releases/web/2/unchecked.worker.1"; }'
+	dokku deploy web 2
+	assert_status 0
+	assert_equal 2 "$(current web)"
+}
+
+@test "deploy: where the plugin of the scheduler is not enabled nothing goes live" {
+	transaction_world
+	mkdir -p "$DOKKU_LIB_ROOT/config/scheduler/web"
+	printf 'moon\n' >"$DOKKU_LIB_ROOT/config/scheduler/web/selected"
+	dokku deploy web 2
+	assert_status 1
+	assert_equal 1 "$(current web)"
+	grep -qxF ' !     web: its scheduler moon does not answer: is the plugin scheduler-moon enabled? See dokku plugin:list' <<<"$stderr$output"
+	grep -qx 'scheduler-start moon web 2' "$STEPS"
+	grep -qx 'scheduler-remove moon web 2' "$STEPS"
+	assert_equal "" "$(grep '^core-post-deploy' "$STEPS" || true)"
+}
+
 @test "deploy: a process that exits in the switch loses the traffic again" {
 	transaction_world
+	with_processes
 	hook fake core-post-deploy <<<'[[ $4 != 2 ]] || { sleep 0 & wait; printf "%s\n" "$!" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.web.1"; }'
 	dokku deploy web 2
 	assert_status 1

@@ -40,7 +40,7 @@ world_paths() {
 
 fill_world() {
 	mkdir -p "$DOKKU_ROOT" "$DOKKU_LIB_ROOT"/{config,lock,tmp,plugins/available,plugins/enabled} \
-		"$DOKKU_LIB_ROOT"/data/{services,scheduler-docker-local,releases,builds} "$HOME" "$BIN" "$DOKKU_PROGRAMS" \
+		"$DOKKU_LIB_ROOT"/data/{services,network,releases,builds} "$HOME" "$BIN" "$DOKKU_PROGRAMS" \
 		"$TEST_HOST"/{etc/dokku,etc/nginx/dokku,etc/nginx/conf.d,log,run,proc/net}
 	printf '10.86.0.0/16\n' >"$TEST_HOST/etc/dokku/network"
 	printf '[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = master\n[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
@@ -117,14 +117,24 @@ fake_write() {
 	chmod +x "$DOKKU_PROGRAMS/write-file"
 }
 
-# made_plugins - PLUGIN_PATH without any plugin but those named; hook adds to it.
+# made_plugins - PLUGIN_PATH without any plugin but those named; hook adds to it. What the scheduler
+# does with images, and for who asks about a container, is there in any case; and what it has started
+# runs, unless a test says otherwise.
 made_plugins() {
-	local name
+	local name images=(scheduler-image scheduler-image-reuse scheduler-image-remove scheduler-prune)
+	local asked=(scheduler-logs scheduler-enter scheduler-inspect scheduler-listening scheduler-runs scheduler-run-stop)
+	rm -rf "$WORLD/plugins/scheduler-docker-local"
 	export PLUGIN_PATH="$WORLD/plugins"
 	mkdir -p "$PLUGIN_PATH"
 	for name in "$@"; do
 		ln -s "$PLUGIN_CORE_AVAILABLE_PATH/$name" "$PLUGIN_PATH/$name"
 	done
+	[[ ! -e $PLUGIN_PATH/scheduler-docker-local ]] || return 0
+	for name in "${images[@]}" "${asked[@]}"; do
+		hook_of scheduler-docker-local "$name"
+	done
+	printf '#!%s\n[[ $1 != docker-local ]] || printf "all\\n"\n' "$INTERPRETER" >"$PLUGIN_PATH/scheduler-docker-local/scheduler-alive"
+	chmod +x "$PLUGIN_PATH/scheduler-docker-local/scheduler-alive"
 }
 
 # hook_of PLUGIN HOOK - of a made PLUGIN_PATH: that one hook of a plugin of ours, and no other of it.

@@ -13,7 +13,7 @@ shell_files() {
 }
 
 # hooks_and_commands - those that are run.
-hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/lib/engine-start$' -e '/common/lib/engine-api$' -e '/watch/functions$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
+hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
 
 # none - stdin has to be empty: each line of it is a finding.
 none() {
@@ -138,6 +138,45 @@ function_lengths() {
 	done | none
 }
 
+# calls - the lines of stdin that run engine or docker, by themselves or by helper, or read /proc.
+calls() {
+	grep -E '(^[^:]*:[0-9]+:|[;&|({!`]|\$\(|\b(if|then|else|do|while|until|exec|timeout|attached|tied|engine_answered))[[:space:]]*(engine|docker) [^|)]|/proc/' |
+		grep -vE '^[^:]*:[0-9]+:[[:space:]]*#'
+}
+
+@test "calls: finds a call of the engine and a look into /proc, and no word about them" {
+	run calls <<-'LINES'
+		f:1: engine GET /x
+		f:2: [[ -z $a ]] || docker ps
+		f:3: id=$(engine -w /Id GET /x)
+		f:4: "$DOKKU_PROGRAMS/helper" tied docker build
+		f:5: cat "/proc/$pid/net/tcp"
+		f:6: die "remove it: docker network ls"
+		f:7: # engine GET /x
+		f:8: source "$PLUGIN_CORE_AVAILABLE_PATH/engine/functions"
+	LINES
+	assert_equal "f:1 f:2 f:3 f:4 f:5" "$(cut -d : -f 1,2 <<<"$output" | paste -sd ' ')"
+}
+
+# Who may ask an engine. The builder leaves images there; the network is its bridge, which make install
+# makes; and make install brings the engine itself.
+readonly MAY_ASK='^plugins/(engine/functions|builder-dockerfile/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
+
+# Who may read /proc: of processes that are nobody's container. builds and git look for their own, nginx
+# for its workers, dokku at its own environment; the rest asks the kernel for its settings.
+readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-files|libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(environment|files)):'
+
+@test "nobody but a scheduler names one, asks an engine or looks at a process of an app" {
+	mapfile -t files < <(shell_files | grep -v '^plugins/scheduler-')
+	# The default has one owner, plugins/scheduler/settings.
+	grep -n 'docker-local' "${files[@]}" | none
+	grep -nE '' "${files[@]}" | calls | grep -v /proc/ | grep -vE "$MAY_ASK" | none
+	grep -nE '' "${files[@]}" | calls | grep /proc/ | grep -vE -e "$MAY_LOOK" -e "$MAY_ASK" | none
+	grep -n 'engine/functions"' "${files[@]}" | grep -vE "$MAY_ASK" | none
+}
+
+@test "dokku itself is at most 250 lines" { [[ $(wc -l <dokku) -le 250 ]]; }
+
 # global_settings FILE… - FILE COMMAND of each setting of all apps that an end-to-end test makes and does not
 # take back. Files run one after another in one machine, so the next one would have it, too.
 global_settings() {
@@ -188,7 +227,7 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 @test "every hook that the code calls is in the list, and every one in the list is called" {
 	# Commands of plugin: call any hook, these three among them.
 	local called="install dependencies uninstall heal"
-	called+=$'\n'$(grep -rhoE '\b(trigger|notify|filter|first_answer) [a-z]+(-[a-z]+)*' dokku plugins | cut -d ' ' -f 2)
+	called+=$'\n'$(grep -rhoE '\b(trigger|notify|filter|first_answer|(tell|ask)_schedulers?) [a-z]+(-[a-z]+)*' dokku plugins | cut -d ' ' -f 2)
 	comm -23 <(listed_hooks | cut -d ' ' -f 1 | sort -u) <(tr ' ' '\n' <<<"$called" | sort -u) | none
 	comm -13 <(listed_hooks | cut -d ' ' -f 1 | sort -u) \
 		<(tr ' ' '\n' <<<"$called" | grep -E -- '-|^(install|heal|uninstall)$' | sort -u) | none

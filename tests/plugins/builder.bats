@@ -88,15 +88,15 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	local entry
 	make_release web 1
 	fake_engine <<<"printf '%s' '{ \"Config\": { \"Entrypoint\": [\"/bin/sh\", \"-c\", \"web --port 1\"] } }'"
-	got "$HOOKS/post-build" dockerfile web dokku/web:v1
+	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
 	assert_success ""
 	printf 'release: migrate\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
-	got "$HOOKS/post-build" dockerfile web dokku/web:v1
+	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
 	assert_status 0
 	assert_error ' !     ENTRYPOINT in the Dockerfile is a string, so it runs instead of each command of the Procfile and of dokku run. Write it as a list, ENTRYPOINT ["WORD", …], or leave it out.'
 	for entry in null '[]' '["/entry"]' '["/bin/sh","-c","exec $0 $@"]' '["/bin/bash","-c","x; exec ${@}"]' '["a","-c","b","c"]'; do
 		fake_engine <<<"printf '%s' '{ \"Config\": { \"Entrypoint\": $entry } }'"
-		got "$HOOKS/post-build" dockerfile web dokku/web:v1
+		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
 		assert_success ""
 	done
 }
@@ -105,13 +105,13 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	local health
 	for health in '{ "Test": ["CMD-SHELL", "curl -f http://localhost/"] }' '{ "Test": ["CMD", "x"] }'; do
 		fake_engine <<<"printf '%s' '{ \"Config\": { \"Healthcheck\": $health } }'"
-		got "$HOOKS/post-build" dockerfile web dokku/web:v1
+		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
 		assert_status 0
 		assert_error " !     The image has a HEALTHCHECK, which a deploy ignores: write a file CHECKS with the same check"
 	done
 	for health in null '{ "Test": ["NONE"] }' '{ "Test": [] }'; do
 		fake_engine <<<"printf '%s' '{ \"Config\": { \"Healthcheck\": $health } }'"
-		got "$HOOKS/post-build" dockerfile web dokku/web:v1
+		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
 		assert_success ""
 	done
 }

@@ -11,7 +11,8 @@ setup() {
 	make_current web 1
 	printf 'web 1 idA 10.86.128.2 5000\nworker 1 idB 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
 	hook fake app-domains <<<'printf "web.example.com\n*.wild.com\n"'
-	fake_engine <<<"printf '{\"State\":{\"Pid\":%s}}\n' $$"
+	hook fake scheduler-list <<<'printf "idA 1 web 1 running 10.86.128.2 5000 $(<"$WORLD/pid") /web.web.1\nidB 1 worker 1 running 10.86.128.3 5000 $(<"$WORLD/pid") /web.worker.1\n"'
+	runs_as $$
 	LIST="$DOKKU_LIB_ROOT/data/releases/web/1/CHECKS"
 	export RUNNER_STATUS=0
 	: >"$STEPS"
@@ -31,6 +32,11 @@ runner() {
 		exit "$RUNNER_STATUS"
 	BODY
 	cp "$BIN/check-runner" "$CODE/check-runner"
+}
+
+# runs_as PID - the process of both containers, as the scheduler lists it and has recorded it.
+runs_as() {
+	printf '%s\n' "$1" | tee "$WORLD/pid" "$DOKKU_LIB_ROOT"/data/releases/web/1/pid.{web,worker}.1 >/dev/null
 }
 
 check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000 10.86.128.2 1; }
@@ -84,7 +90,7 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	assert_success "-----> Checking worker.1: it stays up for 0 s
        ok   worker.1 is up"
 	code "" 'property_set checks web default-wait 5'
-	fake_engine <<<"printf '{\"State\":{\"Pid\":4194304}}\n'"
+	runs_as 4194304
 	got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
 	assert_status 1
 	assert_error " !     worker.1: its process exited while it was checked"
@@ -126,44 +132,22 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	assert_success "-----> web: timeout is now the default, 30"
 }
 
-# listens LOCAL… - the folder net of a process, in which these addresses of /proc/net/tcp (tcp6, the long ones) are listened on, and
-# one has a connection.
-listens() {
-	local address file
-	mkdir -p "$WORLD/net"
-	for file in tcp tcp6; do
-		printf '  sl  local_address rem_address   st\n' >"$WORLD/net/$file"
-	done
-	printf '   0: 0100007F:1F90 0100007F:C350 01 00000000\n   1: 0B00007F:9C41 00000000:0000 0A 00000000\n' >>"$WORLD/net/tcp"
-	for address; do
-		file=tcp
-		[[ ${#address} -lt 20 ]] || file=tcp6
-		printf '   2: %s 00000000:0000 0A 00000000\n' "$address" >>"$WORLD/net/$file"
-	done
-}
-
 @test "checks_where: what a container listens on instead, and what to do" {
 	where() {
-		code checks 'checks_where web 5000 "$1"' "$WORLD/net"
+		hook fake scheduler-listening <<<"printf '%s' '$2'"
+		code checks 'checks_where web 5000 idA'
 		assert_success "$1"
 	}
-	where ""
-	listens
-	where 'It listens on no port at all: let it listen on 0.0.0.0:$PORT'
-	listens 0100007F:1388
-	where 'It listens on 127.0.0.1 only, which nothing outside its container can reach: let it listen on 0.0.0.0'
-	listens 00000000000000000000000001000000:1388
-	where 'It listens on [::1] only, which nothing outside its container can reach: let it listen on 0.0.0.0'
-	listens 00000000:0BB8 00000000000000000000000000000000:0BB8
-	where 'It listens on port 3000 instead: let it listen on $PORT, or run: dokku config:set web PORT=3000'
-	listens 00000000:1F59 00000000:0401
-	where 'It listens on port 8025, 1025 instead: let it listen on $PORT, or run: dokku config:set web PORT=8025'
-	listens 0000000000000000FFFF00000100007F:1F90
-	where 'It listens on 127.0.0.1:8080 only: let it listen on 0.0.0.0:$PORT'
+	where "" ""
+	where 'It listens on no port at all: let it listen on 0.0.0.0:$PORT' nothing
+	where 'It listens on 127.0.0.1 only, which nothing outside its container can reach: let it listen on 0.0.0.0' 127.0.0.1:5000
+	where 'It listens on [::1] only, which nothing outside its container can reach: let it listen on 0.0.0.0' '[::1]:5000'
+	where 'It listens on port 3000 instead: let it listen on $PORT, or run: dokku config:set web PORT=3000' $'0.0.0.0:3000\n[::]:3000'
+	where 'It listens on port 8025, 1025 instead: let it listen on $PORT, or run: dokku config:set web PORT=8025' $'0.0.0.0:8025\n0.0.0.0:1025'
+	where 'It listens on 127.0.0.1:8080 only: let it listen on 0.0.0.0:$PORT' 127.0.0.1:8080
 	# A firewall that drops what this host sends, or a server that came late.
-	for address in 00000000:1388 00000000000000000000000000000000:1388 0B56560A:1388; do
-		listens 0100007F:1F90 "$address"
-		where 'It listens there now. Either it did so too late, or a firewall of this host drops packets to its containers. See nft list ruleset, and allow packets that this host sends by dokku0, and the answers.'
+	for address in 0.0.0.0:5000 '[::]:5000' 10.86.86.11:5000; do
+		where 'It listens there now. Either it did so too late, or a firewall of this host drops packets to its containers. See nft list ruleset, and allow packets that this host sends by dokku0, and the answers.' "127.0.0.1:8080"$'\n'"$address"
 	done
 }
 

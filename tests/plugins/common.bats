@@ -472,10 +472,10 @@ y>"
 
 @test "docker: a deadline for an engine that hangs" {
 	fake docker <<<'exec sleep 5'
-	DOKKU_DOCKER_TIMEOUT=0.1 code "" 'docker ps || printf "%s" "$?"'
+	DOKKU_DOCKER_TIMEOUT=0.1 code engine 'docker ps || printf "%s" "$?"'
 	assert_success 124
 	fake docker <<<'printf "%s," "$@"; exit 3'
-	code "" 'docker ps "a b" || printf "%s" "$?"'
+	code engine 'docker ps "a b" || printf "%s" "$?"'
 	assert_success "ps,a b,3"
 }
 
@@ -518,35 +518,35 @@ engine_server() {
 
 @test "engine: the answer of 2xx and 304; the engine's own message of others" {
 	engine_server
-	code "" 'engine -d POST /201/create <<<"{}"'
+	code engine 'engine -d POST /201/create <<<"{}"'
 	assert_success '{"message": "POST /201/create", "type": "application/json", "body": "{}\n"}'
-	code "" 'engine POST /304/start; engine DELETE /204/x'
+	code engine 'engine POST /304/start; engine DELETE /204/x'
 	assert_success ""
-	code "" 'engine GET /404/x; printf "on"'
+	code engine 'engine GET /404/x; printf "on"'
 	assert_status 22
 	assert_output ""
 	assert_error "GET /404/x"
 	# Half an answer is none.
-	code "" 'engine GET /200/short'
+	code engine 'engine GET /200/short'
 	assert_status 1
 	assert_output ""
 	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
 	kill "$server"
 	rm "$DOCKER_SOCKET"
-	code "" 'engine GET /200/x'
+	code engine 'engine GET /200/x'
 	assert_status 1
 	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
 }
 
 @test "engine: one that takes no version of its API below 1.44 is asked without a version, and members of arrays are found" {
 	engine_server
-	code "" 'engine -w /message GET /v1.43/info'
+	code engine 'engine -w /message GET /v1.43/info'
 	assert_status 22
-	code "" 'container_pid a; remove_container a; remove_image i; tag_image a:b c; stop_container a 1; prune_dangling web'
+	code engine 'container_pid a; remove_container a; remove_image i; tag_image a:b c; stop_container a 1; prune_dangling web'
 	assert_status 0
 	assert_error ""
 	assert_equal "" "$(grep -rnE '/v1\.[0-9]|DOCKER_API_VERSION' "$REPO/plugins" "$REPO/dokku")"
-	code "" 'engine -w "/a/1/b /a/2/b /a/x" GET "/200/json?%7B%22a%22%3A%5B%7B%22b%22%3A1%7D%2C%7B%22b%22%3A2%7D%5D%7D"'
+	code engine 'engine -w "/a/1/b /a/2/b /a/x" GET "/200/json?%7B%22a%22%3A%5B%7B%22b%22%3A1%7D%2C%7B%22b%22%3A2%7D%5D%7D"'
 	assert_success "2 - -"
 }
 
@@ -565,25 +565,25 @@ engine_server() {
 		*/c[?]*) printf "{\"message\":\"removal of container c is already in progress\"}"; exit 22 ;;
 		/images/d) printf "{\"message\":\"No such image: d\"}"; exit 22 ;;
 		*) printf "{\"message\":\"conflict: it is in use\"}"; exit 22 ;; esac'
-	code "" 'remove_container a; remove_container b; remove_container c; remove_image d'
+	code engine 'remove_container a; remove_container b; remove_container c; remove_image d'
 	assert_success ""
-	code "" 'remove_image e'
+	code engine 'remove_image e'
 	assert_status 22
 	assert_error "conflict: it is in use"
 }
 
 @test "engine_answered: a refusal is an answer, silence is none" {
 	fake_engine <<<'case $2 in /ok) ;; /no) printf "{\"message\":\"no\"}"; exit 22 ;; *) exit 1 ;; esac'
-	code "" 'for path in /ok /no /silent; do engine_answered engine GET "$path" && printf "%s " "$path"; done; true'
+	code engine 'for path in /ok /no /silent; do engine_answered engine GET "$path" && printf "%s " "$path"; done; true'
 	assert_success "/ok /no "
-	code "" 'engine_answered remove_image silent || printf "%s" "$?"'
+	code engine 'engine_answered remove_image silent || printf "%s" "$?"'
 	assert_success 1
 }
 
 @test "stop_container: its seconds more than what the engine has otherwise" {
 	printf '#!/bin/sh\nprintf "%%s\\n" "$*" >>"$CALLS"\n' >"$DOKKU_PROGRAMS/engine"
 	chmod +x "$DOKKU_PROGRAMS/engine"
-	code "" 'stop_container idA 7; DOKKU_DOCKER_TIMEOUT=3; stop_container idA 7; stop_container idA 0'
+	code engine 'stop_container idA 7; DOKKU_DOCKER_TIMEOUT=3; stop_container idA 7; stop_container idA 0'
 	assert_success ""
 	assert_calls "-t 37 POST /containers/idA/stop?t=7
 -t 10 POST /containers/idA/stop?t=7
@@ -593,10 +593,10 @@ engine_server() {
 @test "engine: a large body goes whole, an engine that hangs does not hang us" {
 	engine_server
 	head -c 300000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/large"
-	code "" 'engine -d POST /200/x <"$1" | jq ".body | length"' "$BATS_TEST_TMPDIR/large"
+	code engine 'engine -d POST /200/x <"$1" | jq ".body | length"' "$BATS_TEST_TMPDIR/large"
 	assert_success 300000
 	kill -STOP "$server"
-	DOKKU_DOCKER_TIMEOUT=1 code "" 'engine GET /200/x'
+	DOKKU_DOCKER_TIMEOUT=1 code engine 'engine GET /200/x'
 	kill -KILL "$server"
 	assert_status 1
 	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'

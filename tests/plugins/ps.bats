@@ -498,7 +498,8 @@ gone=0"
 	fake_engine <<<'exit 1'
 	pre_deploy web=1
 	assert_status 1
-	assert_error " !     web: the image dokku/web:v2 cannot be looked at: does dockerd run?"
+	assert_error " !     the image dokku/web:v2 cannot be looked at: does dockerd run?
+ !     web: what the image of v2 says is not known: see the message above"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=1
 }
 

@@ -88,6 +88,7 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 @test "post-retire: keeps as many as it is told, never drops the current one" {
 	three
 	make_release web 4
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] || printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:v1","dokku/web:v2"]}]'\'
 	dokku releases:set web keep 2
 	assert_success "-----> web: keep is now 2"
 	got "$PLUGIN_PATH/releases/post-retire" web
@@ -135,7 +136,7 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 		make_release web 1
 		make_release web 2
 		fake_engine <<<"[[ \"\$1 \$2\" != \"$silent\"* ]] || exit 1
-			[[ \"\$1 \$2\" != 'GET /images/json'* ]] || printf %s '[{\"RepoTags\":[\"dokku/web:v9\"]}]'"
+			[[ \"\$1 \$2\" != 'GET /images/json'* ]] || printf %s '[{\"RepoTags\":[\"dokku/web:v9\"]},{\"RepoTags\":[\"dokku/web:v2\"]}]'"
 		: >"$CALLS"
 		got "$PLUGIN_PATH/releases/post-retire" web
 		assert_status 1

@@ -43,6 +43,8 @@ setup() {
 			[[ ! -e $CREATED/goes ]] || { sed -i "/^$(<"$CREATED/goes") /d" "$LISTED"; rm "$CREATED/goes"; }
 			for url in "${@:2}"; do
 				id=${url%/json}
+				# One that was just made.
+				[[ $id != */id-* ]] || { printf '{"State":{"Pid":4711}}'; exit; }
 				line=$(grep "^${id##*/} " "$LISTED") || exit 22
 				jq -n '$ARGS.positional as [$id, $release, $process, $index, $state, $ip, $port, $pid, $name] | { Id: $id, Name: $name,
 					State: { Status: $state, Pid: ($pid | tonumber) }, Config: { Labels: { "com.dokku.release": $release,
@@ -435,13 +437,13 @@ engine DELETE /containers/idU?force=true&v=true"
 
 @test "addresses: the third quarter, round and round, none twice in a row" {
 	printf '10.86.0.0/27\n' >"$TEST_HOST/etc/dokku/network"
-	code scheduler-docker-local 'for i in 1 2 3 4 5 6 7; do scheduler_next_address; printf " "; done'
+	code scheduler-docker-local 'for i in 1 2 3 4 5 6 7; do network_next_address; printf " "; done'
 	assert_success "10.86.0.18 10.86.0.19 10.86.0.20 10.86.0.21 10.86.0.22 10.86.0.23 10.86.0.18 "
 }
 
 @test "addresses: a /16; an older version may have counted further" {
-	code scheduler-docker-local 'set_next() { printf "%s\n" "$1" >"$DOKKU_LIB_ROOT/data/scheduler-docker-local/next-address"; printf " "; }
-		scheduler_next_address; set_next 16381; scheduler_next_address; printf " "; scheduler_next_address; set_next 16382; scheduler_next_address'
+	code scheduler-docker-local 'set_next() { printf "%s\n" "$1" >"$DOKKU_LIB_ROOT/data/network/next-address"; printf " "; }
+		network_next_address; set_next 16381; network_next_address; printf " "; network_next_address; set_next 16382; network_next_address'
 	assert_success "10.86.128.2 10.86.191.255 10.86.128.2 10.86.128.2"
 }
 
@@ -450,24 +452,24 @@ engine DELETE /containers/idU?force=true&v=true"
 	make_app blog
 	make_release blog 4
 	printf 'web 1 id 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/blog/4/containers"
-	code scheduler-docker-local 'scheduler_next_address; printf " "; scheduler_next_address'
+	code scheduler-docker-local 'network_next_address; printf " "; network_next_address'
 	assert_success "10.86.128.4 10.86.128.5"
 	# Put on record since the last look: seen at the next one.
 	printf 'web 1 id 10.86.129.2 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
-	printf '255\n' >"$DOKKU_LIB_ROOT/data/scheduler-docker-local/next-address"
-	code scheduler-docker-local 'scheduler_next_address; printf " "; scheduler_next_address'
+	printf '255\n' >"$DOKKU_LIB_ROOT/data/network/next-address"
+	code scheduler-docker-local 'network_next_address; printf " "; network_next_address'
 	assert_success "10.86.129.1 10.86.129.3"
 	printf '10.86.128.0/29\n' >"$TEST_HOST/etc/dokku/network"
 	printf '%s\n' 'web 1 id 10.86.128.6 1' 'web 1 id 10.86.128.7 1' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
-	code scheduler-docker-local 'scheduler_next_address'
+	code scheduler-docker-local 'network_next_address'
 	assert_refused "no container address is free in 10.86.128.0/29: destroy an app that is not needed"
 }
 
 @test "addresses: many at once, no two the same; without a network it says so" {
-	code scheduler-docker-local 'for i in {1..12}; do { scheduler_next_address; printf "\n"; } & done; wait'
+	code scheduler-docker-local 'for i in {1..12}; do { network_next_address; printf "\n"; } & done; wait'
 	assert_equal 12 "$(sort -u <<<"$output" | wc -l)"
 	rm "$TEST_HOST/etc/dokku/network"
-	code scheduler-docker-local 'scheduler_next_address'
+	code scheduler-docker-local 'network_next_address'
 	assert_refused "the dokku network is not set up: run sudo dokku plugin:trigger install"
 }
 
@@ -1128,4 +1130,55 @@ failing() {
        GET /c 3 ms
 *
        (2 more lines about the requests of the checks are left out)"
+}
+
+# listens LOCAL… - the folder net of a process, in which these addresses of /proc/net/tcp (tcp6, the long ones) are listened on, and
+# one has a connection.
+listens() {
+	local address file
+	mkdir -p "$WORLD/net"
+	for file in tcp tcp6; do
+		printf '  sl  local_address rem_address   st\n' >"$WORLD/net/$file"
+	done
+	printf '   0: 0100007F:1F90 0100007F:C350 01 00000000\n   1: 0B00007F:9C41 00000000:0000 0A 00000000\n' >>"$WORLD/net/tcp"
+	for address; do
+		file=tcp
+		[[ ${#address} -lt 20 ]] || file=tcp6
+		printf '   2: %s 00000000:0000 0A 00000000\n' "$address" >>"$WORLD/net/$file"
+	done
+}
+
+@test "scheduler-listening: what a container listens on, but for the name server of Docker" {
+	listening() {
+		got bash -c 'source <(sed -e "/^main /d" "$1"); listening "$2"; printf "%s " "$seen" "${listening[@]}"' bash "$HOOKS/scheduler-listening" "$WORLD/net"
+		assert_success "$1 "
+	}
+	listening ""
+	listens
+	listening 1
+	listens 0100007F:1388 00000000:0BB8
+	listening "1 127.0.0.1:5000 0.0.0.0:3000"
+	listens 00000000000000000000000001000000:1388 00000000000000000000000000000000:1388
+	listening "1 [::1]:5000 [::]:5000"
+	listens 0000000000000000FFFF00000100007F:1F90 0B56560A:1388
+	listening "1 10.86.86.11:5000 127.0.0.1:8080"
+}
+
+@test "scheduler-listening, scheduler-alive: another scheduler's app is none of its business" {
+	got "$HOOKS/scheduler-listening" other web idA
+	assert_success ""
+	got "$HOOKS/scheduler-alive" other web 1 web.1
+	assert_success ""
+}
+
+@test "scheduler-alive: all, or those that have ended since they were started; of whatever user" {
+	printf '%s\n' "$$" >"$DOKKU_LIB_ROOT/data/releases/web/1/pid.web.1"
+	# Process 1 is root's.
+	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/pid.web.2"
+	printf '4194304\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/pid.worker.1"
+	printf '0\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/pid.worker.2"
+	got "$HOOKS/scheduler-alive" docker-local web 1 web.1 web.2
+	assert_success all
+	got "$HOOKS/scheduler-alive" docker-local web 1 web.1 worker.1 web.2 worker.2 gone.1
+	assert_success "worker.1 worker.2 gone.1"
 }

@@ -137,7 +137,7 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 }
 
 @test "folders: those that the user dokku can make are there again, others are named" {
-	in_world rm -rf /var/lib/dokku/data/scheduler-docker-local /var/lib/dokku/data/builds
+	in_world rm -rf /var/lib/dokku/data/network /var/lib/dokku/data/builds
 	dokku_run --wait=60 ps:restart shop
 	in_world rm -rf /var/lib/dokku/tmp
 	run dokku_run --wait=60 ps:restart shop
