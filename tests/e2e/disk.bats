@@ -123,7 +123,7 @@ is_whole() {
 	fill docker 70000
 	load_begin disk disk
 	run commit_and_push disk d2
-	[[ $status -eq 0 && $output == *'MB are free where /var/lib/docker is: removing what old releases have left'* ]] || {
+	[[ $status -eq 0 && $output == *'MB are free where /var/lib/docker is): removing old releases of all apps'* ]] || {
 		printf '%s\n' "$output"
 		return 1
 	}
@@ -154,7 +154,7 @@ is_whole() {
 	# None at all.
 	fill root 0
 	run push disk
-	[[ $status -ne 0 && $output == *'0 MB are free where /home/dokku is, and a push wants 1 MB'* ]]
+	[[ $status -ne 0 && $output == *'0 MB are free where /home/dokku is, and 1 MB are needed'* ]]
 	free_all
 	dokku_run builder:set disk min-free
 	rm "$(repo disk)/public/large"

@@ -53,8 +53,8 @@ assert_has() {
 @test "a port that speaks SMTP is refused, and what it says leads to a push that is live" {
 	push_version ports-mail v1 "8025 1025" - HTTP_PORT=8025 MAIL_PORT=1025
 	[[ $status -ne 0 ]]
-	assert_has "Port 1025 is used of those that the image EXPOSEs ("
-	assert_has "dokku config:set ports-mail PORT=8025 uses another"
+	assert_has "and port 1025 is used."
+	assert_has "To use another: dokku config:set ports-mail PORT=8025"
 	assert_has "v1 takes connections on port 1025, but does not speak HTTP there. The image EXPOSEs 8025 as well: dokku config:set ports-mail PORT=8025"
 	[[ -z $(released ports-mail) ]]
 	dokku_run config:set ports-mail PORT=8025
@@ -100,7 +100,7 @@ assert_has() {
 @test "an app that listens elsewhere is told where" {
 	push_version ports-where v1 5000 'WAIT=1\nATTEMPTS=3\n' LISTEN_ADDR=127.0.0.1
 	[[ $status -ne 0 ]]
-	assert_has "It listens on 127.0.0.1 only, where nothing outside its container reaches it"
+	assert_has "It listens on 127.0.0.1 only, which nothing outside its container can reach"
 	push_version ports-where v1 5000 'WAIT=1\nATTEMPTS=3\n/\n' HTTP_PORT=3000
 	[[ $status -ne 0 ]]
 	assert_has "It listens on port 3000 instead: let it listen on \$PORT, or run: dokku config:set ports-where PORT=3000"
@@ -112,14 +112,14 @@ assert_has() {
 @test "CHECKS without a check: the default check, as long as its settings say" {
 	push_version ports-empty v1 5000 'WAIT=2\nATTEMPTS=1\n' BOOT_DELAY_MS=20000
 	[[ $status -ne 0 ]]
-	assert_has "there is not one check in CHECKS: the default check takes its place"
+	assert_has "CHECKS has no check, so the default check is used"
 	assert_has "takes connections on port 5000 within 2 s and stays up for 1 s"
 	push_version ports-empty v2 5000 'WAIT=10\nATTEMPTS=6\n# more to come\n' BOOT_DELAY_MS=20000
 	[[ $status -eq 0 ]]
 	assert_serves ports-empty v2
 	push_version ports-empty v3 5000 ''
 	[[ $status -eq 0 ]]
-	assert_has "there is not one check in CHECKS: the default check takes its place"
+	assert_has "CHECKS has no check, so the default check is used"
 	assert_serves ports-empty v3
 }
 

@@ -79,7 +79,7 @@ amend() {
 	git_repo commit --quiet --amend --message other
 	push_refs --force "dokku@$address:repos" main
 	in_world git config --system --unset-all receive.denyNonFastForwards
-	assert_unbuilt "repos: the git config of this server, receive.denyNonFastForwards, lets nobody rewrite main: git fetch, build on that, and push again"
+	assert_unbuilt "repos: receive.denyNonFastForwards in the git config of this server forbids to rewrite main: run git fetch, rebase or merge, and push again"
 	in_world git config --system transfer.hideRefs refs/heads
 	push_refs --force "dokku@$address:repos" main
 	in_world git config --system --unset-all transfer.hideRefs
@@ -89,7 +89,7 @@ amend() {
 @test "a replace ref is refused, and one of before changes nothing" {
 	commit repos v4
 	push_refs "dokku@$address:repos" main "main:refs/replace/$(git_repo rev-parse main~1)"
-	assert_unbuilt "repos: only branches and tags are taken here, not refs/replace/$(git_repo rev-parse main~1): push without it"
+	assert_unbuilt "repos: only branches and tags can be pushed, not refs/replace/$(git_repo rev-parse main~1): push without it"
 	in_world setpriv --reuid dokku --regid dokku --clear-groups git -C /home/dokku/repos update-ref "refs/replace/$(branch repos)" "$(branch repos)"
 	push repos
 	assert_serves repos v4
@@ -103,7 +103,7 @@ amend() {
 	amend
 	push_refs "dokku@$address:repos" main
 	[[ $status -ne 0 && $output != *"$(in_world cat /etc/dokku/preview-token)"* ]]
-	[[ $output == *'repos: Dockerfile in the repo is a symbolic link, or in a folder that is one'* ]]
+	[[ $output == *'repos: Dockerfile in the repo is a symbolic link, or its folder is one'* ]]
 	rm "$(repo repos)/Dockerfile"
 	ln -s /etc/dokku "$(repo repos)/deploy"
 	amend
@@ -111,7 +111,7 @@ amend() {
 	push_refs "dokku@$address:repos" main
 	dokku_run builder-dockerfile:set repos dockerfile-path
 	[[ $status -ne 0 && $output != *"$(in_world cat /etc/dokku/preview-token)"* ]]
-	[[ $output == *'repos: deploy/preview-token in the repo is a symbolic link, or in a folder that is one'* ]]
+	[[ $output == *'repos: deploy/preview-token in the repo is a symbolic link, or its folder is one'* ]]
 	rm "$(repo repos)/deploy"
 	assert_serves repos v4
 }
@@ -163,7 +163,7 @@ dockerfile() {
 	[[ $output == *'       RUN echo before; exit 3
        before
        executor failed running [/bin/sh -c echo before; exit 3]: exit code: 3
- !     repos: its Dockerfile does not build: see the last step above, mend it, and push again'* ]]
+ !     repos: its Dockerfile does not build: see the last step above, correct it, and push again'* ]]
 	assert_serves repos v7
 }
 
@@ -173,7 +173,7 @@ dockerfile() {
 	amend
 	push_refs "dokku@$address:repos" main
 	[[ $status -ne 0 ]]
-	grep -qxF ' !     repos: its Dockerfile does not build: its line "# syntax=docker/dockerfile:1" wants an image of a registry that this server cannot reach: remove that line, unless the file needs it' <<<"$output"
+	grep -qxF ' !     repos: its Dockerfile does not build: its line "# syntax=docker/dockerfile:1" needs an image from a registry that this server cannot reach: remove that line, unless the file needs it' <<<"$output"
 }
 
 builds() { in_world pgrep -f 'i -lt 100000000' >/dev/null; }

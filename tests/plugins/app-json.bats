@@ -116,7 +116,7 @@ scheduler-task docker-local web 2 release migrate 5"
 		printf '%b' "${1%%|*}" >"$WORLD/tree/app.json"
 		got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
 		assert_status 1
-		assert_error_like " !     app.json: ${1##*|}: mend it and push again"
+		assert_error_like " !     app.json: ${1##*|}: correct it and push again"
 	}
 	each is_refused <<-'FILES'
 		{|parse error: *
@@ -181,7 +181,7 @@ scheduler-task docker-local web 2 release migrate 5"
 		printf '%b' "$1" >"$WORLD/tree/app.json"
 		got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
 		assert_status 1
-		assert_error_like ' !     app.json: *: mend it and push again'
+		assert_error_like ' !     app.json: *: correct it and push again'
 	}
 	refuses '{} /* not closed'
 	refuses '{ / }'
@@ -228,7 +228,7 @@ healthchecks: a file CHECKS says when a version is good
 naem: no such key is known here
 scripts.dokku.predeply: there are scripts.dokku.predeploy, scripts.dokku.postdeploy and scripts.postdeploy
 scripts.test: there are scripts.dokku.predeploy, scripts.dokku.postdeploy and scripts.postdeploy
-stack: the Dockerfile says how the app is built" "$(sed 's/^ !     app.json: \(.*\) is not acted on/\1/' <<<"$stderr" | LC_ALL=C sort)"
+stack: the Dockerfile says how the app is built" "$(sed 's/^ !     app.json: \(.*\) is ignored/\1/' <<<"$stderr" | LC_ALL=C sort)"
 	printf '{ "formation": {}, "cron": [], "env": null, "scripts": {} }' >"$WORLD/tree/app.json"
 	got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
 	assert_success ""

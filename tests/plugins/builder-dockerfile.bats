@@ -148,7 +148,7 @@ TEXT
        10 %50 %100 %
        [one] RUN echo one; printf '\tx'
        executor failed running [/bin/sh -c echo failing; exit 3]: exit code: 3"
-	assert_error " !     web: its Dockerfile does not build: see the last step above, mend it, and push again"
+	assert_error " !     web: its Dockerfile does not build: see the last step above, correct it, and push again"
 }
 
 @test "builder-build: a frontend that cannot be had, and a here-document that the engine does not know, are told" {
@@ -164,7 +164,7 @@ failed to solve with frontend dockerfile.v0: failed to solve with frontend gatew
 TEXT
 	BUILD_STATUS=1 build
 	assert_output "       failed to do request: no such host"
-	assert_error ' !     web: its Dockerfile does not build: its line "# syntax=docker/dockerfile:1" wants an image of a registry that this server cannot reach: remove that line, unless the file needs it'
+	assert_error ' !     web: its Dockerfile does not build: its line "# syntax=docker/dockerfile:1" needs an image from a registry that this server cannot reach: remove that line, unless the file needs it'
 	printf 'FROM scratch\nRUN <<E\necho\nE\n' >"$TREE/Dockerfile"
 	engine_builds <<<'failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 3: unknown instruction: ECHO'
 	BUILD_STATUS=1 build
@@ -181,7 +181,7 @@ TEXT
 	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$TREE"
 	assert_success dockerfile
 	build
-	assert_refused "web: Dockerfile in the repo is a symbolic link, or in a folder that is one: make it a file, or name the file: dokku builder-dockerfile:set web dockerfile-path"
+	assert_refused "web: Dockerfile in the repo is a symbolic link, or its folder is one: make it a regular file, or name another: dokku builder-dockerfile:set web dockerfile-path"
 	# One that leads nowhere, or stays in the tree.
 	ln -sf nowhere "$TREE/Dockerfile"
 	build
@@ -189,7 +189,7 @@ TEXT
 	dokku builder-dockerfile:set web dockerfile-path deploy/Dockerfile
 	ln -s "$WORLD/outside" "$TREE/deploy"
 	build
-	assert_refused "web: deploy/Dockerfile in the repo is a symbolic link, or in a folder that is one: make it a file, or name the file: dokku builder-dockerfile:set web dockerfile-path"
+	assert_refused "web: deploy/Dockerfile in the repo is a symbolic link, or its folder is one: make it a regular file, or name another: dokku builder-dockerfile:set web dockerfile-path"
 	rm "$TREE/deploy"
 	build
 	assert_refused "web: there is no deploy/Dockerfile in the repo: add it, or see dokku builder-dockerfile:help"
@@ -276,11 +276,11 @@ COPY . ."
 	assert_status 1
 	assert_output "       BuildKit does not work here, so the old builder builds: docker says nothing
        no such instruction"
-	assert_error " !     web: its Dockerfile does not build: see the last step above, mend it, and push again"
+	assert_error " !     web: its Dockerfile does not build: see the last step above, correct it, and push again"
 	hook fake docker-args-build <<<'exit 1'
 	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
 	assert_status 1
-	assert_error " !     web: a docker-args-build hook failed: nothing was built"
+	assert_error " !     web: a docker-args-build hook failed, see above; nothing was built"
 	rm "$PLUGIN_PATH/fake/docker-args-build"
 	got "$PLUGIN_PATH/builder-dockerfile/builder-build" herokuish web "$WORLD/tree" dokku/web:v1
 	assert_success ""

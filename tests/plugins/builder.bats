@@ -26,7 +26,7 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	: >"$TREE/nginx.conf.sigil"
 	pre_build
 	assert_status 0
-	assert_error " !     nginx.conf.sigil is not used here: dokku nginx:set web, or files in $DOKKU_ROOT/web/nginx.conf.d on the server, change the config of nginx"
+	assert_error " !     nginx.conf.sigil is ignored. To change the config of nginx, use dokku nginx:set web, or files in $DOKKU_ROOT/web/nginx.conf.d on the server."
 }
 
 @test "submodules: by the index of the push, else by .gitmodules; a link is not followed" {
@@ -62,7 +62,7 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	printf 'text\n' >"$TREE/other.bin"
 	pre_build
 	assert_status 0
-	assert_error " !     a dir/x.bin is a pointer of Git LFS, one of 1: a push does not bring the files, so the build gets the pointers"
+	assert_error " !     a dir/x.bin is a pointer of Git LFS, one of 1: a push does not bring the files themselves, so the build gets only the pointers"
 	printf '%s' "$pointer" >"$TREE/a dir/y.bin"
 	ln -s "$TREE/a dir/y.bin" "$TREE/z.bin"
 	pre_build
@@ -76,7 +76,7 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	printf '* text\n' >"$TREE/.gitattributes"
 	pre_build
 	assert_status 0
-	assert_error " !     assets/large/x.bin is a pointer of Git LFS, one of 1: a push does not bring the files, so the build gets the pointers"
+	assert_error " !     assets/large/x.bin is a pointer of Git LFS, one of 1: a push does not bring the files themselves, so the build gets only the pointers"
 	# A link of that name is not read: it may lead out of the tree.
 	mv "$TREE/assets/.gitattributes" "$WORLD/elsewhere"
 	ln -s "$WORLD/elsewhere" "$TREE/assets/.gitattributes"
@@ -93,7 +93,7 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	printf 'release: migrate\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
 	assert_status 0
-	assert_error ' !     ENTRYPOINT in the Dockerfile is a string: no command of the Procfile is run, nor of dokku run, but that: write it as a list, ENTRYPOINT ["WORD", …], or leave it out'
+	assert_error ' !     ENTRYPOINT in the Dockerfile is a string, so it runs instead of each command of the Procfile and of dokku run. Write it as a list, ENTRYPOINT ["WORD", …], or leave it out.'
 	for entry in null '[]' '["/entry"]' '["/bin/sh","-c","exec $0 $@"]' '["/bin/bash","-c","x; exec ${@}"]' '["a","-c","b","c"]'; do
 		fake_engine <<<"printf '%s' '{ \"Config\": { \"Entrypoint\": $entry } }'"
 		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
@@ -107,7 +107,7 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 		fake_engine <<<"printf '%s' '{ \"Config\": { \"Healthcheck\": $health } }'"
 		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
 		assert_status 0
-		assert_error " !     HEALTHCHECK in the image: a deploy does not ask it: write a file CHECKS with the same question"
+		assert_error " !     The image has a HEALTHCHECK, which a deploy ignores: write a file CHECKS with the same check"
 	done
 	for health in null '{ "Test": ["NONE"] }' '{ "Test": [] }'; do
 		fake_engine <<<"printf '%s' '{ \"Config\": { \"Healthcheck\": $health } }'"

@@ -74,14 +74,14 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 		RUNNER_STATUS=$1 check
 		assert_status 1 && assert_error " !     web.1: $2"
 	}
-	ends 1 "it does not pass CHECKS: the lines marked FAIL above say what came instead"
-	ends 2 "CHECKS is not understood: correct the line named above, and push again"
+	ends 1 "it does not pass CHECKS: the lines marked FAIL above show the answers"
+	ends 2 "CHECKS is not valid: correct the line named above, and push again"
 	ends 3 "its process exited while it was checked"
 	# The process of this test shares the network of the machine, which may listen anywhere.
 	RUNNER_STATUS=4 check
 	assert_status 1
 	assert_error_like ' !     web.1: nothing answered on port 5000 within the time that CHECKS gives. *'
-	ends 139 "it does not pass CHECKS: the lines marked FAIL above say what came instead"
+	ends 139 "it does not pass CHECKS: the lines marked FAIL above show the answers"
 }
 
 @test "check-deploy: without a list a worker has to stay up, and one that exits is refused" {
@@ -140,14 +140,14 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	}
 	where "" ""
 	where 'It listens on no port at all: let it listen on 0.0.0.0:$PORT' nothing
-	where 'It listens on 127.0.0.1 only, where nothing outside its container reaches it: let it listen on 0.0.0.0' 127.0.0.1:5000
-	where 'It listens on [::1] only, where nothing outside its container reaches it: let it listen on 0.0.0.0' '[::1]:5000'
+	where 'It listens on 127.0.0.1 only, which nothing outside its container can reach: let it listen on 0.0.0.0' 127.0.0.1:5000
+	where 'It listens on [::1] only, which nothing outside its container can reach: let it listen on 0.0.0.0' '[::1]:5000'
 	where 'It listens on port 3000 instead: let it listen on $PORT, or run: dokku config:set web PORT=3000' $'0.0.0.0:3000\n[::]:3000'
 	where 'It listens on port 8025, 1025 instead: let it listen on $PORT, or run: dokku config:set web PORT=8025' $'0.0.0.0:8025\n0.0.0.0:1025'
 	where 'It listens on 127.0.0.1:8080 only: let it listen on 0.0.0.0:$PORT' 127.0.0.1:8080
 	# A firewall that drops what this host sends, or a server that came late.
 	for address in 0.0.0.0:5000 '[::]:5000' 10.86.86.11:5000; do
-		where 'It listens there now: it did so too late, or a firewall of this host drops what goes to its containers. Look at nft list ruleset, and allow what this host sends out by dokku0 and gets back.' "127.0.0.1:8080"$'\n'"$address"
+		where 'It listens there now. Either it did so too late, or a firewall of this host drops packets to its containers. See nft list ruleset, and allow packets that this host sends by dokku0, and the answers.' "127.0.0.1:8080"$'\n'"$address"
 	done
 }
 
@@ -162,7 +162,7 @@ build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build
 	assert_status 1
 	assert_error '       CHECKS:1:19: no value for {{ var "RELEASE" }}
        CHECKS:2:10: no value for {{ var "PLACE" }}
- !     web: CHECKS is not understood: correct the line named above, and push again'
+ !     web: CHECKS is not valid: correct the line named above, and push again'
 	printf 'RELEASE=s3cret\0PLACE=up\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
 	build_hook
 	assert_success ""
@@ -183,13 +183,13 @@ build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build
 		assert_success ""
 		DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image
 		assert_status 0
-		assert_error ' !     web: there is not one check in CHECKS: the default check takes its place'
+		assert_error ' !     web: CHECKS has no check, so the default check is used'
 	done
 	printf 'WAIT=3\nTIMEOUT=x\n' >"$LIST"
 	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image
 	assert_status 1
 	assert_error '       CHECKS:2:9: expected seconds, or a time like 500ms, 2s or 1m
- !     web: CHECKS is not understood: correct the line named above, and push again'
+ !     web: CHECKS is not valid: correct the line named above, and push again'
 }
 
 @test "check-deploy: a list without a check is the default check, within the deadline that it gives" {

@@ -132,7 +132,7 @@ export C='3'"
 	local value
 	for value in $'\x80' $'a\xffb' $'\xc3'; do
 		dokku config:set web "A=$value"
-		assert_refused 'A: its value is not UTF-8, which is all that Docker passes on: encode it, in base64 say; nothing was changed'
+		assert_refused 'A: its value is not UTF-8, and Docker passes on only UTF-8: encode it, for example in base64; nothing was changed'
 	done
 }
 
@@ -145,7 +145,7 @@ export C='3'"
 	dokku config:set web B=2 NOVALUE C=3
 	assert_refused 'config:set: "NOVALUE" is not NAME=VALUE; nothing was done. Usage: dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE...' 2
 	dokku config:set web B=2 $'C=\xff'
-	assert_refused 'C: its value is not UTF-8, which is all that Docker passes on: encode it, in base64 say; nothing was changed'
+	assert_refused 'C: its value is not UTF-8, and Docker passes on only UTF-8: encode it, for example in base64; nothing was changed'
 	dokku config:set --encoded web B=Mg== C=%%%
 	assert_refused 'C: its value is not base64; nothing was changed'
 	dokku config:set web
@@ -182,7 +182,7 @@ export C='3'"
 
 @test "--encoded: a NUL is refused, as no environment holds one" {
 	dokku config:set --encoded web A=Yg== "B=$(printf 'a\0b' | base64)"
-	assert_refused "B: its value has a NUL, which no environment can hold; nothing was changed"
+	assert_refused "B: its value has a NUL byte, which a variable cannot hold; nothing was changed"
 	dokku config:get web A
 	assert_status 1
 }
@@ -481,7 +481,7 @@ export B='new'"
 @test "config:set: PORT is a port" {
 	is_refused() {
 		dokku config:set web "PORT=$1"
-		assert_refused "PORT: \"$1\" is not a port from 1 to 65535: config:unset PORT gives the default again; nothing was changed"
+		assert_refused "PORT: \"$1\" is not a port from 1 to 65535: config:unset PORT sets the default again; nothing was changed"
 		dokku config:set --global "PORT=$1"
 		assert_status 1
 	}

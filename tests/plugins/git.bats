@@ -113,14 +113,14 @@ refused() {
 	commit
 	git -C "$SOURCE" push --quiet --dry-run dokku@host:web main 2>"$WORLD/said"
 	assert_equal "-----> Created web
- !     web is there now, without a release: push again, or remove it by dokku apps:destroy web" "$(<"$WORLD/said")"
+ !     The app web was created but has no release yet. Push again, or remove it with: dokku apps:destroy web" "$(<"$WORLD/said")"
 	git init --quiet --object-format sha256 --initial-branch main "$WORLD/sha256"
 	git -C "$WORLD/sha256" commit --quiet --allow-empty --message x
 	! git -C "$WORLD/sha256" push --quiet dokku@host:other main 2>"$WORLD/said" || false
 	# Git does not wait for what the other side says when it has given up itself.
 	local try
 	for ((try = 0; try < 100; try++)); do
-		! grep -qxF " !     other is there now, without a release: push again, or remove it by dokku apps:destroy other" "$WORLD/said" || return 0
+		! grep -qxF " !     The app other was created but has no release yet. Push again, or remove it with: dokku apps:destroy other" "$WORLD/said" || return 0
 		sleep 0.1
 	done
 	false
@@ -192,7 +192,7 @@ refused() {
 	commit
 	push main
 	assert_status 1
-	assert_equal " !     the pushed commit $(git -C "$SOURCE" rev-parse --short=7 HEAD) has no files: nothing to deploy" "$remote"
+	assert_equal " !     the pushed commit $(git -C "$SOURCE" rev-parse --short=7 HEAD) has no files to deploy" "$remote"
 	assert_steps ""
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/current"
@@ -278,7 +278,7 @@ refused() {
 	commit
 	push main
 	assert_status 1
-	[[ $remote == " !     web: there is no folder services/web in the repo: add it, or change it by dokku builder:set web build-dir"* ]]
+	[[ $remote == " !     web: there is no folder services/web in the repo: add it, or name another with dokku builder:set web build-dir"* ]]
 	assert_equal 1 "$(current web)"
 }
 
@@ -322,7 +322,7 @@ refused() {
 	push main
 	assert_status 1
 	[[ -d $DOKKU_ROOT/web ]]
-	[[ $remote == *" !     web is there now, without a release: push again, or remove it by dokku apps:destroy web" ]]
+	[[ $remote == *" !     The app web was created but has no release yet. Push again, or remove it with: dokku apps:destroy web" ]]
 }
 
 @test "the same commit again is pushed by nobody, another one is v2" {
@@ -346,7 +346,7 @@ refused() {
 	got "$DOKKU" git-receive-pack "'/other'" </dev/null
 	assert_status 1
 	got "$DOKKU" git-receive-pack "/other.git" </dev/null
-	assert_refused "App other does not exist: dokku apps:create other makes it (a push does not, here)"
+	assert_refused "App other does not exist: create it with dokku apps:create other (here a push does not)"
 	assert_absent "$DOKKU_ROOT/other"
 }
 
@@ -362,7 +362,7 @@ refused() {
 	hook fake builder-build <<<'exit 1'
 	push main
 	assert_status 1
-	assert_equal "" "$(grep 'already\|is there now' <<<"$stderr")"
+	assert_equal "" "$(grep 'already\|has no release yet' <<<"$stderr")"
 	# Another failure is told, and ends it.
 	hook fake pre-create <<<'printf "no room\n" >&2; exit 3'
 	got "$DOKKU" git-receive-pack other </dev/null
@@ -374,7 +374,7 @@ refused() {
 @test "a folder that is no repository, a file and a link are named, with what to do; git:initialize makes it an app" {
 	is_named() {
 		got "$DOKKU" "$1" other </dev/null
-		assert_refused "other: $DOKKU_ROOT/other is not a git repository, so nothing can be pushed to it or fetched from it. If it is of an app, run: dokku git:initialize other. If not, move it away. Then try again."
+		assert_refused "other: $DOKKU_ROOT/other is not a git repository, so nothing can be pushed to it or fetched from it. If it belongs to an app, run: dokku git:initialize other. Otherwise move it away. Then try again."
 	}
 	mkdir "$DOKKU_ROOT/other"
 	printf 'kept\n' >"$DOKKU_ROOT/other/file"
@@ -489,7 +489,7 @@ second_push() {
 	second_push --force -o wait
 	assert_status 1
 	assert_equal 2 "$(current web)"
-	grep -qE '^ !     web: main is at [0-9a-f]{7} by now: another push came first: git fetch, build on that, and push again$' <<<"$remote"
+	grep -qE '^ !     web: another push came first, and main is at [0-9a-f]{7} now. Run git fetch, rebase or merge, and push again$' <<<"$remote"
 	assert_equal 2 "$(cat "$DOKKU_LIB_ROOT/data/releases/web/last")"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
@@ -499,7 +499,7 @@ second_push() {
 	commit
 	push -o ci.skip main
 	went_live 1
-	grep -qxF ' !     web: git push -o ci.skip means nothing here: there are wait and wait=SECONDS' <<<"$remote"
+	grep -qxF ' !     web: git push -o ci.skip is ignored: the options are wait and wait=SECONDS' <<<"$remote"
 	commit
 	slow_push main
 	commit
@@ -552,8 +552,8 @@ disk() {
 	disk 1000 1000 99
 	push main
 	assert_status 128
-	grep -qxF -- '-----> The disk is nearly full, 99 MB are free where engine is: removing what old releases have left' <<<"$stderr"
-	grep -qxF ' !     web: the disk is nearly full: 99 MB are free where engine is, and a push wants 100 MB: see docker system df, dokku releases:set keep, dokku apps:destroy; or want less: dokku builder:set web min-free MB' <<<"$stderr"
+	grep -qxF -- '-----> The disk is nearly full (99 MB are free where engine is): removing old releases of all apps' <<<"$stderr"
+	grep -qxF ' !     web: not enough disk space for a push: 99 MB are free where engine is, and 100 MB are needed. Free some with docker system prune, dokku releases:set APP keep 1 or dokku apps:destroy, or lower it: dokku builder:set web min-free MB' <<<"$stderr"
 	assert_absent "$DOKKU_ROOT/web/refs/heads/main"
 	disk 1000 99 1000
 	push main
@@ -829,7 +829,7 @@ ended() {
 
 @test "tell_port: which of several ports is used; one, or others than TCP, need no word" {
 	code git 'tell_port web 1025 "8025/tcp,1025/tcp,53/udp"'
-	assert_success "-----> Port 1025 is used of those that the image EXPOSEs (8025, 1025): dokku config:set web PORT=8025 uses another"
+	assert_success "-----> The image EXPOSEs ports 8025, 1025, and port 1025 is used. To use another: dokku config:set web PORT=8025"
 	code git 'tell_port web 8025 "8025/tcp,53/udp"; tell_port web 5000 -; tell_port web 5000 ""'
 	assert_success ""
 }
@@ -990,12 +990,12 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	git -C "$SOURCE" reset --quiet --hard "$was"
 	git -C "$SOURCE" commit --quiet --amend --allow-empty --message other
 	push --force main
-	unbuilt "web: the git config of this server, receive.denyNonFastForwards, lets nobody rewrite main: git fetch, build on that, and push again"
+	unbuilt "web: receive.denyNonFastForwards in the git config of this server forbids to rewrite main: run git fetch, rebase or merge, and push again"
 	git config --file "$GIT_CONFIG_SYSTEM" receive.denyNonFastForwards no
 	git config --file "$GIT_CONFIG_SYSTEM" receive.denyDeletes 1
 	git -C "$DOKKU_ROOT/web" branch --quiet topic main
 	push --force main :topic
-	unbuilt "web: the git config of this server, receive.denyDeletes, lets nobody delete topic: push without that"
+	unbuilt "web: receive.denyDeletes in the git config of this server forbids to delete topic: push without that"
 	push --force main
 	went_live 2
 	branch_is main
@@ -1019,12 +1019,12 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	live_once
 	git -C "$DOKKU_ROOT/web" worktree add --quiet "$WORLD/out" main
 	push main
-	unbuilt "web: main is checked out in a worktree of the app's repository: git worktree remove takes that away"
+	unbuilt "web: main is checked out in a worktree of the app's repository: remove the worktree with git worktree remove, and push again"
 	git -C "$DOKKU_ROOT/web" worktree remove "$WORLD/out"
 	git -C "$DOKKU_ROOT/web" branch --quiet topic main
 	git -C "$DOKKU_ROOT/web" symbolic-ref HEAD refs/heads/topic
 	push main :topic
-	unbuilt "web: topic is the branch that a clone checks out: it cannot be deleted: push without that"
+	unbuilt "web: topic cannot be deleted, because a clone checks it out: push without that"
 	git -C "$DOKKU_ROOT/web" config receive.denyDeleteCurrent warn
 	push main :topic
 	went_live 2
@@ -1038,9 +1038,9 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	chmod +x "$DOKKU_ROOT/web/hooks/update"
 	push main
 	assert_equal "no Fridays
- !     web: the hook update of its repository refuses main" "$remote"
+ !     web: the hook update of its repository refused main" "$remote"
 	remote=${remote#*$'\n'}
-	unbuilt "web: the hook update of its repository refuses main"
+	unbuilt "web: the hook update of its repository refused main"
 	assert_file "$BATS_TEST_TMPDIR/asked" "refs/heads/main $was"
 }
 
@@ -1048,7 +1048,7 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	live_once
 	: >"$DOKKU_ROOT/web/refs/heads/main.lock"
 	push main
-	unbuilt "web: git cannot set refs/heads/main: Unable to create '$DOKKU_ROOT/web/refs/heads/main.lock': File exists: another git is at work there, try again in a minute; nothing was built"
+	unbuilt "web: git cannot set refs/heads/main: Unable to create '$DOKKU_ROOT/web/refs/heads/main.lock': File exists: another git process is running, try again in a minute; nothing was built"
 	rm "$DOKKU_ROOT/web/refs/heads/main.lock"
 	push main
 	went_live 2
@@ -1082,7 +1082,7 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	printf '#!/bin/sh\n[ "$1" != prepared ]\n' >"$DOKKU_ROOT/web/hooks/reference-transaction"
 	chmod +x "$DOKKU_ROOT/web/hooks/reference-transaction"
 	push main
-	unbuilt "web: git cannot set what was pushed: ref updates aborted by hook: see to that, and push again; nothing was built"
+	unbuilt "web: git cannot set what was pushed: ref updates aborted by hook: solve that, and push again; nothing was built"
 	printf '#!/bin/sh\n[ "$1" != prepared ] || [ ! -e "%s" ]\n' "$BATS_TEST_TMPDIR/built" >"$DOKKU_ROOT/web/hooks/reference-transaction"
 	hook fake builder-build <<<': >"$BATS_TEST_TMPDIR/built"'
 	push main
@@ -1125,7 +1125,7 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	commit
 	git -C "$SOURCE" tag --annotate --message release v1.0
 	push v1.0:main
-	unbuilt "web: this would be a tag, named main as a branch is: git push dokku COMMIT:refs/heads/main"
+	unbuilt "web: this would make a tag with the name of the branch main. To deploy, run: git push dokku COMMIT:refs/heads/main"
 	push 'v1.0^{}:refs/heads/main'
 	went_live 1
 	branch_is main
@@ -1136,9 +1136,9 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	live_once
 	for ref in refs/replace/$was refs/notes/commits refs/remotes/origin/main refs/stash refs/for/main; do
 		push main "main:$ref"
-		unbuilt "web: only branches and tags are taken here, not $ref: push without it"
+		unbuilt "web: only branches and tags can be pushed, not $ref: push without it"
 		push "main:$ref"
-		unbuilt "web: only branches and tags are taken here, not $ref: push without it"
+		unbuilt "web: only branches and tags can be pushed, not $ref: push without it"
 	done
 	git -C "$DOKKU_ROOT/web" update-ref "refs/replace/$was" "$was"
 	push ":refs/replace/$was"
@@ -1293,7 +1293,7 @@ other_git() {
 	printf '#!/usr/bin/env bash\ncat | dokku git-hook web\n' >"$DOKKU_ROOT/web/hooks/pre-receive"
 	push main
 	went_live 2
-	grep -qxF ' !     hooks/post-receive of web is not run: it is no file that can be executed there' <<<"$remote"
+	grep -qxF ' !     hooks/post-receive of web is not run, because it is not an executable file' <<<"$remote"
 }
 
 @test "a pushed tree has git's modes, whatever the umask of the session" {

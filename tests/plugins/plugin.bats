@@ -25,7 +25,7 @@ setup() {
 	[[ -d $PLUGIN_ENABLED_PATH/checks/subcommands ]]
 	mkdir "$PLUGIN_AVAILABLE_PATH/common"
 	dokku plugin:disable common
-	assert_refused "common is what all plugins share: it stays enabled"
+	assert_refused "all plugins need the plugin common, so it stays enabled"
 	dokku plugin:disable ../checks
 	assert_refused 'no such plugin: "../checks": dokku plugin:list shows them'
 }
@@ -93,7 +93,7 @@ assert_not_installed() {
 }
 
 readonly TAKEN_BACK=" !     The plugin mine is not installed, and its files are removed."
-readonly AFTER_HOOKS="$TAKEN_BACK What its hooks did elsewhere stays."
+readonly AFTER_HOOKS="$TAKEN_BACK Changes that its hooks made elsewhere stay."
 
 @test "plugin:install: enabled last; where install or dependencies fails nothing stays" {
 	mine dependencies <<<'printf "needs\n"'
@@ -109,7 +109,7 @@ set up
 	dokku plugin:install "$WORLD/dokku-mine"
 	assert_status 1
 	assert_output "needs"
-	assert_error " !     the hook install of the plugin mine ended with status 3
+	assert_error " !     the hook install of the plugin mine failed with status 3
 $AFTER_HOOKS"
 	assert_not_installed
 	mine dependencies <<<'exit 4'
@@ -151,7 +151,7 @@ $AFTER_HOOKS"
 	gone "$line"
 	assert_absent "$PLUGIN_ENABLED_PATH/mine"
 	dokku plugin:enable mine
-	assert_refused "the install of mine was cut short: run dokku plugin:install for it again"
+	assert_refused "the install of mine was interrupted: run dokku plugin:install for it again"
 	mine install <<<'printf "set up\n"'
 	dokku plugin:install "$WORLD/dokku-mine"
 	assert_success "set up
@@ -171,14 +171,14 @@ $AFTER_HOOKS"
 	assert_refused "nginx is a plugin of dokku itself: give the new one another name with --name"
 	dokku plugin:install "$WORLD/dokku-mine/install" --name mine
 	assert_status 1
-	assert_error " !     $WORLD/dokku-mine/install is no folder and no git repository; nothing was installed
+	assert_error " !     $WORLD/dokku-mine/install is neither a folder nor a git repository; nothing was installed
 $TAKEN_BACK"
 	refused() {
 		dokku plugin:install "$WORLD/dokku-mine"
 		assert_status 1 && assert_output "" && assert_error " !     $1"$'\n'"$TAKEN_BACK" && assert_not_installed
 	}
 	mkdir "$WORLD/dokku-mine/post-deploy"
-	refused "the hook post-deploy of the plugin is no file that can be run"
+	refused "the hook post-deploy of the plugin is not a regular file"
 	rmdir "$WORLD/dokku-mine/post-deploy"
 	printf '#!/bin/sh\n' >"$WORLD/dokku-mine/check-deploy"
 	refused "the hook check-deploy of the plugin is not executable: chmod +x it"
@@ -196,7 +196,7 @@ $TAKEN_BACK"
 	dokku plugin:uninstall mine
 	assert_status 1
 	assert_output "gone mine"
-	assert_error " !     the plugin mine is disabled but not removed: its hook uninstall ended with status 5. Mend $PLUGIN_AVAILABLE_PATH/mine/uninstall or remove it, then run this again"
+	assert_error " !     the plugin mine is disabled but not removed: its hook uninstall failed with status 5. Correct $PLUGIN_AVAILABLE_PATH/mine/uninstall or remove it, then run this again"
 	assert_absent "$PLUGIN_ENABLED_PATH/mine"
 	printf '#!/bin/sh\n' >"$PLUGIN_AVAILABLE_PATH/mine/uninstall"
 	dokku plugin:uninstall mine

@@ -253,13 +253,13 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 @test "builds:cancel: nothing under way; what is ends, and is told" {
 	local pid
 	dokku builds:cancel web
-	assert_refused "web: nothing is under way"
+	assert_refused "web: no deploy is running"
 	fifo at
 	strict "" 'with_lock web 0 bash -c "printf \"%s 12:00:00 git push\n\" \$\$ >\"\$DOKKU_LIB_ROOT/lock/web\"; printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; exec sleep 300"' 3>&- &
 	heard at
 	# What is not on record has nothing that would undo it.
 	dokku builds:cancel web
-	assert_refused "web: git push, which runs since 12:00:00, is no deploy, and is left to end by itself"
+	assert_refused "web: git push, which has run since 12:00:00, is not a deploy, so it cannot be cancelled"
 	read -r pid _ <"$DOKKU_LIB_ROOT/lock/web"
 	mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-000000"
 	printf '1\n' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000000/pid"

@@ -34,7 +34,7 @@ $(line bob bob)"
 @test "ssh-keys:add: a second key of the same name, or the same key again, is refused" {
 	dokku ssh-keys:add ann <"$WORLD/ann.pub"
 	dokku ssh-keys:add ann <"$WORLD/bob.pub"
-	assert_refused "there is a key named ann: dokku ssh-keys:remove ann frees the name; nothing was changed"
+	assert_refused "there is a key named ann already: dokku ssh-keys:remove ann frees the name; nothing was changed"
 	dokku ssh-keys:add bob <"$WORLD/ann.pub"
 	assert_refused "this key may push already: dokku ssh-keys:list shows its name; nothing was changed"
 	assert_file "$KEYS" "$(line ann ann)"
@@ -197,7 +197,7 @@ installed() {
 		# $(key bob)
 	KEYS
 	assert_absent "$KEYS"
-	assert_output '       no public key was found to let you push: sudo dokku ssh-keys:add admin FILE.pub adds yours'
+	assert_output '       no public key was found to let you push. Add yours with: sudo dokku ssh-keys:add admin FILE.pub'
 	# CR LF, blanks before it, no newline at the end.
 	installed < <(printf '\t%s\r' "$(key ann)")
 	assert_file "$KEYS" "$(line admin ann)"
@@ -213,11 +213,11 @@ sshd_says() {
 }
 
 @test "install: what of sshd's config keeps pushes out is said, line by line" {
-	local line word advice="Change that for the user dokku, whose keys are in $KEYS, then reload sshd. To see what it makes of it: sshd -T -C user=dokku,host=localhost,addr=127.0.0.1"
+	local line word advice="Change that for the user dokku, whose keys are in $KEYS, then reload sshd. To see the effective config: sshd -T -C user=dokku,host=localhost,addr=127.0.0.1"
 	while read -r line; do
 		word=${line%% *}
 		sshd_says <<<"${word,,} ${line#* }"
-		assert_error " !     sshd lets nobody push, for its config has: $line. $advice"
+		assert_error " !     sshd lets nobody push, because its config has: $line. $advice"
 	done <<-'LINES'
 		AllowUsers admin root@10.0.0.1
 		DenyUsers dok*
@@ -227,7 +227,7 @@ sshd_says() {
 	LINES
 	printf 'port 22\npubkeyauthentication no\nforcecommand /bin/menu\nauthenticationmethods publickey,password\n' >"$BATS_TEST_TMPDIR/sshd"
 	installed <<<"$(key ann)"
-	assert_error " !     sshd lets nobody push, for its config has: PubkeyAuthentication no, ForceCommand /bin/menu, AuthenticationMethods publickey,password. $advice"
+	assert_error " !     sshd lets nobody push, because its config has: PubkeyAuthentication no, ForceCommand /bin/menu, AuthenticationMethods publickey,password. $advice"
 }
 
 @test "install: a config of sshd that lets dokku in is nothing to talk about, but for another port" {

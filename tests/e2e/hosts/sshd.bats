@@ -16,7 +16,7 @@ teardown_file() { host_down; }
 @test "make install tells what of its config refuses pushes, and the port that a remote needs" {
 	run host_install
 	printf '%s\n' "$output"
-	[[ $status -eq 0 && $output == *'sshd lets nobody push, for its config has: AllowUsers admin root, AuthorizedKeysFile /etc/ssh/keys/%u.'* ]]
+	[[ $status -eq 0 && $output == *'sshd lets nobody push, because its config has: AllowUsers admin root, AuthorizedKeysFile /etc/ssh/keys/%u.'* ]]
 	[[ $output == *'git remote add dokku ssh://dokku@HOST:2222/APP'* ]]
 	host_key
 	run commit_and_push plain v1
