@@ -346,7 +346,7 @@ refused() {
 	got "$DOKKU" git-receive-pack "'/other'" </dev/null
 	assert_status 1
 	got "$DOKKU" git-receive-pack "/other.git" </dev/null
-	assert_refused "App other does not exist: create it with dokku apps:create other (here a push does not)"
+	assert_refused "App other does not exist: create it with dokku apps:create other"
 	assert_absent "$DOKKU_ROOT/other"
 }
 
