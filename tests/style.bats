@@ -50,6 +50,14 @@ function_lengths() {
 	hooks_and_commands | grep -v /root/ | xargs wc -l | awk '$2 != "total" && $1 > 120' | none
 }
 
+@test "no line of the product has more than 100 columns" {
+	local file
+	# A word of a usage cannot be split.
+	while IFS= read -r file; do
+		expand --tabs=8 "$file" | grep -nE '^.{101}' | grep -v '^[0-9]*:#     \[--' | sed "s,^,$file:,"
+	done < <(shell_files) | none
+}
+
 @test "every subcommand starts with its summary and its usage" {
 	local file
 	for file in plugins/*/subcommands/*; do

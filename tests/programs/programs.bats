@@ -15,7 +15,7 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 
 @test "each says how it is called, and ends with 1" {
 	local name
-	for name in tied attached hold alive write-file take-file read-env observe; do
+	for name in tied attached hold write-file take-file read-env observe; do
 		got "$san/$name"
 		assert_usage "$name"
 	done
@@ -45,19 +45,6 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 	child=$(<"$work/began")
 	kill -KILL "$parent"
 	timeout 10 bash -c 'while [[ -e /proc/$1 ]]; do sleep 0.02; done' bash "$child"
-}
-
-@test "alive: all of them, of whatever user" {
-	got "$san/alive" "$$" 1
-	assert_success ""
-	got "$san/alive" "$$" 4194303
-	assert_status 1
-	assert_error ""
-	local word
-	for word in 0 -1 x 99999999999 '' ' 1'; do
-		got "$san/alive" "$word"
-		assert_usage alive
-	done
 }
 
 @test "hold: one holder at a time, shared ones together, and 73 where it may not wait" {
