@@ -16,7 +16,7 @@
 
 enum map { MAP_SERVICES, MAP_SHARES };
 
-/* The key of an element. The map services has no share; it has the host's byte order, as numgen. */
+/* The key of an element. Only the map shares uses share, in host byte order as numgen gives it. */
 struct key {
 	struct endpoint service;
 	uint32_t share;
