@@ -92,7 +92,7 @@ docs/dokku.1 is not what the code says: run docs/generate"
 	seen() { [[ -n ${header[Hidden]} ]] || printf '%s\n' "$1"; }
 	all() { printf '%s\n' "$1"; }
 	# Another file of the same run may have left its made plugin in the code.
-	rm -rf "$PLUGIN_CORE_AVAILABLE_PATH/fake"
+	rm -rf "$PLUGIN_CORE_AVAILABLE_PATH/fake"/*
 	seen=$(headers seen | sort)
 	all=$(headers all | sort)
 	[[ $(wc -l <<<"$seen") -gt 90 && $(wc -l <<<"$all") -gt $(wc -l <<<"$seen") ]]
