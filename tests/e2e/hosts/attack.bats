@@ -267,7 +267,7 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 
 @test "an app is not told the preview token by a header that a setting names" {
 	run over_ssh nginx:set attacker x-forwarded-for-value '\$http_x_dokku_preview'
-	[[ $status -eq 1 && $output == *'is not a value for x-forwarded-for-value'* ]]
+	[[ $status -eq 1 && $output == *'x-forwarded-for-value wants no header of dokku'* ]]
 }
 
 @test "what takes the tables, takes them for a second" {
