@@ -12,15 +12,7 @@ setup_file() {
 	host_install >/dev/null
 	host_key
 	commit_and_push shop v1
-	in_world bash -euc '
-		ip netns add lan
-		ip link add lan0 type veth peer name eth0 netns lan
-		ip address add 192.0.2.1/24 dev lan0
-		ip link set lan0 up
-		ip -netns lan address add 192.0.2.2/24 dev eth0
-		ip -netns lan link set eth0 up
-		ip -netns lan link set lo up
-		ip -netns lan route add 10.86.0.0/16 via 192.0.2.1'
+	host_lan
 	# The host does forward: else nothing below would prove anything.
 	in_world bash -c '[[ $(iptables -S FORWARD | head -n 1) == "-P FORWARD ACCEPT" && $(</proc/sys/net/ipv4/ip_forward) == 1 ]]'
 }

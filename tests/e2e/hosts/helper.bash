@@ -54,3 +54,17 @@ host_key() { in_world bash -c "printf '%s\n' '$(<"$keys/key.pub")' >/tmp/e2e.pub
 
 # host_down - for teardown_file. KEEP_WORLD=1 keeps the machine.
 host_down() { [[ -n ${KEEP_WORLD-} ]] || "$top/tests/world" down "$world"; }
+
+# host_lan - another machine of a LAN, the network namespace lan of the world, that sends what is for
+# our network to this host.
+host_lan() {
+	in_world bash -euc '
+		ip netns add lan
+		ip link add lan0 type veth peer name eth0 netns lan
+		ip address add 192.0.2.1/24 dev lan0
+		ip link set lan0 up
+		ip -netns lan address add 192.0.2.2/24 dev eth0
+		ip -netns lan link set eth0 up
+		ip -netns lan link set lo up
+		ip -netns lan route add 10.86.0.0/16 via 192.0.2.1'
+}
