@@ -154,11 +154,18 @@ Say words
 
 @test "version" {
 	dokku version
-	assert_success "dokku version in development"
+	assert_success "dokku version 0.1.0 (in development)"
 	dokku --version
-	assert_success "dokku version in development"
+	assert_success "dokku version 0.1.0 (in development)"
 	dokku -v
-	assert_success "dokku version in development"
+	assert_success "dokku version 0.1.0 (in development)"
+	printf 'v1.20.3\n' >"$DOKKU_DIR/VERSION"
+	dokku version
+	assert_success "dokku version 1.20.3"
+	printf 'v1.20.3-4-gabc-dirty\n' >"$DOKKU_DIR/VERSION"
+	dokku version
+	rm "$DOKKU_DIR/VERSION"
+	assert_success "dokku version 1.20.3 (1.20.3-4-gabc-dirty)"
 }
 
 @test "global options: --app, --quiet, --force; the rest is the command's" {

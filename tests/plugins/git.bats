@@ -74,7 +74,7 @@ refused() {
 	assert_equal "-----> Building web from Dockerfile at ${sha:0:7}" "$(head -n 1 <<<"$remote")"
 }
 
-@test "the first push of main picks the branch; another branch is refused after it" {
+@test "the first push of main picks the branch; another branch is stored after it, and deploys nothing" {
 	an_app
 	commit
 	push main
@@ -83,11 +83,16 @@ refused() {
 	: >"$STEPS"
 	commit other
 	push other
-	assert_status 1
-	assert_equal " !     web deploys from its branch main, not other: git push dokku other:main, or dokku git:set web deploy-branch other" "$remote"
+	assert_status 0
+	assert_equal " !     deploy did not complete: the branch other is stored, and nothing was deployed. web deploys from its branch main, not other: git push dokku other:main, or dokku git:set web deploy-branch other" "$remote"
 	assert_steps ""
+	assert_equal "$(git -C "$SOURCE" rev-parse other)" "$(git -C "$DOKKU_ROOT/web" rev-parse other)"
+	assert_equal 1 "$(current web)"
+	dokku git:set web other-branches refuse
 	push other:master
 	assert_status 1
+	assert_equal " !     web deploys from its branch main, not master: git push dokku master:main, or dokku git:set web deploy-branch master" "$remote"
+	assert_equal "" "$(git -C "$DOKKU_ROOT/web" rev-parse --verify --quiet master)"
 	assert_equal 1 "$(current web)"
 	push other:main
 	went_live 2
@@ -128,10 +133,11 @@ refused() {
 
 @test "the first push of another branch is refused, and picks nothing" {
 	an_app
+	dokku git:set web other-branches refuse
 	commit topic
 	push topic
 	refused "web deploys from its branch master, not topic: git push dokku topic:master, or dokku git:set web deploy-branch topic"
-	assert_absent "$DOKKU_LIB_ROOT/config/git"
+	assert_absent "$DOKKU_LIB_ROOT/config/git/web/deploy-branch"
 	push topic:master
 	went_live 1
 }
@@ -144,6 +150,7 @@ refused() {
 	went_live 1
 	assert_absent "$DOKKU_LIB_ROOT/config/git/web/deploy-branch.x"
 	dokku git:set web deploy-branch
+	dokku git:set web other-branches refuse
 	push main:elsewhere
 	assert_status 1
 }
@@ -152,6 +159,7 @@ refused() {
 	an_app
 	dokku git:set web deploy-branch topic
 	assert_success "-----> web: deploy-branch is now topic"
+	dokku git:set web other-branches refuse
 	commit
 	push main
 	refused "web deploys from its branch topic, not main: git push dokku main:topic, or dokku git:set web deploy-branch main"
@@ -160,7 +168,7 @@ refused() {
 	dokku git:set web deploy-branch 'a..b'
 	assert_refused 'git:set: deploy-branch wants the name of a branch, not "a..b"; nothing was changed'
 	dokku git:set web nope x
-	assert_refused 'git:set: no such setting: "nope": there are deploy-branch, max-files, max-size' 2
+	assert_refused 'git:set: no such setting: "nope": there are archive-max-files, archive-max-size, deploy-branch, keep-git-dir, max-files, max-size, other-branches, rev-env-var' 2
 }
 
 @test "the branch that deploys cannot be deleted" {
@@ -603,6 +611,35 @@ disk() {
 	assert_status 1
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	[[ $stderr != *unbound* ]]
+}
+
+@test "the config has the commit that is live, in the variable that rev-env-var names" {
+	an_app
+	commit
+	push main
+	went_live 1
+	dokku config:get web GIT_REV
+	assert_success "$(git -C "$SOURCE" rev-parse main)"
+	grep -qazx "GIT_REV=$(git -C "$SOURCE" rev-parse main)" "$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	dokku git:set web rev-env-var ""
+	assert_success "-----> web: rev-env-var is now none"
+	dokku config:unset --no-restart web GIT_REV
+	commit
+	push main
+	went_live 2
+	dokku config:get web GIT_REV
+	assert_status 1
+	dokku git:set web rev-env-var COMMIT
+	hook fake builder-build <<<'exit 1'
+	commit
+	push main
+	assert_status 1
+	dokku config:get web COMMIT
+	assert_status 1
+	dokku apps:report web --app-deploy-source
+	assert_success git-push
+	dokku apps:report web --app-deploy-source-metadata
+	assert_success "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
 }
 
 @test "git:initialize installs the hook, by rename, and again without harm" {

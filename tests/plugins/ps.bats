@@ -63,6 +63,15 @@ worker=3"
 	assert_steps ""
 }
 
+@test "ps:scale: without a Procfile every type runs what the image says" {
+	deployed
+	rm "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	dokku ps:scale web worker=2
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "web=1
+worker=2"
+}
+
 @test "ps:scale: release is a task, not a process" {
 	dokku ps:scale web release=1
 	assert_refused "release is run once by each deploy, it is nothing to scale; nothing was changed"
@@ -228,7 +237,7 @@ three() {
 	dokku ps:report web --running
 	assert_success true
 	dokku ps:report web --nope
-	assert_refused "no such flag: --nope: the report without it names all" 2
+	assert_refused "Invalid flag passed: --nope: the report without it names all" 2
 	dokku ps:report web --running --format json
 	assert_refused "--format and --running cannot be given together" 2
 }
