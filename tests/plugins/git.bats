@@ -5,7 +5,7 @@ load ../helper
 
 setup() {
 	world
-	made_plugins git git-hook git-receive-pack git-upload-pack apps config builder
+	made_plugins git git-hook git-receive-pack git-upload-pack apps config builder ps app-json
 	hook fake builder-detect <<<'printf "dockerfile\n"'
 	hook fake builder-build <<<'ls -A "$3" | paste -sd " " >>"$STEPS"; printf "built\n"'
 	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
@@ -640,6 +640,33 @@ disk() {
 	assert_success git-push
 	dokku apps:report web --app-deploy-source-metadata
 	assert_success "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+}
+
+@test "procfile-path, appjson-path: those files of the push are taken; what app.json says goes with the release" {
+	an_app
+	mkdir "$SOURCE/a dir" "$SOURCE/conf"
+	printf 'web: first\n' >"$SOURCE/Procfile"
+	printf 'web: second\nworker: x\n' >"$SOURCE/conf/Procfile.prod"
+	printf '{"env": {"A": "1"}, "formation": {"web": {"quantity": 2}, "worker": {"quantity": 1}}, "healthchecks": {"web": [{"path": "/up", "content": "yes"}]}}' >"$SOURCE/conf/app.json"
+	commit
+	dokku ps:set web procfile-path conf/Procfile.prod
+	dokku app-json:set web appjson-path conf/app.json
+	dokku ps:scale web worker=5
+	push main
+	went_live 1
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile" "web: second
+worker: x"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/CHECKS" "# made from healthchecks of app.json
+/up   yes"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "web=2
+worker=1"
+	dokku config:get web A
+	assert_success 1
+	printf '/ own\n' >"$SOURCE/CHECKS"
+	commit
+	push main
+	went_live 2
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/CHECKS" "/ own"
 }
 
 @test "git:initialize installs the hook, by rename, and again without harm" {
