@@ -98,6 +98,23 @@ Say words
      More of it."
 }
 
+@test "PLUGIN:help begins with what its plugin.toml says, and PLUGIN --help is the same" {
+	echo_plugin
+	printf '[plugin]\ndescription = "Say\x1b things"\nversion = "1.2"\n[plugin.config]' >"$PLUGIN_PATH/say/plugin.toml"
+	dokku say:help
+	[[ $output == "Usage: dokku say[:COMMAND]
+
+Say\\x1b things
+
+Say words"* ]] || differ "stdout" "what the plugin is" "$output"
+	export PLUGIN_PATH=$PLUGIN_CORE_AVAILABLE_PATH
+	dokku logs:help
+	assert_status 0
+	local help=$output
+	dokku logs --help
+	assert_success "$help"
+}
+
 @test "PLUGIN without a default prints its help" {
 	echo_plugin
 	rm "$PLUGIN_PATH/say/subcommands/default"
