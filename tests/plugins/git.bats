@@ -541,6 +541,24 @@ second_push() {
 	assert_equal $'refs/heads/bräuche\nrefs/heads/main\nrefs/tags/t1' "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
 }
 
+@test "a push with 2,000 tags starts no program for each tag" {
+	local tool started=$BATS_TEST_TMPDIR/started
+	an_app
+	commit
+	git -C "$SOURCE" rev-parse HEAD | awk '{ for (i = 0; i < 2000; i++) print "create refs/tags/t" i " " $1 }' |
+		git -C "$SOURCE" update-ref --stdin
+	for tool in git grep; do
+		printf '#!/bin/sh\necho %s >>%q\nexec %q "$@"\n' "$tool" "$started" "$(type -P "$tool")" >"$BIN/$tool"
+		chmod +x "$BIN/$tool"
+	done
+	# git puts the folder of its own programs first.
+	fake ssh <<<'PATH=$BIN:$PATH SSH_ORIGINAL_COMMAND=${!#} exec "$DOKKU"'
+	push --tags main
+	went_live 1
+	assert_equal 2000 "$(git -C "$DOKKU_ROOT/web" tag | wc -l)"
+	[[ -s $started && $(wc -l <"$started") -lt 200 ]]
+}
+
 # disk LIB ROOT ENGINE [FILES] - megabytes that are free where they are; FILES that can be made.
 disk() {
 	fake df <<<"printf 'Avail Inodes IFree File\\n'; printf '%s 9999 ${4:-5000} %s\\n' $1 lib $2 root $3 engine"
