@@ -136,6 +136,16 @@ refused() {
 	went_live 1
 }
 
+@test "a first push of all branches picks main" {
+	an_app
+	commit
+	git -C "$SOURCE" branch dev
+	push --all
+	went_live 1
+	assert_file "$DOKKU_LIB_ROOT/config/git/web/deploy-branch" main
+	assert_equal $'refs/heads/dev\nrefs/heads/main' "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+}
+
 @test "main and master in one first push pick nothing: master deploys" {
 	an_app
 	commit
