@@ -237,6 +237,22 @@ refused() {
 	went_live 1
 }
 
+@test "a file that is UTF-16, as PowerShell writes it, is refused by that name" {
+	local file
+	an_app
+	for file in Procfile CHECKS app.json; do
+		printf '/ My App\r\n' | iconv -f UTF-8 -t UTF-16 >"$SOURCE/$file"
+		commit
+		push main
+		refused "$file in the repo is UTF-16: save it as UTF-8, and push again"
+		rm "$SOURCE/$file"
+	done
+	printf '/ My App\n' | iconv -f UTF-8 -t UTF-16BE | sed '1s/^/\xfe\xff/' >"$SOURCE/CHECKS"
+	commit
+	push main
+	refused "CHECKS in the repo is UTF-16: save it as UTF-8, and push again"
+}
+
 @test "symbolic links in the tree stay links, and a .git folder is nobody's" {
 	an_app
 	ln -s /etc/passwd "$SOURCE/link"
@@ -567,6 +583,30 @@ second_push() {
 	went_live 1
 	assert_equal 2000 "$(git -C "$DOKKU_ROOT/web" tag | wc -l)"
 	[[ -s $started && $(wc -l <"$started") -lt 200 ]]
+}
+
+@test "names that are not UTF-8: they are set with the branch, alone, and deleted, and one is the branch that deploys" {
+	an_app
+	commit
+	git -C "$SOURCE" branch $'caf\xc3'
+	git -C "$SOURCE" branch $'stra\xdfe\xe9'
+	git -C "$SOURCE" tag $'v1\xe9'
+	push main
+	commit
+	push main $'caf\xc3' $'stra\xdfe\xe9' $'v1\xe9'
+	went_live 2
+	assert_equal $'refs/heads/caf\xc3\nrefs/heads/main\nrefs/heads/stra\xdfe\xe9\nrefs/tags/v1\xe9' \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	commit
+	push :$'caf\xc3' main
+	went_live 3
+	push :$'v1\xe9' :$'stra\xdfe\xe9'
+	assert_status 0
+	assert_equal refs/heads/main "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	commit $'caf\xc3'
+	dokku git:set web deploy-branch $'caf\xc3'
+	push $'caf\xc3'
+	went_live 4
 }
 
 # disk LIB ROOT ENGINE [FILES] - megabytes that are free where they are; FILES that can be made.
