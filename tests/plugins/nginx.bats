@@ -1135,8 +1135,15 @@ installs() {
 	assert_status 1
 	assert_error ' !     nginx refuses our include: nginx.conf says "daemon off", with which no start of nginx ends: remove that'
 	assert_absent "$TEST_HOST/etc/nginx/conf.d/00-dokku.conf"
+	installs <<-'OTHERS'
+		# configuration file /etc/nginx/sites-enabled/own:
+		server { listen [::]:443 default_server ssl ipv6only=off; }
+	OTHERS
+	assert_status 1
+	assert_error ' !     nginx refuses our include: /etc/nginx/sites-enabled/own has "listen [::]:443 default_server ssl ipv6only=off", which takes the port of IPv4, too: write two lines there, "listen 443" and "listen [::]:443", without ipv6only'
 	installs <<-OTHERS
 		# configuration file /etc/nginx/nginx.conf:
+		server { listen [::]:8080 ipv6only=off; listen [::]:80 ipv6only=on; }
 		pid  "$TEST_HOST/run/nginx.pid"; daemon on;
 	OTHERS
 	assert_status 0
