@@ -77,7 +77,6 @@ seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/
 }
 
 @test "builds: options of docker build are taken, others passed over; limits apply" {
-	dokku_run docker-options:add opts build,deploy,run '-v /tmp/opts' --build-arg 'X=a b'  || true
 	run dokku_run docker-options:add opts build '--build-arg X=1' '--link postgres'
 	[[ $status -eq 0 ]]
 	dokku_run resource:limit --process-type build --memory 512m opts
@@ -95,4 +94,25 @@ seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/
 	dokku_run apps:destroy --force opts-two
 	in_world test ! -e /var/lib/dokku/config/docker-options/opts-two
 	in_world test -d /var/lib/dokku/data/storage/opts-data
+}
+
+@test "ports: nginx answers at them at once; another port of the containers comes with the next deploy" {
+	dokku_run ports:set opts http:80:5000 http:8080:5000
+	[[ $(proxy_port=8080 released opts) == v3 ]]
+	assert_serves opts v3
+	run dokku_run ports:set opts http:80:7000 http:8081:7000
+	[[ $output == *'listen on 5000'* ]]
+	assert_serves opts v3
+	[[ -z $(proxy_port=8080 released opts) ]]
+	run dokku_run ps:rebuild opts
+	[[ $status -eq 0 && $output == *'port 5000 -> 7000'* && $output == *http://opts.* ]]
+	[[ $(proxy_port=8081 released opts) == v3 && $(fetch opts /env/PORT) == 7000 ]]
+	# sshd has that one.
+	run dokku_run ports:add opts http:22:7000
+	[[ $status -ne 0 && $output == *'keeps the ports that it had'* ]]
+	assert_serves opts v3
+	dokku_run ports:clear opts
+	dokku_run ps:rebuild opts
+	[[ $(fetch opts /env/PORT) == 5000 ]]
+	assert_clean opts
 }
