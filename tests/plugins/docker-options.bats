@@ -59,7 +59,7 @@ refused() {
 	refused 'dokku ports:add web' web deploy '-p 80:5000'
 	refused 'dokku ports:add web' web run -itp 80:5000
 	refused 'dokku ports:add web' web build,deploy -P
-	refused 'their network and address' web deploy --network=host
+	refused 'dokku network:set web attach-post-create' web deploy --network=host
 	refused 'their network and address' web deploy '--ip 10.0.0.1'
 	refused 'dokku ps:set web restart-policy' web deploy '--restart=always'
 	refused 'dokku ps:set web stop-timeout-seconds' web deploy '--stop-timeout 3'

@@ -14,7 +14,7 @@ $asked[0] as $asked
 elif $host | has("PortBindings") or has("PublishAllPorts") then
 	"a port of the host would keep a new container from starting beside the old one: dokku ports:add APP http:PORT:CONTAINER-PORT leads visitors to it"
 elif ($host | has("NetworkMode")) or ($networks != ($defaults.NetworkingConfig // {})) or ($config | has("MacAddress")) then
-	"dokku gives the containers of an app their network and address"
+	"dokku gives containers their network and address: dokku network:set APP attach-post-create NETWORK puts them on another one, too"
 elif any($asked.Env[]?; startswith("PORT=")) then
 	"PORT belongs into the config: dokku config:set APP PORT=…"
 elif $who == "user" and ($host | has("RestartPolicy")) then
