@@ -29,6 +29,7 @@ examples() {
 		["nginx-vhosts/x-forwarded-port-value"]=8080 ["nginx-vhosts/x-forwarded-proto-value"]='$http_y'
 		["nginx-vhosts/x-forwarded-ssl"]=on
 		["scheduler/selected"]=other ["proxy/type"]=other
+		["network/attach-post-create"]=a,b ["network/attach-post-deploy"]=c ["network/initial-network"]=d ["network/tld"]=internal
 	)
 	declare -gA BAD=(
 		["builder/selected"]=none ["scheduler/selected"]=none ["proxy/type"]=none ["git/deploy-branch"]=a..b ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8

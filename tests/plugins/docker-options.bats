@@ -84,6 +84,15 @@ refused() {
 	[[ $output == *"dokku ps:rebuild web"* ]]
 }
 
+@test "docker-options:add: --link is taken, and told to lead nowhere" {
+	dokku docker-options:add web build,deploy '--link db:postgres'
+	assert_status 0
+	[[ $stderr == *'--link leads to no container'*'dokku network:set web attach-post-create'* ]]
+	assert_equal "--link db:postgres" "$(stored _default_.build)"
+	dokku docker-options:add web build --link other
+	assert_success ""
+}
+
 @test "docker-options:remove: compares words, and knows an option that was stored as it was typed" {
 	dokku docker-options:add web deploy "--label 'owner=a team'" '-v /a:/b' --init
 	dokku docker-options:remove web deploy '--label "owner=a team"' --init
