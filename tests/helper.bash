@@ -51,7 +51,7 @@ fill_world() {
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
 	local program
-	for program in tied attached hold write-file take-file read-env; do
+	for program in tied attached hold write-file take-file read-env overhear; do
 		ln -s "$REPO/build/bin/$program" "$DOKKU_PROGRAMS/$program"
 	done
 	ln -s "$REPO/build/bin/san/observe" "$DOKKU_PROGRAMS/observe"
@@ -78,7 +78,7 @@ copy_code() {
 	find "$stage" -type f -exec sed -i -e "1s,^#!\(/usr/bin/env bash\|/bin/bash\( -p\)\)\$,#!$INTERPRETER\2," -e 's,/etc/\(dokku\|nginx\|systemd\|sysctl\.d\|sudoers\.d\),${TEST_HOST}&,g' \
 		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/\(net/if_inet6\|sys/net/netfilter\),${TEST_HOST}&,g' {} +
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' -e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
-		-e 's,LOGS=/var/log/nginx,LOGS=$TEST_HOST/log,' \
+		-e 's,LOGS=/var/log/nginx,LOGS=$TEST_HOST/log,' -e 's,STORAGE=/var/lib/dokku/,STORAGE=$DOKKU_LIB_ROOT/,' \
 		"$stage"/plugins/{*/root/*,nginx/functions}
 	mkdir -p "$stage/build/check-runner"
 	mkdir -p "$stage/plugins/fake"

@@ -22,7 +22,8 @@ docker_builds() { sed -n 's/^buildkit \([01]\): //p' "$BATS_TEST_TMPDIR/builds";
 # docker - stdin is what it prints; BuildKit works, or not where NO is given.
 engine_builds() {
 	printf '%s' "$(cat)" >"$BATS_TEST_TMPDIR/prints"
-	fake docker <<<'printf "buildkit %s: %s\n" "$DOCKER_BUILDKIT" "$*" >>"$BATS_TEST_TMPDIR/builds"
+	fake docker <<<'[[ $* != *--help* ]] || { printf "Options:\n      --build-arg list   x\n  -t, --tag list   x\n  -m, --memory bytes   x\n      --target string   x\n"; exit; }
+		printf "buildkit %s: %s\n" "$DOCKER_BUILDKIT" "$*" >>"$BATS_TEST_TMPDIR/builds"
 		[[ $* != *--output* ]] || { '"${1:+printf 'ERROR: BuildKit is enabled but the buildx component is missing or broken.\nInstall it\n' >&2; exit 1}"'
 		exit 0; }
 		for ((i = 1; i <= $#; i++)); do [[ ${!i} != --file ]] || { i=$((i + 1)); cp "${!i}" "$WORLD/built"; }; done
@@ -121,6 +122,17 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	assert_file "$BATS_TEST_TMPDIR/namespace" "copy-${first#*-}"
 	build
 	[[ $(<"$BATS_TEST_TMPDIR/namespace") != "$first" ]]
+}
+
+@test "builder-build: options that are quoted as for a shell; those for containers are passed over" {
+	engine_builds <<<""
+	hook fake docker-args-build <<<'printf "%s --build-arg '"'X=a \\\$(id) b'"' -v /a:/b --link db:x --memory-swap -1 -m 1g -t mine" "$(cat)"'
+	build
+	assert_success "       Options that are not for docker build are passed over: -v --link --memory-swap -t"
+	assert_equal "build --progress=plain --build-arg X=a \$(id) b -m 1g --label" "$(docker_builds | tail -n 1 | cut -d ' ' -f 1-9)"
+	hook fake docker-args-build <<<'printf -- "--target \"x"'
+	build
+	assert_refused 'web: a quote is not closed in the docker options of the build: --target "x'
 }
 
 @test "builder-build: where BuildKit does not work the old builder builds, and one line says why" {

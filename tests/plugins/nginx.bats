@@ -74,6 +74,24 @@ reloads() { grep -c reload "$CALLS" || true; }
 # rendered - the file of web, without its head, and with what differs in each run replaced.
 rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.conf"; }
 
+@test "apply: the ports that the app has; HTTPS only with a certificate, and HTTP redirects to its port" {
+	apply "$FACTS"$'\nlisten http 80\nlisten http 8080\nlisten https 8443'
+	assert_success ""
+	assert_equal "listen *:80; listen *:8080;" "$(rendered | grep -o 'listen \*:.*' | paste -sd ' ')"
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS"$'\nlisten http 8080\nlisten https 8443\ncertificate\nset https-redirect true'
+	assert_success ""
+	assert_equal "listen *:8080; listen *:8443 ssl http2;" "$(rendered | grep -o 'listen \*:.*' | paste -sd ' ')"
+	rendered | grep -qF 'return 301 https://$host:8443$request_uri;'
+	local line
+	for line in 'listen http 0' 'listen http 65536' 'listen ftp 80' 'listen http 80;' 'listen http 80 default_server' 'listen 80'; do
+		apply "$FACTS"$'\n'"$line"
+		assert_refused 'nginx: not a port to listen on'
+	done
+}
+
 @test "apply: an nginx that does not run is started, and does not keep our lock" {
 	rm "$TEST_HOST/run/nginx.pid"
 	apply "$FACTS"
