@@ -6,9 +6,10 @@ load helper
 
 setup() {
 	world
-	# All plugins, and another scheduler to choose.
+	# All plugins, and another scheduler and proxy to choose.
 	export PLUGIN_PATH="$WORLD/plugins"
 	mkdir -p "$PLUGIN_PATH/scheduler-other"
+	hook other proxy-build-config </dev/null
 	ln -s "$PLUGIN_CORE_AVAILABLE_PATH"/* "$PLUGIN_PATH/"
 	make_app web
 	examples
@@ -27,10 +28,11 @@ examples() {
 		["nginx-vhosts/proxy-buffers"]="16 8k" ["nginx-vhosts/x-forwarded-for-value"]='$http_x, b'
 		["nginx-vhosts/x-forwarded-port-value"]=8080 ["nginx-vhosts/x-forwarded-proto-value"]='$http_y'
 		["nginx-vhosts/x-forwarded-ssl"]=on
-		["scheduler/selected"]=other ["scheduler/shell"]=/bin/bash
+		["scheduler/selected"]=other ["scheduler/shell"]=/bin/bash ["proxy/type"]=other
+		["network/attach-post-create"]=a,b ["network/attach-post-deploy"]=c ["network/initial-network"]=d ["network/tld"]=internal
 	)
 	declare -gA BAD=(
-		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b" ["git/deploy-branch"]=a..b ["git/rev-env-var"]=1x ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
+		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b" ["proxy/type"]=none ["git/deploy-branch"]=a..b ["git/rev-env-var"]=1x ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
 		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x ["nginx-vhosts/error-log-path"]=/etc/passwd
 	)
 }
@@ -297,7 +299,7 @@ report_has() {
        Health global log:                 
        Health computed log:               web.log"
 	dokku health:report --global --format json
-	assert_success '{"global-colour":"","computed-colour":"red","global-greeting":"say \"hi\" \\o/","computed-greeting":"say \"hi\" \\o/","global-log":"","computed-log":"APP.log"}'
+	assert_success '{"global-colour":"","computed-colour":"red","global-greeting":"say \"hi\" \\o/","computed-greeting":"say \"hi\" \\o/","global-log":"","computed-log":"APP.log","health-global-colour":"","health-computed-colour":"red","health-global-greeting":"say \"hi\" \\o/","health-computed-greeting":"say \"hi\" \\o/","health-global-log":"","health-computed-log":"APP.log"}'
 	dokku health:set --global greeting
 	assert_success "-----> --global: greeting is now the default, hello you"
 	dokku health:set web colour green
@@ -333,7 +335,7 @@ web web colour black"
 	dokku health:report web --health-state
 	assert_success "well, web"
 	dokku health:report web --format json
-	assert_success '{"state":"well, web","colour":"blue","global-colour":"","computed-colour":"blue"}'
+	assert_success '{"state":"well, web","colour":"blue","global-colour":"","computed-colour":"blue","health-state":"well, web","health-colour":"blue","health-global-colour":"","health-computed-colour":"blue"}'
 }
 
 @test "a report: of all apps, one flag of each, no flag with a format" {
@@ -352,8 +354,8 @@ web web colour black"
 	assert_success "7
 3"
 	dokku releases:report --format json
-	assert_success '{"releases-keep":"7","releases-global-keep":"","releases-computed-keep":"7","keep":"7","global-keep":"","computed-keep":"7"}
-{"releases-keep":"","releases-global-keep":"","releases-computed-keep":"3","keep":"","global-keep":"","computed-keep":"3"}'
+	assert_success '{"keep":"7","global-keep":"","computed-keep":"7","releases-keep":"7","releases-global-keep":"","releases-computed-keep":"7"}
+{"keep":"","global-keep":"","computed-keep":"3","releases-keep":"","releases-global-keep":"","releases-computed-keep":"3"}'
 	dokku releases:report web --releases-keep --format json
 	assert_refused "--format and --releases-keep cannot be given together" 2
 	dokku releases:report web --format xml
