@@ -221,13 +221,13 @@ global_settings() {
 # listed_hooks - NAME ARGUMENTS of each hook that plugins/common/hooks lists.
 listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/hooks; }
 
-@test "at the top of a plugin's folder are its hooks, functions and settings, and nothing else" {
+@test "at the top of a plugin's folder are its hooks, functions, settings and plugin.toml, and nothing else" {
 	local file name known=" "
 	known+=$(listed_hooks | awk '{ printf "%s ", $1 }')
 	for file in plugins/*/*; do
 		name=${file##*/}
 		case $file in
-		*/functions | */settings | plugins/common/strict | plugins/common/hooks) continue ;;
+		*/functions | */settings | */plugin.toml | plugins/common/strict | plugins/common/hooks) continue ;;
 		*/subcommands | */libexec | */root | */lib | */programs | plugins/git/hooks) continue ;;
 		esac
 		[[ -f $file && $known == *" $name "* ]] || printf '%s\n' "$file"

@@ -80,7 +80,7 @@ engine_builds() {
 	dokku builder-dockerfile:set --global build-cache x
 	assert_refused 'builder-dockerfile:set: build-cache wants a whole number of megabytes from 0 to 99999999, not "x"; nothing was changed'
 	dokku builder-dockerfile:set web build-cache 500
-	assert_refused 'builder-dockerfile:set: build-cache is the same for all apps: say --global' 2
+	assert_refused 'builder-dockerfile:set: Property can only be specified globally: say --global build-cache' 2
 }
 
 @test "builder-build: by BuildKit, with a label and caches of the app's own, and the Dockerfile as it is" {

@@ -317,7 +317,7 @@ without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source 
 	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[format]=json; report "web ps" key-one "a\"b" key-two ""'
 	assert_success '{"key-one":"a\"b","key-two":""}'
 	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=nope; report "web ps" key-one a'
-	assert_refused "no such flag: --nope: the report without it names all" 2
+	assert_refused "Invalid flag passed: --nope: the report without it names all" 2
 }
 
 # --- hooks ------------------------------------------------------------------------

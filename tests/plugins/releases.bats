@@ -310,7 +310,7 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 @test "builds:cancel: nothing under way; what is ends, and is told" {
 	local pid
 	dokku builds:cancel web
-	assert_refused "web: no deploy is running"
+	assert_success "-----> web: no deploy is running, so there is nothing to cancel"
 	fifo at
 	strict "" 'with_lock web 0 bash -c "printf \"%s 12:00:00 git push\n\" \$\$ >\"\$DOKKU_LIB_ROOT/lock/web\"; printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; exec sleep 300"' 3>&- &
 	heard at
@@ -367,9 +367,43 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	assert_status 42
 	assert_output "<docker-local><web><3><><><ls><-l><a b><>input"
 	dokku run web
-	assert_refused "run: COMMAND is missing; nothing was done. Usage: dokku run [--no-tty] [--force-tty] APP COMMAND..." 2
+	assert_refused "run: COMMAND is missing; nothing was done. Usage: dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds SECONDS] APP COMMAND..." 2
 	dokku run --nope web ls
-	assert_refused "run: there is no option --nope; nothing was done. Usage: dokku run [--no-tty] [--force-tty] APP COMMAND..." 2
+	assert_refused "run: there is no option --nope; nothing was done. Usage: dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds SECONDS] APP COMMAND..." 2
+}
+
+@test "run: a process type of the Procfile by its name, variables of its own, a limit of time" {
+	three
+	printf 'task: rake "a b"\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/Procfile"
+	hook fake scheduler-run <<<'printf "<%s>" "${@:6}"; [[ -z ${DOKKU_RUN_ENV-} ]] || tr "\0" ";" <"$DOKKU_RUN_ENV"; printf "%s" "${DOKKU_RUN_SECONDS-}"'
+	dokku run web task
+	assert_status 0
+	assert_output '<rake "a b">'
+	assert_error "-----> Found 'task' in Procfile, running that command"
+	dokku --quiet run:detached web task 'x y' z
+	assert_success '<rake "a b" x\ y z>'
+	dokku run -e A=1 --env $'B=x y\nz' --ttl-seconds 5 web ls
+	assert_success $'<ls>A=1;B=x y\nz;5'
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	dokku run -e 1A=1 web ls
+	assert_status 1
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	dokku run --ttl-seconds 0 web ls
+	assert_refused '--ttl-seconds wants seconds from 1 to 31536000, not "0"; nothing was done' 2
+}
+
+@test "run:list, run:logs: those that run" {
+	three
+	hook fake scheduler-runs <<<'printf "web.run.7\tUp 2 s\tsleep 9\n"'
+	hook fake scheduler-logs <<<'printf "<%s>" "$@"'
+	dokku run:list web --format json
+	assert_success '[{"name":"web.run.7","state":"running","status":"Up 2 s","command":"sleep 9"}]'
+	dokku --quiet run:list web
+	[[ $output == "web.run.7 "* ]]
+	dokku run:logs web -n 5
+	assert_success "web.run.7: <docker-local><web><web.run.7><5><><>"
+	dokku run:logs --container web.run.8 web
+	assert_refused 'web has no one-off container "web.run.8" that runs: dokku run:list web shows them'
 }
 
 @test "run:stop: only one-off containers of this app" {

@@ -1189,3 +1189,17 @@ listens() {
 	got "$HOOKS/scheduler-alive" docker-local web 1 web.1 worker.1 web.2 worker.2 gone.1
 	assert_success "worker.1 worker.2 gone.1"
 }
+
+@test "scheduler-run: variables of its own go before those of the app, byte for byte; its time is on its label" {
+	printf 'A=x y\0NEW=a=b\nc\0' >"$WORLD/more"
+	printf 'A=old\nlines\0B=1\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	DOKKU_RUN_ENV="$WORLD/more" DOKKU_RUN_SECONDS=5 got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
+	assert_status 0
+	local file
+	file=$(echo "$CREATED"/web.run.*)
+	assert_equal '["A=x y","B=1","NEW=a=b\nc"]' "$(jq -c '[.Env[] | select(test("^(A|B|NEW)="))] | sort' "$file")"
+	assert_equal '"5"' "$(jq -c '.Labels["com.dokku.active-deadline-seconds"]' "$file")"
+	rm "$file"
+	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
+	assert_equal null "$(jq -c '.Labels["com.dokku.active-deadline-seconds"]' "$CREATED"/web.run.*)"
+}

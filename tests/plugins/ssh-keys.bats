@@ -88,11 +88,20 @@ $(key bob)"
 $(fingerprint bob) NAME=\"bob\""
 	dokku ssh-keys:list --format json
 	assert_success "[{\"name\":\"ann\",\"fingerprint\":\"$(fingerprint ann)\"},{\"name\":\"bob\",\"fingerprint\":\"$(fingerprint bob)\"}]"
+	dokku ssh-keys:list bob
+	assert_success "$(fingerprint bob) NAME=\"bob\""
+	dokku ssh-keys:list --format json bob
+	assert_success "[{\"name\":\"bob\",\"fingerprint\":\"$(fingerprint bob)\"}]"
+	dokku ssh-keys:list b.b
+	assert_refused 'no key is named "b.b": dokku ssh-keys:list shows all of them'
 	dokku ssh-keys:remove --fingerprint "$(fingerprint bob)"
 	assert_success "-----> bob may not push any more"
 	assert_file "$KEYS" "$(line ann ann)"
 	dokku ssh-keys:remove bob
-	assert_refused "no key is named bob: dokku ssh-keys:list shows them"
+	assert_status 0
+	assert_output ""
+	assert_error " !     no key is named bob, so nothing was changed: dokku ssh-keys:list shows them"
+	assert_file "$KEYS" "$(line ann ann)"
 	dokku ssh-keys:remove --fingerprint SHA256:x
 	assert_refused 'no key has the fingerprint "SHA256:x": dokku ssh-keys:list shows them'
 	dokku ssh-keys:remove ann
@@ -104,7 +113,7 @@ $(fingerprint bob) NAME=\"bob\""
 @test "ssh-keys:remove: a dot in a name is a dot" {
 	dokku ssh-keys:add axb <"$WORLD/ann.pub"
 	dokku ssh-keys:remove a.b
-	assert_refused "no key is named a.b: dokku ssh-keys:list shows them"
+	assert_error " !     no key is named a.b, so nothing was changed: dokku ssh-keys:list shows them"
 	assert_file "$KEYS" "$(line axb ann)"
 }
 
