@@ -302,6 +302,9 @@ $1"
 		set x-forwarded-for-value a";
 		set x-forwarded-for-value {
 		set x-forwarded-for-value $http_x_dokku_preview
+		set x-forwarded-for-value $remote_addr, $uri
+		set x-forwarded-ssl $Document_URI
+		set x-forwarded-proto-value $1
 		set hsts maybe
 		include /etc/passwd;
 		server { }
@@ -894,6 +897,11 @@ set send-timeout 7s"
 		x-forwarded-for-value "x"
 		x-forwarded-for-value $http_x_dokku_preview
 		x-forwarded-ssl $HTTP_X_Dokku_Preview
+		x-forwarded-for-value $uri
+		x-forwarded-ssl $scheme,$DOCUMENT_uri
+		x-forwarded-port-value $request_body
+		x-forwarded-proto-value $request_filename
+		x-forwarded-for-value $1
 		x-forwarded-proto-value $scheme, $http_x_dokku_preview
 		bind-address-ipv4 ::1
 		bind-address-ipv4 127.86.0.1
