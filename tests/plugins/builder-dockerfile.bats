@@ -128,8 +128,9 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	engine_builds <<<""
 	hook fake docker-args-build <<<'printf "%s --build-arg '"'X=a \\\$(id) b'"' -v /a:/b --link db:x --memory-swap -1 -m 1g -t mine" "$(cat)"'
 	build
-	assert_success "       Options that are not for docker build are passed over: -v --link --memory-swap -t"
-	assert_equal "build --progress=plain --build-arg X=a \$(id) b -m 1g --label" "$(docker_builds | tail -n 1 | cut -d ' ' -f 1-9)"
+	assert_success "       The old builder builds, because BuildKit has no limits:  --build-arg 'X=a \$(id) b' -v /a:/b --link db:x --memory-swap -1 -m 1g -t mine
+       Options that are not for docker build are passed over: -v --link --memory-swap -t"
+	assert_equal "build --force-rm --build-arg X=a \$(id) b -m 1g --label" "$(docker_builds | tail -n 1 | cut -d ' ' -f 1-9)"
 	hook fake docker-args-build <<<'printf -- "--target \"x"'
 	build
 	assert_refused 'web: a quote is not closed in the docker options of the build: --target "x'
