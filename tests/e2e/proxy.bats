@@ -24,7 +24,7 @@ teardown_file() {
 	in_world dokku plugin:uninstall relay || true
 }
 
-under_load() { load_begin load relayed --mode get=2 --mode close=2 --mode post=2; }
+under_load() { load_begin load relayed --mode get=1 --mode close=1 --mode post=1 --rate 3; }
 
 # settled RELEASE - it alone is there and serves, nothing is left over; not one request was lost.
 settled() {
