@@ -448,7 +448,6 @@ readonly REMOVED="scheduler-remove docker-local web 2"
 	assert_error ""
 	assert_equal "$UNTIL_SWITCH
 1
-service-address web web
 post-deploy web 80 10.86.0.2 2
 2
 scheduler-retire docker-local web 2" "$(steps)"

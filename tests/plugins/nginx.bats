@@ -436,7 +436,7 @@ set send-timeout 7s"
 
 @test "apply: a removal that was killed is done again, by what reconciles and by what deletes" {
 	local how
-	for how in reconcile post-delete; do
+	for how in nginx/reconcile proxy/post-delete; do
 		deployed web
 		killed_after mv '*web.removed'
 		apply "app web
@@ -444,13 +444,13 @@ remove"
 		assert_status 137
 		rm "$BIN/mv"
 		: >"$CALLS"
-		got "$PLUGIN_PATH/nginx/$how" web ""
+		got "$PLUGIN_PATH/$how" web ""
 		assert_success ""
 		assert_equal 1 "$(reloads)"
 		assert_equal _generation.conf "$(ls -A "$TREE")"
 	done
 	mkdir "$TREE/web.d"
-	got "$PLUGIN_PATH/nginx/post-delete" web
+	got "$PLUGIN_PATH/proxy/post-delete" web
 	assert_equal _generation.conf "$(ls -A "$TREE")"
 }
 
@@ -933,9 +933,52 @@ set send-timeout 7s"
 	assert_status 1
 	dokku nginx:report web --nginx-x-forwarded-for-value
 	assert_success ""
-	got "$PLUGIN_PATH/nginx/post-delete" web
+	got "$PLUGIN_PATH/proxy/post-delete" web
 	assert_success ""
 	assert_absent "$TREE/web.conf"
+}
+
+@test "proxy-build-config: says where nginx answers for the app; where that is everywhere, an address that no app takes" {
+	answers_at() {
+		build
+		assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/proxy" "$1 80 443"
+	}
+	deployed web
+	answers_at 127.86.0.1
+	code "" 'property_set nginx-vhosts --global bind-address-ipv4 10.0.0.5'
+	answers_at 10.0.0.5
+	code "" 'property_set nginx-vhosts web bind-address-ipv4 127.0.0.1'
+	answers_at 127.0.0.1
+	code "" 'property_set nginx-vhosts web bind-address-ipv4 0.0.0.0'
+	answers_at 127.86.0.1
+	got "$PLUGIN_PATH/nginx/proxy-build-config" moon web 1
+	assert_success ""
+}
+
+@test "an app that has another proxy: nginx starts nothing for it, and reconcile removes it there" {
+	deployed web
+	code "" 'property_set proxy web type moon'
+	: >"$CALLS"
+	local what
+	for what in "pre-change web ps:restart" "pre-deploy web image" "post-retire web"; do
+		DOKKU_RELEASE=1 got "$PLUGIN_PATH/nginx/"$what
+		assert_success ""
+	done
+	assert_calls ""
+	got "$PLUGIN_PATH/nginx/reconcile" web 1
+	assert_status 0
+	assert_absent "$TREE/web.conf"
+}
+
+@test "proxy-state: runs, or what to do" {
+	got "$PLUGIN_PATH/nginx/proxy-state" moon
+	assert_success ""
+	got "$PLUGIN_PATH/nginx/proxy-state" nginx
+	assert_success runs
+	rm "$TEST_HOST/answer"
+	mkdir "$TEST_HOST/answer"
+	got "$PLUGIN_PATH/nginx/proxy-state" nginx
+	assert_success "nginx does not run, so nobody reaches any app. Start it with: sudo nginx"
 }
 
 @test "a deploy asks root where something has gone that the config was made of, or has come and is older" {
@@ -960,16 +1003,16 @@ set send-timeout 7s"
 	mkdir "$DOKKU_ROOT/web/tls"
 	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
 	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
-	got "$PLUGIN_PATH/nginx/post-certs-update" web
+	got "$PLUGIN_PATH/proxy/post-certs-update" web
 	assert_success ""
 	grep -q ssl_certificate "$TREE/web.conf"
 	printf 'new\n' >"$DOKKU_ROOT/web/tls/server.key"
 	touch --date=2020-01-01 "$DOKKU_ROOT/web/tls"{/*,}
-	got "$PLUGIN_PATH/nginx/post-certs-update" web
+	got "$PLUGIN_PATH/proxy/post-certs-update" web
 	assert_success ""
 	assert_equal new "$(cat "$(sed -n 's/.*ssl_certificate_key \(.*\);/\1/p' "$TREE/web.conf")")"
 	rm -r "$DOKKU_ROOT/web/tls"
-	got "$PLUGIN_PATH/nginx/post-certs-update" web
+	got "$PLUGIN_PATH/proxy/post-certs-update" web
 	assert_success ""
 	run ! grep -q 443 "$TREE/web.conf"
 }
