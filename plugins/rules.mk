@@ -24,8 +24,8 @@ $(PLUGIN_SMALL:%=$(PLUGIN_OUT)/%) $(PLUGIN_OUT)/exchange: $(PLUGIN_OUT)/%: $(PLU
 		$(PLUGIN_OUT)/o/process.o $(CR_OUT)/util.o
 	$(PLUGIN_LINK) $(filter-out -fPIE -pie,$(LDFLAGS)) -static -s -o $@ $(filter %.o,$^)
 
-# Linked as check-runner is, for the same reason. A program that was linked is tried: it must say that
-# a missing socket is missing.
+# Linked as check-runner is, for the same reason. A program that was linked is tried: it must say
+# that a missing socket is missing.
 PLUGIN_JANSSON = $(or $(wildcard $(shell $(CC) -print-file-name=libjansson.a)),-ljansson)
 PLUGIN_ENGINE := $(PLUGIN_OUT)/o/engine.o $(PLUGIN_OUT)/o/members.o $(CR_OUT)/util.o
 PLUGIN_ENGINE_LINK = $(PLUGIN_LINK) $(filter-out -pie,$(CR_HARD_LDFLAGS)) $(LDFLAGS) -o $@ $(PLUGIN_ENGINE)

@@ -28,11 +28,11 @@ examples() {
 		["nginx-vhosts/proxy-buffers"]="16 8k" ["nginx-vhosts/x-forwarded-for-value"]='$http_x, b'
 		["nginx-vhosts/x-forwarded-port-value"]=8080 ["nginx-vhosts/x-forwarded-proto-value"]='$http_y'
 		["nginx-vhosts/x-forwarded-ssl"]=on
-		["scheduler/selected"]=other ["proxy/type"]=other
+		["scheduler/selected"]=other ["scheduler/shell"]=/bin/bash ["proxy/type"]=other
 		["network/attach-post-create"]=a,b ["network/attach-post-deploy"]=c ["network/initial-network"]=d ["network/tld"]=internal
 	)
 	declare -gA BAD=(
-		["builder/selected"]=none ["scheduler/selected"]=none ["proxy/type"]=none ["git/deploy-branch"]=a..b ["git/rev-env-var"]=1x ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
+		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b" ["proxy/type"]=none ["git/deploy-branch"]=a..b ["git/rev-env-var"]=1x ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
 		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x ["nginx-vhosts/error-log-path"]=/etc/passwd
 	)
 }

@@ -13,7 +13,7 @@ shell_files() {
 }
 
 # hooks_and_commands - those that are run.
-hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
+hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/plugin\.toml$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
 
 # none - stdin has to be empty: each line of it is a finding.
 none() {
@@ -245,8 +245,8 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 }
 
 @test "every hook that the code calls is in the list, and every one in the list is called" {
-	# Commands of plugin: call any hook, these three among them.
-	local called="install dependencies uninstall heal"
+	# Commands of plugin: call any hook, these among them.
+	local called="install dependencies uninstall update heal"
 	called+=$'\n'$(grep -rhoE '\b(trigger|notify|filter|first_answer|((tell|ask)_schedulers?|tell_proxy)) [a-z]+(-[a-z]+)*' dokku plugins | cut -d ' ' -f 2)
 	comm -23 <(listed_hooks | cut -d ' ' -f 1 | sort -u) <(tr ' ' '\n' <<<"$called" | sort -u) | none
 	comm -13 <(listed_hooks | cut -d ' ' -f 1 | sort -u) \

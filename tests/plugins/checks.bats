@@ -128,7 +128,7 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 		assert_refused "checks:set: wait wants a whole number of seconds from 0 to 86400, not \"$value\"; nothing was changed"
 	done
 	dokku checks:set web nope 1
-	assert_refused 'checks:set: no such setting: "nope": there are attempts, default-wait, timeout, wait, wait-to-retire' 2
+	assert_refused 'checks:set: no such setting: "nope": there are attempts, default-wait, require-listening, timeout, wait, wait-to-retire' 2
 	dokku checks:set web timeout
 	assert_success "-----> web: timeout is now the default, 30"
 }
@@ -191,6 +191,40 @@ build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build
 	assert_status 1
 	assert_error '       CHECKS:2:9: expected seconds, or a time like 500ms, 2s or 1m
  !     web: CHECKS is not valid: correct the line named above, and push again'
+}
+
+@test "check-deploy: a web container that takes no connections is let through where none did before, unless require-listening says otherwise" {
+	local released="$DOKKU_LIB_ROOT/data/releases/web"
+	runner
+	make_release web 2
+	printf 'WAIT=50ms\nATTEMPTS=2\n' >"$released/2/CHECKS"
+	printf '%s\n' $$ >"$released/2/pid.web.1"
+	cp "$released/1/containers" "$released/2/"
+	fake timeout <<<'exit 1'
+	export DOKKU_RELEASE=2
+	check
+	assert_status 1
+	assert_error_like ' !     web.1: nothing accepts connections on port 5000. *'
+	assert_absent "$released/2/silent.web.1"
+	printf 'worker 1 idB 10.86.128.3 5000\n' >"$released/1/containers"
+	check
+	assert_status 0
+	assert_error_like ' !     web.1: nothing accepts connections on port 5000, so visitors get an error. *'
+	[[ -e $released/2/silent.web.1 ]]
+	got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 2
+	assert_success "       GET / is not asked through nginx: a web container takes no connections"
+	rm "$released/2/silent.web.1"
+	dokku checks:set web require-listening true
+	check
+	assert_status 1
+	dokku checks:set web require-listening false
+	printf 'web 1 idA 10.86.128.2 5000\n' >"$released/1/containers"
+	check
+	assert_status 0
+	dokku checks:set web require-listening
+	: >"$released/1/silent.web.1"
+	check
+	assert_status 0
 }
 
 @test "check-deploy: a list without a check is the default check, within the deadline that it gives" {

@@ -1582,7 +1582,7 @@ LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2
 	assert_success docker-image
 	: >"$STEPS"
 	dokku git:from-image web example.com:5000/shop:1.2
-	assert_success "-----> No changes detected, skipping git commit: web has them, and is not deployed again"
+	assert_success "-----> No changes detected, skipping git commit: web is not deployed again"
 	hook fake builder-build <<<'exit 1'
 	dokku git:from-image web shop:2
 	assert_status 1

@@ -48,7 +48,7 @@ setup() {
 	dokku plugin:install --name '../x' "$WORLD/dokku-mine"
 	assert_refused 'not a plugin name: "../x": give one with --name'
 	dokku plugin:install
-	assert_refused "plugin:install: URL|FOLDER is missing; nothing was done. Usage: dokku plugin:install [--name NAME] URL|FOLDER" 2
+	assert_status 0
 }
 
 @test "plugin:install: from a git repository" {
@@ -210,4 +210,37 @@ $TAKEN_BACK"
 	dokku plugin:trigger post-x
 	assert_status 0
 	assert_error " !     the plugin theirs has a hook post-x that is no file: it is passed over"
+}
+
+@test "plugin:install: a commit of the repository, a tar.gz, without its hook install; plugin:update" {
+	git init --quiet --initial-branch=main "$WORLD/dokku-mine"
+	git -C "$WORLD/dokku-mine" add --all
+	git -C "$WORLD/dokku-mine" commit --quiet --message one
+	git -C "$WORLD/dokku-mine" tag v1
+	printf '#!%s\necho updated; [[ ! -e "$WORLD/fail" ]]\n' "$INTERPRETER" >"$WORLD/dokku-mine/update"
+	chmod +x "$WORLD/dokku-mine/update"
+	git -C "$WORLD/dokku-mine" add --all
+	git -C "$WORLD/dokku-mine" commit --quiet --message two
+	dokku plugin:install --committish nope "$WORLD/dokku-mine"
+	assert_status 1
+	assert_absent "$PLUGIN_AVAILABLE_PATH/mine"
+	dokku plugin:install --committish v1 --skip-install-trigger "$WORLD/dokku-mine"
+	assert_success "-----> Installed the plugin mine, and enabled it"
+	assert_absent "$PLUGIN_AVAILABLE_PATH/mine/update"
+	: >"$WORLD/fail"
+	dokku plugin:update mine
+	assert_status 1
+	assert_absent "$PLUGIN_AVAILABLE_PATH/mine/update"
+	rm "$WORLD/fail"
+	dokku plugin:update
+	assert_success "updated
+-----> The plugin mine is at $(git -C "$WORLD/dokku-mine" rev-parse --short=7 HEAD)"
+	dokku plugin:update mine v1
+	assert_status 0
+	assert_absent "$PLUGIN_AVAILABLE_PATH/mine/update"
+	dokku plugin:uninstall mine
+	tar -C "$WORLD" -czf "$WORLD/mine.tar.gz" --exclude=.git dokku-mine
+	dokku plugin:install "$WORLD/mine.tar.gz"
+	assert_status 0
+	[[ -x $PLUGIN_ENABLED_PATH/mine/install ]]
 }

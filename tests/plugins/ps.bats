@@ -35,13 +35,13 @@ deployed() {
 @test "ps:scale: shows, and of an app that is not deployed it is kept for the first deploy" {
 	dokku ps:scale web
 	assert_success "=====> web scale
-web: 1"
+web:  1"
 	dokku ps:scale web web=2 worker=1
 	assert_success "-----> web: the next deploy runs web=2 worker=1"
 	dokku ps:scale web worker=3
 	dokku ps:scale web
 	assert_success "=====> web scale
-web: 2
+web:  2
 worker: 3"
 	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "web=2
 worker=3"
@@ -569,10 +569,10 @@ worker=1"
 	deployed
 	dokku ps:scale web
 	assert_success "=====> web scale
-web: 1
+web:  1
 worker: 0"
 	dokku --quiet ps:scale web
-	assert_success "web: 1
+	assert_success "web:  1
 worker: 0"
 	dokku ps:scale web --format json
 	assert_success '[{"process_type":"web","quantity":1},{"process_type":"worker","quantity":0}]'
