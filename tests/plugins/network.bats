@@ -170,6 +170,15 @@ ROUTES"
 		108.86.0.0/16 via 192.168.1.7 dev vpn
 	ROUTES
 	[[ $stderr != *'inside a route'* ]]
+	# Routes of other kinds: one of the same width is asked before that of our bridge. A wider one is not.
+	chosen 10.90.0.0/16 <<-'ROUTES'
+		blackhole 10.0.0.0/8
+		unreachable 10.86.0.0/16 proto static
+		blackhole 10.87.0.0/16 metric 100
+		prohibit 10.88.4.0/24
+		throw 10.89.0.0/16 table vpn
+	ROUTES
+	[[ $stderr != *'inside a route'* ]]
 	# All of 10.0.0.0/8 is a VPN's: what has no route of its own there.
 	chosen 10.87.0.0/16 <<-'ROUTES'
 		10.0.0.0/8 via 192.168.1.7 dev vpn

@@ -1135,6 +1135,38 @@ installs() {
 	assert_file "$conf/dokku.conf" "# old"
 }
 
+@test "install: an nginx whose master dokku would not find is refused, with what to change" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	apply "$FACTS"
+	installs <<-'OTHERS'
+		# configuration file /etc/nginx/nginx.conf:
+		user www-data; pid /var/run/nginx/own.pid;
+	OTHERS
+	assert_status 1
+	assert_error ' !     nginx refuses our include: nginx.conf says "pid /var/run/nginx/own.pid", and dokku finds nginx by '"$TEST_HOST/run/nginx.pid: write that there"
+	installs <<-'OTHERS'
+		# configuration file /etc/nginx/nginx.conf:
+		# pid /x;
+		daemon
+		off;
+	OTHERS
+	assert_status 1
+	assert_error ' !     nginx refuses our include: nginx.conf says "daemon off", with which no start of nginx ends: remove that'
+	assert_absent "$TEST_HOST/etc/nginx/conf.d/00-dokku.conf"
+	installs <<-'OTHERS'
+		# configuration file /etc/nginx/sites-enabled/own:
+		server { listen [::]:443 default_server ssl ipv6only=off; }
+	OTHERS
+	assert_status 1
+	assert_error ' !     nginx refuses our include: /etc/nginx/sites-enabled/own has "listen [::]:443 default_server ssl ipv6only=off", which takes the port of IPv4, too: write two lines there, "listen 443" and "listen [::]:443", without ipv6only'
+	installs <<-OTHERS
+		# configuration file /etc/nginx/nginx.conf:
+		server { listen [::]:8080 ipv6only=off; listen [::]:80 ipv6only=on; }
+		pid  "$TEST_HOST/run/nginx.pid"; daemon on;
+	OTHERS
+	assert_status 0
+}
+
 @test "install: another program on a port of the visitors is named, before anything is changed" {
 	local file="$BATS_TEST_TMPDIR/listening.sport = :443"
 	printf 'LISTEN 0 511 *:443 *:* users:(("apache2",pid=7,fd=4),("apache2",pid=8,fd=4))\n' >"$file"
