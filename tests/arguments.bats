@@ -97,6 +97,14 @@ refuses() {
 	refuses "web" "COMMAND is missing"
 }
 
+@test "an option that may be repeated, and words that may begin with a hyphen" {
+	command '[--type TYPE]... [--one A] NAME WORD...'
+	gives '--type a --type=b x -v y --one z' $'<x><-v><y><--one><z> type=a\nb'
+	gives '--one 1 --one 2 x y' '<x><y> one=2'
+	refuses '--type a x' 'WORD is missing'
+	refuses '-v x y' 'there is no option -v'
+}
+
 @test "a new app's name, and a plugin that must exist" {
 	command 'NEW-APP'
 	gives "shop" "<shop>"
@@ -184,7 +192,7 @@ unchanged() {
 # words_for USAGE - one word for each argument that must be there, and for those that may.
 words_for() {
 	local text place
-	text=$(sed -e 's/\[-[^]]*\]//g' -e 's/[][]//g' <<<"$1")
+	text=$(sed -e 's/\[-[^]]*\]\(\.\.\.\)\?//g' -e 's/[][]//g' <<<"$1")
 	for place in $text; do
 		place=${place%...}
 		case $place in

@@ -116,3 +116,28 @@ seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/
 	[[ $(fetch opts /env/PORT) == 5000 ]]
 	assert_clean opts
 }
+
+@test "networks: from the start without a name, from the switch as APP.TYPE; a missing one stops the deploy" {
+	dokku_run network:create opts-db
+	dokku_run network:create opts-shared
+	dokku_run network:set opts attach-post-create opts-db
+	dokku_run network:set opts attach-post-deploy opts-shared
+	[[ $(seen '{{len .NetworkSettings.Networks}}') == 1 ]]
+	dokku_run ps:rebuild opts
+	[[ $(seen '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}') == 'dokku opts-db opts-shared ' ]]
+	[[ $(seen '{{(index .NetworkSettings.Networks "opts-shared").Aliases}}') == *opts.web* ]]
+	[[ $(seen '{{(index .NetworkSettings.Networks "opts-db").Aliases}}') != *opts.web* ]]
+	[[ -n $(released opts) ]]
+	run dokku_run network:destroy opts-db
+	[[ $status -ne 0 ]]
+	dokku_run network:set opts attach-post-create opts-none
+	run dokku_run ps:rebuild opts
+	[[ $status -ne 0 && $output == *'the network opts-none does not exist: dokku network:create opts-none'* ]]
+	[[ -n $(released opts) ]]
+	dokku_run network:set opts attach-post-create
+	dokku_run network:set opts attach-post-deploy
+	dokku_run ps:rebuild opts
+	assert_clean opts
+	dokku_run network:destroy opts-db
+	dokku_run network:destroy opts-shared
+}

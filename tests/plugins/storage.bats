@@ -131,6 +131,13 @@ args() {
 	dokku storage:report web --format json
 	assert_equal '["data","/data","deploy","worker","up","true","noexec,nosuid"]' \
 		"$(jq -c '[.["attachment.1.entry-name", "attachment.1.container-path", "attachment.1.phases", "attachment.1.process-type", "storage-attachment.1.subpath", "attachment.1.readonly", "attachment.1.volume-options"]]' <<<"$output")"
+	dokku storage:create logs
+	dokku storage:mount web logs --container-dir /logs --phase run
+	assert_status 0
+	args deploy web
+	assert_success " before  "
+	args run
+	assert_success " before  -v '$STORAGE/logs:/logs'"
 	dokku storage:destroy data
 	assert_refused "storage:destroy: data is mounted by web: dokku storage:unmount web data; nothing was changed"
 	dokku storage:unmount web data

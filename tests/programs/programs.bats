@@ -15,7 +15,7 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 
 @test "each says how it is called, and ends with 1" {
 	local name
-	for name in tied attached hold write-file take-file read-env observe; do
+	for name in tied attached hold write-file take-file read-env observe overhear; do
 		got "$san/$name"
 		assert_usage "$name"
 	done
@@ -45,6 +45,46 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 	child=$(<"$work/began")
 	kill -KILL "$parent"
 	timeout 10 bash -c 'while [[ -e /proc/$1 ]]; do sleep 0.02; done' bash "$child"
+}
+
+# client REQUEST… - a docker client that sends these, one connection each, and prints what it is told.
+client() {
+	cat >"$work/client" <<-'BODY'
+		#!/usr/bin/env python3
+		import os, socket, sys
+		for text in sys.argv[1:]:
+		    s = socket.socket(socket.AF_UNIX)
+		    s.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+		    data = text.encode().decode("unicode_escape").encode()
+		    for i in range(0, len(data), 7):
+		        s.send(data[i:i + 7])
+		    if not data.endswith(b"HANG"):
+		        print(s.recv(4096).split(b"\r\n")[0].decode(), file=sys.stderr)
+		    s.close()
+	BODY
+	chmod +x "$work/client"
+	got "$san/overhear" "$work/client" "$@"
+}
+
+@test "overhear: prints what a client asks of the engine, and makes nothing" {
+	client 'HEAD /_ping HTTP/1.1\r\n\r\n' 'POST /v1.4/containers/create?name=x HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"A":"b"}'
+	assert_status 0
+	assert_output '{"A":"b"}'
+	assert_equal $'HTTP/1.1 200 OK\nHTTP/1.1 201 Created' "$stderr"
+	client 'POST /images/create HTTP/1.1\r\ncontent-length: 0\r\n\r\n'
+	assert_status 1
+	assert_output ""
+	assert_equal $'HTTP/1.1 403 Forbidden\n !     the docker client made no container of these words' "$stderr"
+	client 'POST /containers/create HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"HANG'
+	assert_status 1
+	client 'POST /containers/create HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\nHANG'
+	assert_status 1
+	[[ $stderr == *'too large'* ]]
+	got "$san/overhear" false
+	assert_status 1
+	got "$san/overhear" "$work/none"
+	assert_status 127
+	[[ -z $(find /tmp -maxdepth 1 -name 'dokku-overhear.*' -newer "$work/client") ]]
 }
 
 @test "hold: one holder at a time, shared ones together, and 73 where it may not wait" {
