@@ -148,7 +148,8 @@ refused() {
 	wait "$!" || first=$?
 	printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/second"
 	[[ $((first == 0)) -ne $((second == 0)) ]]
-	grep -q 'fresh is busy: git push .* runs since ' "$BATS_TEST_TMPDIR/$([[ $first -eq 0 ]] && echo second || echo first)"
+	grep -q 'fresh is busy: git push .* runs since ' \
+		"$BATS_TEST_TMPDIR/$([[ $first -eq 0 ]] && echo second || echo first)"
 	assert_serves fresh v4
 	assert_clean fresh
 }
@@ -184,6 +185,7 @@ refused() {
 
 @test "a host name that no app has is refused, by HTTP and HTTPS" {
 	[[ $(fetch nosuchapp / --output /dev/null --write-out '%{http_code}') == 404 ]]
-	run curl --silent --insecure --max-time 5 --connect-to "::$address:443" https://nosuch.example/
+	run curl --silent --insecure --max-time 5 --connect-to "::$address:443" \
+		https://nosuch.example/
 	[[ $status -eq 35 ]]
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# A second scheduler, added as a folder: processes in network namespaces, no engine (tests/schedulers).
-# What dokku promises holds with it: deploys, checks, rollbacks, and deaths in the midst of a deploy.
+# A second scheduler, added as a folder: processes in network namespaces, no engine
+# (tests/schedulers). What dokku promises holds with it: deploys, checks, rollbacks, and deaths in
+# the midst of a deploy.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -36,7 +37,8 @@ new_release() {
 	commit space "$@"
 }
 
-# left_over - what there is of the app besides its current release, a line each; no line: all is well.
+# left_over - what there is of the app besides its current release, a line each; no line: all is
+# well.
 left_over() {
 	in_world bash -c '
 		shopt -s nullglob
@@ -46,7 +48,9 @@ left_over() {
 		[[ $(wc -l <<<"$list") -eq 2 ]] || printf "2 processes are wanted: %s\n" "$list"
 		[[ $(ip netns list | grep -c "^dk") -eq 2 ]] || printf "namespace %s\n" $(ip netns list)
 		web=$(awk '\''$3 == "web" { print $6 }'\'' <<<"$list")
-		nft list map ip dokku services | grep -qE "$(<$lib/data/services/space/web.1) . 80 : $web . 5000" || printf "no address leads to %s\n" "$web"
+		nft list map ip dokku services |
+			grep -qE "$(<$lib/data/services/space/web.1) . 80 : $web . 5000" ||
+			printf "no address leads to %s\n" "$web"
 		printf "left: %s\n" "$lib"/data/draining/space/????????????* "$lib"/tmp/*
 		for dir in "$lib"/data/releases/space/*/; do
 			dir=${dir%/}
@@ -55,12 +59,14 @@ left_over() {
 		for image in "$lib"/data/builder-netns/space/v*; do
 			[[ -d $lib/data/releases/space/${image##*/v} ]] || printf "image %s\n" "$image"
 		done
-		flock --nonblock $lib/lock/space true || printf "the lock is held\n"' | grep -v '^left: $'
+		flock --nonblock $lib/lock/space true || printf "the lock is held\n"' |
+		grep -v '^left: $'
 }
 
 is_clean() { [[ -z $(left_over) ]]; }
 
-# settled RELEASE [NAME] - it alone is there and serves, nothing is left over; not one request was lost.
+# settled RELEASE [NAME] - it alone is there and serves, nothing is left over; not one request was
+# lost.
 settled() {
 	await 30 is_clean || {
 		left_over >&2
@@ -70,15 +76,18 @@ settled() {
 	load_end load
 }
 
-# push_struck RELEASE MODE TEXT - a push, of which everything on the server's side dies at the command
-# with TEXT in it.
+# push_struck RELEASE MODE TEXT - a push, of which everything on the server's side dies at the
+# command with TEXT in it.
 push_struck() {
 	local release=$1 mode=$2 text=$3 striking
 	new_release "$release"
-	in_world bash -c 'exec /src/build/tests/e2e/strike -p "$(pgrep --oldest --exact sshd)" -b /dokku -t 60 -l /tmp/space.log "$@"' \
+	in_world bash -c \
+		'exec /src/build/tests/e2e/strike -p "$(pgrep --oldest --exact sshd)" -b /dokku \
+			-t 60 -l /tmp/space.log "$@"' \
 		bash -a "$mode" -m "$text" 3>&- &
 	striking=$!
-	await 5 in_world bash -c 'grep -q "^TracerPid:.[1-9]" "/proc/$(pgrep --oldest --exact sshd)/status"'
+	await 5 in_world bash -c \
+		'grep -q "^TracerPid:.[1-9]" "/proc/$(pgrep --oldest --exact sshd)/status"'
 	run push space
 	wait "$striking"
 	[[ $status -ne 0 ]]
@@ -98,7 +107,8 @@ push_struck() {
 	load_begin load space
 	new_release v1
 	run push space
-	[[ $status -eq 0 && $output == *'-----> Starting space v'*': web.1, worker.1'* && $output == *'-----> Switched to v'* ]]
+	[[ $status -eq 0 && $output == *'-----> Starting space v'*': web.1, worker.1'* &&
+		$output == *'-----> Switched to v'* ]]
 	settled v1
 }
 
@@ -153,7 +163,8 @@ push_struck() {
 	run dokku_run scheduler:set space selected docker-local
 	[[ $status -ne 0 && $output == *'space has releases that netns runs, so it keeps it'* ]]
 	run dokku_run scheduler:set space selected nothere
-	[[ $status -ne 0 && $output == *'selected wants one of docker-local netns, not "nothere"'* ]]
+	[[ $status -ne 0 &&
+		$output == *'selected wants one of docker-local netns, not "nothere"'* ]]
 	[[ $(dokku_run scheduler:report space --scheduler-computed-selected) == netns ]]
 }
 
@@ -206,6 +217,8 @@ push_struck() {
 
 @test "apps:destroy leaves nothing" {
 	dokku_run apps:destroy --force space
-	run in_world bash -c 'shopt -s nullglob; printf "%s\n" /var/lib/dokku/data/*/space; ip netns list | grep ^dk'
+	run in_world bash -c \
+		'shopt -s nullglob; printf "%s\n" /var/lib/dokku/data/*/space; ip netns list |
+			grep ^dk'
 	[[ -z $output ]]
 }

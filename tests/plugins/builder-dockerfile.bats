@@ -7,7 +7,8 @@ setup() {
 	world
 	made_plugins builder-dockerfile
 	make_app web
-	fake_engine <<<'[[ $2 != /version ]] || printf "{ \"Version\": \"20.10.24\", \"Os\": \"linux\", \"Arch\": \"amd64\" }\n"'
+	fake_engine <<<'[[ $2 != /version ]] ||
+		printf "{ \"Version\": \"20.10.24\", \"Os\": \"linux\", \"Arch\": \"amd64\" }\n"'
 	TREE="$WORLD/tree"
 	mkdir "$TREE"
 	printf 'FROM scratch\n' >"$TREE/Dockerfile"
@@ -22,7 +23,8 @@ docker_builds() { sed -n 's/^buildkit \([01]\): //p' "$BATS_TEST_TMPDIR/builds";
 # docker - stdin is what it prints; BuildKit works, or not where NO is given.
 engine_builds() {
 	printf '%s' "$(cat)" >"$BATS_TEST_TMPDIR/prints"
-	fake docker <<<'printf "buildkit %s: %s\n" "$DOCKER_BUILDKIT" "$*" >>"$BATS_TEST_TMPDIR/builds"
+	fake docker \
+		<<<'printf "buildkit %s: %s\n" "$DOCKER_BUILDKIT" "$*" >>"$BATS_TEST_TMPDIR/builds"
 		[[ $* != *--output* ]] || { '"${1:+printf 'ERROR: BuildKit is enabled but the buildx component is missing or broken.\nInstall it\n' >&2; exit 1}"'
 		exit 0; }
 		for ((i = 1; i <= $#; i++)); do [[ ${!i} != --file ]] || { i=$((i + 1)); cp "${!i}" "$WORLD/built"; }; done
@@ -46,23 +48,28 @@ engine_builds() {
 	local path
 	for path in /etc/passwd ../x a/../../x; do
 		dokku builder-dockerfile:set web dockerfile-path "$path"
-		assert_refused "builder-dockerfile:set: dockerfile-path wants a path within the repository, such as deploy/web, not \"$path\"; nothing was changed"
+		assert_refused "builder-dockerfile:set: dockerfile-path wants a path within the" \
+			"repository, such as deploy/web, not \"$path\"; nothing was changed"
 	done
 	dokku builder-dockerfile:set web nope x
-	assert_refused 'builder-dockerfile:set: no such setting: "nope": there are build-cache, dockerfile-path' 2
+	assert_refused 'builder-dockerfile:set: no such setting: "nope": there are build-cache,' \
+		'dockerfile-path' 2
 }
 
 @test "builder-dockerfile:set build-cache: megabytes, for all apps" {
 	dokku builder-dockerfile:set --global build-cache 500
 	assert_success "-----> --global: build-cache is now 500"
 	dokku builder-dockerfile:set --global build-cache x
-	assert_refused 'builder-dockerfile:set: build-cache wants a whole number of megabytes from 0 to 99999999, not "x"; nothing was changed'
+	assert_refused 'builder-dockerfile:set: build-cache wants a whole number of megabytes' \
+		'from 0 to 99999999, not "x"; nothing was changed'
 	dokku builder-dockerfile:set web build-cache 500
-	assert_refused 'builder-dockerfile:set: build-cache is the same for all apps: say --global' 2
+	assert_refused \
+		'builder-dockerfile:set: build-cache is the same for all apps: say --global' 2
 }
 
 @test "builder-build: by BuildKit, with a label and caches of the app's own, and the Dockerfile as it is" {
-	printf '\xef\xbb\xbfFROM scratch\r\nCOPY <<FROM /x\r\nFROM here\r\nFROM\r\n' >"$TREE/Dockerfile"
+	printf '\xef\xbb\xbfFROM scratch\r\nCOPY <<FROM /x\r\nFROM here\r\nFROM\r\n' \
+		>"$TREE/Dockerfile"
 	engine_builds <<<'#1 [internal] load build definition from Dockerfile'
 	build
 	assert_success ""
@@ -92,7 +99,8 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	engine_builds <<<''
 	build
 	assert_success ""
-	assert_equal "buildkit 1: build --progress=plain" "$(tail -n 1 "$BATS_TEST_TMPDIR/builds" | cut -d ' ' -f 1-4)"
+	assert_equal "buildkit 1: build --progress=plain" \
+		"$(tail -n 1 "$BATS_TEST_TMPDIR/builds" | cut -d ' ' -f 1-4)"
 }
 
 @test "builder-build: what BuildKit prints is shown as steps, what commands print, and the error last" {
@@ -148,7 +156,8 @@ TEXT
        10 %50 %100 %
        [one] RUN echo one; printf '\tx'
        executor failed running [/bin/sh -c echo failing; exit 3]: exit code: 3"
-	assert_error " !     web: its Dockerfile does not build: see the last step above, correct it, and push again"
+	assert_error " !     web: its Dockerfile does not build: see the last step above," \
+		"correct it, and push again"
 }
 
 @test "builder-build: a frontend that cannot be had, and a here-document that the engine does not know, are told" {
@@ -164,12 +173,16 @@ failed to solve with frontend dockerfile.v0: failed to solve with frontend gatew
 TEXT
 	BUILD_STATUS=1 build
 	assert_output "       failed to do request: no such host"
-	assert_error ' !     web: its Dockerfile does not build: its line "# syntax=docker/dockerfile:1" needs an image from a registry that this server cannot reach: remove that line, unless the file needs it'
+	assert_error ' !     web: its Dockerfile does not build:' \
+		'its line "# syntax=docker/dockerfile:1" needs an image from a registry that this' \
+		'server cannot reach: remove that line, unless the file needs it'
 	printf 'FROM scratch\nRUN <<E\necho\nE\n' >"$TREE/Dockerfile"
 	engine_builds <<<'failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 3: unknown instruction: ECHO'
 	BUILD_STATUS=1 build
 	assert_output "       dockerfile parse error line 3: unknown instruction: ECHO"
-	assert_error ' !     web: its Dockerfile does not build: this engine builds here-documents (<<) only with the line "# syntax=docker/dockerfile:1" at the top'
+	assert_error ' !     web: its Dockerfile does not build:' \
+		'this engine builds here-documents (<<) only with the line "#' \
+		'syntax=docker/dockerfile:1" at the top'
 }
 
 @test "a link in the pushed tree is not followed: Dockerfile, a folder on the way, .dockerignore" {
@@ -181,7 +194,9 @@ TEXT
 	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$TREE"
 	assert_success dockerfile
 	build
-	assert_refused "web: Dockerfile in the repo is a symbolic link, or its folder is one: make it a regular file, or name another: dokku builder-dockerfile:set web dockerfile-path"
+	assert_refused "web: Dockerfile in the repo is a symbolic link, or its folder is one:" \
+		"make it a regular file, or name another: dokku builder-dockerfile:set web" \
+		"dockerfile-path"
 	# One that leads nowhere, or stays in the tree.
 	ln -sf nowhere "$TREE/Dockerfile"
 	build
@@ -189,22 +204,28 @@ TEXT
 	dokku builder-dockerfile:set web dockerfile-path deploy/Dockerfile
 	ln -s "$WORLD/outside" "$TREE/deploy"
 	build
-	assert_refused "web: deploy/Dockerfile in the repo is a symbolic link, or its folder is one: make it a regular file, or name another: dokku builder-dockerfile:set web dockerfile-path"
+	assert_refused "web: deploy/Dockerfile in the repo is a symbolic link," \
+		"or its folder is one: make it a regular file, or name another:" \
+		"dokku builder-dockerfile:set web dockerfile-path"
 	rm "$TREE/deploy"
 	build
-	assert_refused "web: there is no deploy/Dockerfile in the repo: add it, or see dokku builder-dockerfile:help"
+	assert_refused "web: there is no deploy/Dockerfile in the repo: add it," \
+		"or see dokku builder-dockerfile:help"
 	mkdir -p "$TREE/deploy/Dockerfile"
 	build
-	assert_refused "web: deploy/Dockerfile in the repo is not a file: make it one, or see dokku builder-dockerfile:help"
+	assert_refused "web: deploy/Dockerfile in the repo is not a file: make it one," \
+		"or see dokku builder-dockerfile:help"
 	rmdir "$TREE/deploy/Dockerfile"
 	printf 'FROM scratch\n' >"$TREE/deploy/Dockerfile"
 	ln -s "$secret" "$TREE/.dockerignore"
 	build
-	assert_refused "web: .dockerignore in the repo is not a regular file: make it one and push again"
+	assert_refused \
+		"web: .dockerignore in the repo is not a regular file: make it one and push again"
 	rm "$TREE/.dockerignore"
 	ln -s "$secret" "$TREE/deploy/Dockerfile.dockerignore"
 	build
-	assert_refused "web: deploy/Dockerfile.dockerignore in the repo is not a regular file: make it one and push again"
+	assert_refused "web: deploy/Dockerfile.dockerignore in the repo is not a regular file:" \
+		"make it one and push again"
 	assert_absent "$BATS_TEST_TMPDIR/builds"
 	rm "$TREE/deploy/Dockerfile.dockerignore"
 	printf 'x\n' >"$TREE/.dockerignore"
@@ -217,7 +238,9 @@ TEXT
 	printf x >"$TREE/a/b/file"
 	ln -s a "$TREE/l"
 	mkfifo "$TREE/fifo"
-	TREE=$TREE code "" 'for path; do find_in_tree kind "$TREE" "$path"; printf "%s " "${kind:-none}"; done' a/b/file a/b a/b/none none l l/b/file l/b/none fifo
+	TREE=$TREE code "" \
+		'for path; do find_in_tree kind "$TREE" "$path"; printf "%s " "${kind:-none}"
+			done' a/b/file a/b a/b/none none l l/b/file l/b/none fifo
 	assert_success "file folder none none link link link other "
 }
 
@@ -229,7 +252,8 @@ TEXT
 	printf '# escape=`\nFROM `\n  a\nCOPY a\\ b\n' >"$WORLD/file"
 	label
 	assert_success $'# escape=`\nFROM `\n  a\nLABEL com.dokku.app-name=web\nCOPY a\\ b'
-	printf '# words\n# escape=`\nFROM a\nRUN x \\\n  from y\nfrom b\\\n\n# c\n as d\n' >"$WORLD/file"
+	printf '# words\n# escape=`\nFROM a\nRUN x \\\n  from y\nfrom b\\\n\n# c\n as d\n' \
+		>"$WORLD/file"
 	label
 	assert_success $'# words\n# escape=`\nFROM a\nLABEL com.dokku.app-name=web\nRUN x \\\n  from y\nfrom b\\\n\n# c\n as d\nLABEL com.dokku.app-name=web'
 }
@@ -260,8 +284,10 @@ engine POST /build/prune?keep-storage=2048000000"
 	fake docker <<<'[[ $DOCKER_BUILDKIT == 0 ]] || exit 1
 		while [[ $1 != --file ]]; do shift; done; cp "$2" "$WORLD/built"
 		printf "Sending build context to Docker daemon  2kB\nStep 1/2 : FROM a\n ---> 123\nhello\x07\nSuccessfully built 123\n"'
-	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
-	assert_success "       BuildKit does not work here, so the old builder builds: docker says nothing
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" \
+		dokku/web:v1
+	assert_success \
+		"       BuildKit does not work here, so the old builder builds: docker says nothing
        FROM a
        hello?"
 	assert_file "$WORLD/built" "FROM a AS b
@@ -271,14 +297,19 @@ FROM \\
   c
 LABEL com.dokku.app-name=web
 COPY . ."
-	fake docker <<<'[[ $DOCKER_BUILDKIT == 0 ]] || exit 1; printf "no such instruction\n" >&2; exit 1'
-	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
+	fake docker <<<'[[ $DOCKER_BUILDKIT == 0 ]] || exit 1; printf "no such instruction\n" >&2
+		exit 1'
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" \
+		dokku/web:v1
 	assert_status 1
-	assert_output "       BuildKit does not work here, so the old builder builds: docker says nothing
+	assert_output \
+		"       BuildKit does not work here, so the old builder builds: docker says nothing
        no such instruction"
-	assert_error " !     web: its Dockerfile does not build: see the last step above, correct it, and push again"
+	assert_error " !     web: its Dockerfile does not build: see the last step above," \
+		"correct it, and push again"
 	hook fake docker-args-build <<<'exit 1'
-	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" \
+		dokku/web:v1
 	assert_status 1
 	assert_error " !     web: a docker-args-build hook failed, see above; nothing was built"
 	rm "$PLUGIN_PATH/fake/docker-args-build"

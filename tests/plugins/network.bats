@@ -29,8 +29,10 @@ setup() {
 # network SUBNET [JQ] - the engine has a network with SUBNET, changed by a filter of jq.
 network() {
 	local base=${1%.0.0/16}
-	jq -n --arg subnet "$1" --arg base "$base" '{ Driver: "bridge", EnableIPv6: false, Containers: {},
-		IPAM: { Config: [{ Subnet: $subnet, Gateway: "\($base).0.1", IPRange: "\($base).192.0/18" }] },
+	jq -n --arg subnet "$1" --arg base "$base" \
+		'{ Driver: "bridge", EnableIPv6: false, Containers: {},
+		IPAM: { Config: [{ Subnet: $subnet, Gateway: "\($base).0.1",
+		IPRange: "\($base).192.0/18" }] },
 		Options: { "com.docker.network.bridge.name": "dokku0" } } | '"${2-.}" >"$STATE"
 }
 
@@ -60,7 +62,8 @@ heal() { got "$PLUGIN_PATH/network/heal"; }
 		: >"$CALLS"
 		heal
 		assert_status 0 &&
-			assert_error " !     The Docker network dokku was not created by dokku, and no container runs on it: replacing it" &&
+			assert_error " !     The Docker network dokku was not created by dokku," \
+				"and no container runs on it: replacing it" &&
 			assert_calls "docker network rm dokku
 $CREATE"
 	}
@@ -78,13 +81,17 @@ $CREATE"
 	network 172.20.0.0/16 '.Containers = { abc: {}, def: {} }'
 	heal
 	assert_status 1
-	assert_error " !     The Docker network dokku is not the one that dokku created: its subnet is 172.20.0.0/16, not 10.86.0.0/16, or another property differs. Containers run on it: abc, def. Stop them, or disconnect them with: docker network disconnect dokku CONTAINER. Then dokku creates its own network."
+	assert_error " !     The Docker network dokku is not the one that dokku created:" \
+		"its subnet is 172.20.0.0/16, not 10.86.0.0/16, or another property differs." \
+		"Containers run on it: abc, def. Stop them, or disconnect them with:" \
+		"docker network disconnect dokku CONTAINER. Then dokku creates its own network."
 	assert_calls ""
 }
 
 @test "heal: an engine that does not answer, or a subnet that is taken, is said, and nothing is made" {
 	ENGINE_DOWN=1 heal
-	assert_refused "the Docker network dokku could not be inspected: the Docker engine does not answer"
+	assert_refused \
+		"the Docker network dokku could not be inspected: the Docker engine does not answer"
 	assert_calls ""
 	: >"$STATE"
 	POOL_TAKEN=1 heal
@@ -96,7 +103,8 @@ $CREATE"
 @test "heal: without the file that names the subnet it asks for root" {
 	rm "$TEST_HOST/etc/dokku/network"
 	heal
-	assert_refused "$TEST_HOST/etc/dokku/network is missing, so the subnet of dokku is unknown: run sudo dokku plugin:trigger install"
+	assert_refused "$TEST_HOST/etc/dokku/network is missing," \
+		"so the subnet of dokku is unknown: run sudo dokku plugin:trigger install"
 }
 
 @test "heal: several at once make it once" {

@@ -7,7 +7,9 @@ setup() {
 	world
 	made_plugins ps config releases
 	make_app web
-	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	hook fake scheduler-start \
+		<<<'printf "web 1 id 10.86.128.2 5000\n" \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
 	local name
 	for name in scheduler-retire scheduler-remove scheduler-stop core-post-stop reconcile; do
 		hook fake "$name" </dev/null
@@ -53,19 +55,22 @@ worker=3"
 		assert_refused "not TYPE=COUNT, with a count up to 100: \"$1\"; nothing was changed"
 	}
 	local word
-	for word in web web= =1 web=-1 web=01 web=101 web=1.5 web=a 'web=a[$(id)]' 'we b=1' '../x=1' 'web=1=2'; do
+	for word in web web= =1 web=-1 web=01 web=101 web=1.5 web=a 'web=a[$(id)]' 'we b=1' \
+		'../x=1' 'web=1=2'; do
 		is_refused "$word"
 	done
 	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/scale"
 	deployed
 	dokku ps:scale web web=2 cron=1
-	assert_refused "web has no process type cron: its Procfile names them (--skip-deploy sets it for the next push); nothing was changed"
+	assert_refused "web has no process type cron: its Procfile names them (--skip-deploy sets" \
+		"it for the next push); nothing was changed"
 	assert_steps ""
 }
 
 @test "ps:scale: release is a task, not a process" {
 	dokku ps:scale web release=1
-	assert_refused "release is run once by each deploy, it is nothing to scale; nothing was changed"
+	assert_refused \
+		"release is run once by each deploy, it is nothing to scale; nothing was changed"
 	dokku ps:scale --skip-deploy web web=2 release=1
 	assert_status 1
 	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/scale"
@@ -117,7 +122,8 @@ scheduler-stop docker-local web" "$(tail -n 2 "$STEPS")"
 	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/stopped"
 	# What has no image any more is reconciled, but does not run.
 	dokku ps:start web
-	assert_refused "ps:start: web.1 of web does not run: see the message above, and dokku logs web"
+	assert_refused \
+		"ps:start: web.1 of web does not run: see the message above, and dokku logs web"
 	hook fake scheduler-list <<<'printf "id 2 web 1 running 10.86.128.2 5000 7 /web.web.1\n"'
 	dokku ps:start web
 	assert_success "-----> web runs"
@@ -126,15 +132,19 @@ scheduler-stop docker-local web" "$(tail -n 2 "$STEPS")"
 
 @test "ps:start: an image that somebody has removed is built again, of the commit that the release has, and of no other" {
 	deployed
-	local dir="$DOKKU_LIB_ROOT/data/releases/web/1" commit=1111111111111111111111111111111111111111
+	local dir="$DOKKU_LIB_ROOT/data/releases/web/1" \
+		commit=1111111111111111111111111111111111111111
 	printf '%s\n' "$commit" >"$dir/commit"
 	dokku ps:stop web
 	mkdir -p "$DOKKU_ROOT/web/refs/heads"
-	fake_engine <<<'[[ $2 != */images/*/json ]] || { printf "{\"message\":\"No such image: dokku/web:v1\"}"; exit 22; }'
+	fake_engine <<<'[[ $2 != */images/*/json ]] ||
+		{ printf "{\"message\":\"No such image: dokku/web:v1\"}"; exit 22; }'
 	hook git-hook subcommands/default <<<'cat >"$WORLD/refs"'
 	printf '2222222222222222222222222222222222222222\n' >"$DOKKU_ROOT/web/refs/heads/master"
 	dokku ps:start web
-	assert_refused "web: the image of v1 is gone, and its commit 1111111 is not where the branch master is: dokku ps:rebuild web builds what the branch has, a push of the commit the other"
+	assert_refused "web: the image of v1 is gone, and its commit 1111111 is not where the" \
+		"branch master is: dokku ps:rebuild web builds what the branch has," \
+		"a push of the commit the other"
 	assert_file "$DOKKU_LIB_ROOT/config/ps/web/stopped" true
 	printf '%s\n' "$commit" >"$DOKKU_ROOT/web/refs/heads/master"
 	fake git <<<"echo $commit"
@@ -202,7 +212,8 @@ three() {
 	printf '%s 12:34:56 git push\n' "$$" >"$DOKKU_LIB_ROOT/lock/web"
 	dokku ps:start web
 	exec 9>&-
-	assert_refused "web is busy: git push runs since 12:34:56 (process $$): try again when it is done, or wait for it: git push -o wait, dokku --wait"
+	assert_refused "web is busy: git push runs since 12:34:56 (process $$):" \
+		"try again when it is done, or wait for it: git push -o wait, dokku --wait"
 }
 
 @test "ps:report: what runs, of the current release and of old ones" {
@@ -257,11 +268,14 @@ three() {
 	dokku ps:set web restart-policy on-failure:5
 	assert_success "-----> web: restart-policy is now on-failure:5; new containers have it"
 	dokku ps:set web restart-policy 'always;'
-	assert_refused 'ps:set: restart-policy wants one of no, always, unless-stopped, on-failure, on-failure:N, not "always;"; nothing was changed'
+	assert_refused 'ps:set: restart-policy wants one of no, always, unless-stopped,' \
+		'on-failure, on-failure:N, not "always;"; nothing was changed'
 	dokku ps:set web stop-timeout-seconds -1
-	assert_refused 'ps:set: stop-timeout-seconds wants a whole number of seconds from 0 to 86400, not "-1"; nothing was changed'
+	assert_refused 'ps:set: stop-timeout-seconds wants a whole number of seconds from 0 to' \
+		'86400, not "-1"; nothing was changed'
 	dokku ps:set web nope 1
-	assert_refused 'ps:set: no such setting: "nope": there are restart-policy, restore, stop-timeout-seconds' 2
+	assert_refused 'ps:set: no such setting: "nope": there are restart-policy, restore,' \
+		'stop-timeout-seconds' 2
 }
 
 @test "ps:restore: every app but those that are not to be; one that fails does not hold up others" {
@@ -304,7 +318,8 @@ restorable() {
 	dokku ps:restore --parallel 2
 	assert_status 0
 	# Each app's lines stand together, whichever comes first.
-	assert_equal "a a b b c c d d" "$(awk '{ print $NF }' <<<"$output" | paste -d ' ' - - | sort | paste -sd ' ')"
+	assert_equal "a a b b c c d d" \
+		"$(awk '{ print $NF }' <<<"$output" | paste -d ' ' - - | sort | paste -sd ' ')"
 	assert_equal 2 "$(sort -n "$WORLD/width" | tail -n 1)"
 	rm "$WORLD/width"
 	dokku ps:restore --parallel=1 --all
@@ -337,7 +352,8 @@ restorable() {
 	is_refused 'web: a\nrelease : b\n|2:8: a blank before the colon: write release:'
 	is_refused 'web\t: a\n|1:4: a blank before the colon: write web:'
 	is_refused '\xef\xbb\xbfweb: a\n|1:1: a byte order mark: save the file as UTF-8 without one'
-	is_refused 'release: a\nweb: b\nrelease: c\n|3:1: a second line for release: keep one of them'
+	is_refused \
+		'release: a\nweb: b\nrelease: c\n|3:1: a second line for release: keep one of them'
 	is_refused 'web: a\n  web:b|2:1: a second line for web: keep one of them'
 	is_refused 'web: a\n\nworker b\n|3:7: no colon: a line is TYPE: COMMAND'
 	is_refused 'web|1:4: no colon: a line is TYPE: COMMAND'
@@ -347,7 +363,8 @@ restorable() {
 	is_refused 'wörker: a\n|1:2: "ö" cannot be in the name of a process type'
 	is_refused 'my.worker: a\n|1:3: "." cannot be in the name of a process type'
 	is_refused 'web: \r\n|1:6: no command for web: add one, or remove the line'
-	is_refused 'web: a\nworker: # later\n|2:9: no command for worker: add one, or remove the line'
+	is_refused \
+		'web: a\nworker: # later\n|2:9: no command for worker: add one, or remove the line'
 	is_refused 'web: a\n\tworker:\tb \x1b[31m\n|2:12: a character that is not printable'
 	is_refused 'web: a\rworker: b\n|1:7: a character that is not printable'
 	is_refused 'web: a\n# \xe9\nworker: b\0c\nlate: d\n|3:10: a NUL byte'
@@ -371,13 +388,16 @@ restorable() {
 		assert_success ""
 	}
 	builds
-	printf '# c\n\n \t\r\n// c\nweb:\ta\r\n \tworker-1_x:b é # c\nUrgent: x:y\n%063d:z' 0 >"$WORLD/tree/Procfile"
+	printf '# c\n\n \t\r\n// c\nweb:\ta\r\n \tworker-1_x:b é # c\nUrgent: x:y\n%063d:z' 0 \
+		>"$WORLD/tree/Procfile"
 	builds
 	printf 'Web: a\nRELEASE: b\n' >"$WORLD/tree/Procfile"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-build" dockerfile web "$WORLD/tree"
 	assert_status 0
-	assert_error_like '* !     Procfile: Web is a process type of its own: only web in lower case is special*'
-	assert_error_like '* !     Procfile: RELEASE is a process type of its own: only release in lower case is special*'
+	assert_error_like '* !     Procfile: Web is a process type of its own:' \
+		'only web in lower case is special*'
+	assert_error_like '* !     Procfile: RELEASE is a process type of its own:' \
+		'only release in lower case is special*'
 	printf 'x' >"$WORLD/elsewhere"
 	ln -sf "$WORLD/elsewhere" "$WORLD/tree/Procfile"
 	builds
@@ -385,8 +405,11 @@ restorable() {
 
 @test "procfile_read: the same parser for all; of a release that an older version took, what can be read" {
 	deployed
-	printf '\tweb: a b \t\r\nweb: c\nbad line\n// d: e\nworker:x: y\nlast: z' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
-	code ps 'for p in web worker last bad d; do printf "%s=%s\n" "$p" "$(procfile_command web 1 "$p")"; done; ps_types web 1'
+	printf '\tweb: a b \t\r\nweb: c\nbad line\n// d: e\nworker:x: y\nlast: z' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	code ps \
+		'for p in web worker last bad d; do printf "%s=%s\n" "$p" \
+			"$(procfile_command web 1 "$p")"; done; ps_types web 1'
 	assert_success "web=a b
 worker=x: y
 last=z
@@ -399,9 +422,13 @@ worker"
 
 @test "procfile_read: a byte that is not UTF-8 at the end of a line swallows nothing, and is no part of a command" {
 	deployed
-	printf '# caf\xe9\nweb: a\n# \xe2\x82\nworker: b\nlast: caf\xe9\nx: y' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
-	code ps 'for p in web worker last x; do printf "%s=%s\n" "$p" "$(procfile_command web 1 "$p")"; done
-		declare -A procfile; procfile_read "$RELEASES/web/1/Procfile"; printf "%s\n" "${procfile_wrong[@]}"'
+	printf '# caf\xe9\nweb: a\n# \xe2\x82\nworker: b\nlast: caf\xe9\nx: y' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	code ps \
+		'for p in web worker last x; do printf "%s=%s\n" "$p" \
+			"$(procfile_command web 1 "$p")"; done
+		declare -A procfile; procfile_read "$RELEASES/web/1/Procfile"
+		printf "%s\n" "${procfile_wrong[@]}"'
 	assert_success "web=a
 worker=b
 last=
@@ -430,11 +457,14 @@ image() {
 	rm "$DOKKU_LIB_ROOT/data/releases/web/current"
 	pre_deploy web=1
 	assert_status 0
-	assert_output "       web=0 instead of web=1 in this release: the Procfile names no web and the image has no CMD"
-	assert_error " !     web: no process runs: dokku ps:scale web TYPE=1 starts one of: clock, worker"
+	assert_output "       web=0 instead of web=1 in this release:" \
+		"the Procfile names no web and the image has no CMD"
+	assert_error " !     web: no process runs: dokku ps:scale web TYPE=1 starts one of:" \
+		"clock, worker"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=0
 	pre_deploy web=1 worker=2
-	assert_success "       web=0 instead of web=1 in this release: the Procfile names no web and the image has no CMD"
+	assert_success "       web=0 instead of web=1 in this release:" \
+		"the Procfile names no web and the image has no CMD"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "web=0
 worker=2"
 }
@@ -445,7 +475,8 @@ worker=2"
 	printf 'wbe: b\nrelease: d\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	pre_deploy web=1
 	assert_status 1
-	assert_error " !     web: nothing would run any more: there is no web here, only wbe: dokku ps:scale web web=0 first, if that is meant"
+	assert_error " !     web: nothing would run any more: there is no web here, only wbe:" \
+		"dokku ps:scale web web=0 first, if that is meant"
 	pre_deploy web=0
 	assert_status 0
 	assert_error " !     web: no process runs: dokku ps:scale web TYPE=1 starts one of: wbe"
@@ -462,7 +493,8 @@ worker=2"
 		printf "$procfile" >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 		pre_deploy web=1
 		assert_status 1
-		assert_error " !     web: there is nothing to run: give the Dockerfile a CMD, or the Procfile a line web: COMMAND"
+		assert_error " !     web: there is nothing to run: give the Dockerfile a CMD," \
+			"or the Procfile a line web: COMMAND"
 	done
 	rm "$DOKKU_LIB_ROOT/data/releases/web/current"
 	pre_deploy web=1
@@ -538,7 +570,8 @@ gone=0"
 	printf 'worker: b\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	image '{}'
 	dokku ps:scale web web=2
-	assert_refused "web has no process type web: its Procfile names them (--skip-deploy sets it for the next push); nothing was changed"
+	assert_refused "web has no process type web: its Procfile names them (--skip-deploy sets" \
+		"it for the next push); nothing was changed"
 	dokku ps:scale web web=0 gone=0 worker=1
 	assert_status 0
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "gone=0

@@ -7,7 +7,9 @@ setup() {
 	world
 	made_plugins releases builds logs run config
 	make_app web
-	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	hook fake scheduler-start \
+		<<<'printf "web 1 id 10.86.128.2 5000\n" \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
 	hook fake scheduler-list <<<'printf "idA 3 web 1 running 10.86.128.2 5000 7 /x\nidB 2 web 1 running 10.86.128.3 5000 8 /y\n"'
 }
 
@@ -20,12 +22,16 @@ three() {
 		printf "export V='%s'\n" "$i" >"$DOKKU_LIB_ROOT/data/releases/web/$i/ENV"
 		printf 'V=%s\0' "$i" >"$DOKKU_LIB_ROOT/data/releases/web/$i/env"
 		printf 'build 4200\nswitch 11\n' >"$DOKKU_LIB_ROOT/data/releases/web/$i/steps"
-		printf '2026-01-0%sT00:00:00+00:00\n' "$i" >"$DOKKU_LIB_ROOT/data/releases/web/$i/committed"
+		printf '2026-01-0%sT00:00:00+00:00\n' "$i" \
+			>"$DOKKU_LIB_ROOT/data/releases/web/$i/committed"
 	done
 }
 
 @test "release_new: numbers that are used once, also after one was dropped" {
-	code "" 'value_of release_new web "a push"; printf " "; rm -r "$DOKKU_LIB_ROOT/data/releases/web/1"; value_of release_new web "another"'
+	code "" \
+		'value_of release_new web "a push"; printf " "
+			rm -r "$DOKKU_LIB_ROOT/data/releases/web/1"
+			value_of release_new web "another"'
 	assert_success "1 2"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/description" another
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=1
@@ -74,7 +80,8 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 @test "releases:rollback: to what is not kept, or fails its checks" {
 	three
 	dokku releases:rollback web v9
-	assert_refused "web has no release v9 to go back to: dokku releases:list web shows those kept"
+	assert_refused \
+		"web has no release v9 to go back to: dokku releases:list web shows those kept"
 	dokku releases:rollback web 'a[$(id)]'
 	assert_status 1
 	hook fake check-deploy <<<'exit 1'
@@ -88,18 +95,21 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 @test "post-retire: keeps as many as it is told, never drops the current one" {
 	three
 	make_release web 4
-	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] || printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:v1","dokku/web:v2"]}]'\'
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] ||
+		printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:v1","dokku/web:v2"]}]'\'
 	dokku releases:set web keep 2
 	assert_success "-----> web: keep is now 2"
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
-	assert_equal "2 3 4" "$(cd "$DOKKU_LIB_ROOT/data/releases/web" && printf '%s\n' [0-9]* | paste -sd ' ')"
+	assert_equal "2 3 4" \
+		"$(cd "$DOKKU_LIB_ROOT/data/releases/web" && printf '%s\n' [0-9]* | paste -sd ' ')"
 	assert_calls "engine GET /images/json?filters=%7B%22reference%22%3A%5B%22dokku/web%22%5D%7D
 engine DELETE /images/dokku/web:v1
 engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest
 engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
 	dokku releases:set web keep 0
-	assert_refused 'releases:set: keep wants a whole number from 1 to 1000, not "0"; nothing was changed'
+	assert_refused 'releases:set: keep wants a whole number from 1 to 1000, not "0";' \
+		'nothing was changed'
 	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
 	make_release web 1
 	dokku releases:set web keep 1
@@ -110,7 +120,8 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 @test "post-retire: images of no release go, and records of what was killed" {
 	local i
 	three
-	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] || printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest"]},{"RepoTags":["dokku/web:v7"]}]'\'
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] ||
+		printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest"]},{"RepoTags":["dokku/web:v7"]}]'\'
 	for ((i = 10; i < 32; i++)); do
 		mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i"
 		printf '999999999\n' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i/pid"
@@ -122,14 +133,18 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 engine DELETE /images/dokku/web:v7
 engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest
 engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
-	assert_equal "21 20260101-000010 20260101-000012" "$(ls "$DOKKU_LIB_ROOT/data/builds/web" | wc -l) $(ls "$DOKKU_LIB_ROOT/data/builds/web" | head -n 2 | paste -sd ' ')"
+	assert_equal "21 20260101-000010 20260101-000012" \
+		"$(ls "$DOKKU_LIB_ROOT/data/builds/web" |
+			wc -l) $(ls "$DOKKU_LIB_ROOT/data/builds/web" | head -n 2 | paste -sd ' ')"
 }
 
 @test "post-retire: an engine that does not answer is asked no more; what is on the disk is pruned all the same" {
 	local silent i
 	three
 	dokku releases:set web keep 1
-	for silent in "GET /images/json" "DELETE /images/dokku/web:v9" "DELETE /images/dokku/web:v2" "POST /images/dokku/web:v3/tag" "POST /images/prune"; do
+	for silent in "GET /images/json" "DELETE /images/dokku/web:v9" \
+		"DELETE /images/dokku/web:v2" "POST /images/dokku/web:v3/tag" \
+		"POST /images/prune"; do
 		for ((i = 10; i < 32; i++)); do
 			mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i"
 		done
@@ -166,7 +181,8 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
 	assert_file "$dir/1/log" short
-	[[ $(head -n 1 "$dir/2/log") == '(only the last MB '* && $(tail -n 1 "$dir/2/log") == 'the end' ]]
+	[[ $(head -n 1 "$dir/2/log") == '(only the last MB '* &&
+	$(tail -n 1 "$dir/2/log") == 'the end' ]]
 	[[ $(stat --format %s "$dir/2/log") -lt 1100000 ]]
 	[[ $(stat --format %s "$dir/3/log") -gt 3000000 ]]
 }
@@ -205,7 +221,10 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	flock 7
 	"$PLUGIN_PATH/releases/post-retire" web 7>&- 3>&- &
 	first=$!
-	until [[ -e $DOKKU_LIB_ROOT/lock/.prune.web ]] && ! flock --nonblock "$DOKKU_LIB_ROOT/lock/.prune.web" true; do sleep 0.01; done
+	until [[ -e $DOKKU_LIB_ROOT/lock/.prune.web ]] &&
+		! flock --nonblock "$DOKKU_LIB_ROOT/lock/.prune.web" true; do
+		sleep 0.01
+	done
 	"$PLUGIN_PATH/releases/post-retire" web 7>&- 3>&- &
 	second=$!
 	until pgrep --parent "$second" --exact flock; do sleep 0.01; done
@@ -259,13 +278,15 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	heard at
 	# What is not on record has nothing that would undo it.
 	dokku builds:cancel web
-	assert_refused "web: git push, which has run since 12:00:00, is not a deploy, so it cannot be cancelled"
+	assert_refused "web: git push, which has run since 12:00:00, is not a deploy," \
+		"so it cannot be cancelled"
 	read -r pid _ <"$DOKKU_LIB_ROOT/lock/web"
 	mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-000000"
 	printf '1\n' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000000/pid"
 	dokku builds:cancel web
 	assert_status 1
-	ps -o ppid= -p "$(ps -o ppid= -p "$pid" | tr -d ' ')" | tr -d ' ' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000000/pid"
+	ps -o ppid= -p "$(ps -o ppid= -p "$pid" | tr -d ' ')" |
+		tr -d ' ' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000000/pid"
 	dokku builds:cancel web
 	assert_success "-----> web: git push, which ran since 12:00:00, has ended"
 }
@@ -276,7 +297,9 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	gone=$!
 	wait "$gone"
 	fifo at
-	strict "" 'with_lock web 0 bash -c "printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; exec sleep 300"' 3>&- &
+	strict "" \
+		'with_lock web 0 bash -c \
+			"printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; exec sleep 300"' 3>&- &
 	heard at
 	printf '%s 12:00:00 git push\n' "$gone" >"$DOKKU_LIB_ROOT/lock/web"
 	dokku builds:cancel web
@@ -287,7 +310,8 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 
 @test "logs: of the current release, with and without the prefix, controls made harmless" {
 	three
-	fake docker <<<'[[ $1 == logs ]] && printf "2026-01-01T00:00:00Z one\n2026-01-01T00:00:01Z b\x07c\n"'
+	fake docker <<<'[[ $1 == logs ]] &&
+		printf "2026-01-01T00:00:00Z one\n2026-01-01T00:00:01Z b\x07c\n"'
 	dokku logs web
 	assert_success "2026-01-01T00:00:00Z app[web.1]: one
 2026-01-01T00:00:01Z app[web.1]: b?c"
@@ -296,7 +320,8 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	dokku logs web -q -n 5
 	assert_calls "docker logs --tail 5 idA"
 	dokku logs web -n x
-	assert_refused 'logs: -n wants a whole number, not "x"; nothing was done. Usage: dokku logs [-t|--tail] [-q] [-n|--num N] [-p|--ps PROCESS] APP' 2
+	assert_refused 'logs: -n wants a whole number, not "x"; nothing was done. Usage:' \
+		'dokku logs [-t|--tail] [-q] [-n|--num N] [-p|--ps PROCESS] APP' 2
 	dokku logs web -p worker
 	assert_refused "web has no containers of worker: nothing to show"
 }
@@ -310,9 +335,11 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	assert_status 42
 	assert_output "<docker-local><web><3><><><ls><-l><a b><>input"
 	dokku run web
-	assert_refused "run: COMMAND is missing; nothing was done. Usage: dokku run [--no-tty] [--force-tty] APP COMMAND..." 2
+	assert_refused "run: COMMAND is missing; nothing was done. Usage:" \
+		"dokku run [--no-tty] [--force-tty] APP COMMAND..." 2
 	dokku run --nope web ls
-	assert_refused "run: there is no option --nope; nothing was done. Usage: dokku run [--no-tty] [--force-tty] APP COMMAND..." 2
+	assert_refused "run: there is no option --nope; nothing was done. Usage:" \
+		"dokku run [--no-tty] [--force-tty] APP COMMAND..." 2
 }
 
 @test "run:stop: only one-off containers of this app" {
@@ -335,7 +362,8 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	fails() {
 		got "$PLUGIN_CORE_AVAILABLE_PATH/$1" "${@:2}"
 		[[ $status -ne 0 ]]
-		assert_equal "$before" "$(cd "$DOKKU_LIB_ROOT/data/releases/web" && find . ! -name last | sort)"
+		assert_equal "$before" \
+			"$(cd "$DOKKU_LIB_ROOT/data/releases/web" && find . ! -name last | sort)"
 	}
 	# The engine does not give the image another name.
 	fake_engine <<<'[[ $2 != */tag[?]* ]] || { printf "{\"message\":\"no\"}"; exit 22; }'
@@ -357,12 +385,14 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	mkdir -p "$DOKKU_LIB_ROOT/data/releases/app"
 	printf 'a[$(touch "$BATS_TEST_TMPDIR/ran")]\n' >"$DOKKU_LIB_ROOT/data/releases/app/last"
 	code "" 'value_of release_new app "a push"'
-	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the last release, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": write it there"
+	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the" \
+		"last release, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": write it there"
 	assert_absent "$BATS_TEST_TMPDIR/ran"
 	# One that cannot be read does not say that none was given away.
 	: >"$DOKKU_LIB_ROOT/data/releases/app/last"
 	code "" 'value_of release_new app "a push"'
-	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the last release, not \"\": write it there"
+	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the" \
+		"last release, not \"\": write it there"
 }
 
 # ends PID - within a second: what follows something would go on for ever.
@@ -391,7 +421,8 @@ ends() { timeout 5 tail --sleep-interval=0.05 --follow --pid="$1" /dev/null; }
 @test "logs -t ends, with what it has begun, when nobody reads on; by a pipe and by a socket" {
 	three
 	fifo began
-	fake docker <<<'[[ $1 != logs ]] || { echo "$$" >"$BATS_TEST_TMPDIR/began"; exec sleep 300; }'
+	fake docker \
+		<<<'[[ $1 != logs ]] || { echo "$$" >"$BATS_TEST_TMPDIR/began"; exec sleep 300; }'
 	"$DOKKU" logs -t web </dev/null 2>/dev/null 3>&- > >(exec sleep 0.3) &
 	heard began
 	ends "$line"
@@ -411,7 +442,9 @@ open(os.environ["BATS_TEST_TMPDIR"] + "/line", "w").write(open(os.environ["BATS_
 	got "$DOKKU_PROGRAMS/attached" "$WORLD/none"
 	assert_status 127
 	fifo began
-	"$DOKKU_PROGRAMS/attached" bash -c 'trap "" TERM; sleep 300 & echo "$!" >"$BATS_TEST_TMPDIR/began"; wait' </dev/null >/dev/null 3>&- &
+	"$DOKKU_PROGRAMS/attached" bash -c \
+		'trap "" TERM; sleep 300 & echo "$!" >"$BATS_TEST_TMPDIR/began"; wait' \
+		</dev/null >/dev/null 3>&- &
 	heard began
 	kill -TERM "$!"
 	status=0
