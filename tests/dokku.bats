@@ -687,7 +687,7 @@ $REMOVED" "$(tail -n 2 "$STEPS")"
 	deploy
 	assert_status 7
 	assert_error " !     web: switching back
- !     web: v2 did not go live: mend what is said above, then push again"
+ !     web: v2 did not go live: see the message above, then push again"
 	assert_equal "core-post-deploy web   
 $REMOVED" "$(tail -n 2 "$STEPS")"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/current"
@@ -1368,8 +1368,8 @@ a warning"
 		printf \"2\n\" >\"\$DOKKU_LIB_ROOT/data/releases/web/current\"
 		exit 1"'
 	assert_status 0
-	assert_output " !     a push: a step after it had gone live failed, see above:" \
-		"the watch does that again"
+	assert_output " !     a push: it is live, but a step after that failed: see above." \
+		"The watch tries it again"
 	assert_file "$(echo "$DOKKU_LIB_ROOT"/data/builds/web/*/status)" 0
 	# So that the watch does.
 	[[ -s $DOKKU_LIB_ROOT/lock/web ]]

@@ -179,7 +179,7 @@ $AFTER_HOOKS"
 $TAKEN_BACK"
 	refused() {
 		dokku plugin:install "$WORLD/dokku-mine"
-		assert_status 1 && assert_output "" && assert_error " !     $1"$'\n'"$TAKEN_BACK" &&
+		assert_status 1 && assert_output "" && assert_error " !     $*"$'\n'"$TAKEN_BACK" &&
 			assert_not_installed
 	}
 	mkdir "$WORLD/dokku-mine/post-deploy"
@@ -218,5 +218,5 @@ $TAKEN_BACK"
 	hook other post-x <<<'exit 0'
 	dokku plugin:trigger post-x
 	assert_status 0
-	assert_error " !     the plugin theirs has a hook post-x that is no file: it is passed over"
+	assert_error " !     the plugin theirs has a hook post-x that is no file: it is ignored"
 }

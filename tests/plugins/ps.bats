@@ -142,9 +142,9 @@ scheduler-stop docker-local web" "$(tail -n 2 "$STEPS")"
 	hook git-hook subcommands/default <<<'cat >"$WORLD/refs"'
 	printf '2222222222222222222222222222222222222222\n' >"$DOKKU_ROOT/web/refs/heads/master"
 	dokku ps:start web
-	assert_refused "web: the image of v1 is gone, and its commit 1111111 is not where the" \
-		"branch master is: dokku ps:rebuild web builds what the branch has," \
-		"a push of the commit the other"
+	assert_refused "web: the image of v1 is gone, and the branch master is not at its" \
+		"commit 1111111 any more. To run the branch: dokku ps:rebuild web. To run that" \
+		"commit: push it"
 	assert_file "$DOKKU_LIB_ROOT/config/ps/web/stopped" true
 	printf '%s\n' "$commit" >"$DOKKU_ROOT/web/refs/heads/master"
 	fake git <<<"echo $commit"
@@ -531,7 +531,7 @@ gone=0"
 	pre_deploy web=1
 	assert_status 1
 	assert_error " !     the image dokku/web:v2 cannot be looked at: does dockerd run?
- !     web: what the image of v2 says is not known: see the message above"
+ !     web: the image of v2 cannot be inspected: see the message above"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=1
 }
 

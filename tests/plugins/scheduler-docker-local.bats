@@ -386,7 +386,7 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	task_engine exited 3
 	task
 	assert_status 1
-	assert_error " !     web: release exited with status 3: mend it, and deploy again"
+	assert_error " !     web: release exited with status 3: correct it, and deploy again"
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
@@ -396,7 +396,7 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	task 1
 	assert_status 1
 	assert_error " !     web: release did not end within 1 s and was stopped:" \
-		"see app-json:set task-timeout: mend it, and deploy again"
+		"see app-json:set task-timeout: correct it, and deploy again"
 	grep -qxF 'engine POST /containers/web.release.v1/stop?t=10' "$CALLS"
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
@@ -405,8 +405,8 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	task_engine running 0
 	task
 	assert_status 1
-	assert_error " !     web: how release ended is not known, the engine went away: mend it," \
-		"and deploy again"
+	assert_error " !     web: it is not known how release ended, because the engine did not" \
+		"answer: deploy again"
 	task_engine "" ""
 	task
 	assert_status 1
@@ -652,8 +652,8 @@ web 2 idB 10.86.128.51 5000"
 @test "scheduler-run: an operator of the shell that is a word of its own is warned of, and stays a word" {
 	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 migrate '&&' seed
 	assert_status 0
-	assert_error " !     && is given to 'migrate' as a word, no shell acts on it:" \
-		"dokku run web 'a && b' is for a shell, over ssh \"run web 'a && b'\""
+	assert_error " !     && is passed to 'migrate' as an argument, because no shell reads it." \
+		"For a shell: dokku run web 'a && b', over ssh \"run web 'a && b'\""
 	assert_equal '["migrate","&&","seed"]' "$(jq -c .Cmd "$CREATED"/web.run.*)"
 	rm "$CREATED"/web.run.*
 	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 'migrate && seed'
@@ -730,7 +730,7 @@ connections() {
 # counted PID PORT [DEADLINE] - of the made /proc.
 counted() { OBSERVE_PROC="$TEST_HOST/proc" got "$DOKKU_PROGRAMS/observe" connections "$@"; }
 
-@test "open_connections: of the port, in the states in which there is something left to do" {
+@test "count_connections: of the port, in the states in which there is something left to do" {
 	connections
 	counted 99999977 5000
 	assert_success 0
@@ -746,7 +746,7 @@ counted() { OBSERVE_PROC="$TEST_HOST/proc" got "$DOKKU_PROGRAMS/observe" connect
 	assert_success 0
 }
 
-@test "open_connections: a real one" {
+@test "count_connections: a real one" {
 	local port
 	# A port that nobody else is given for a connection of his own.
 	python3 -c 'import random, socket, sys
@@ -756,16 +756,16 @@ print(s.getsockname()[1], flush=True); sys.stdin.read()' < <(exec sleep 5 3>&-) 
 	>"$BATS_TEST_TMPDIR/port" 3>&- &
 	until [[ -s $BATS_TEST_TMPDIR/port ]]; do sleep 0.01; done
 	port=$(<"$BATS_TEST_TMPDIR/port")
-	code scheduler-docker-local 'open_connections "$@"' "$!" "$port"
+	code scheduler-docker-local 'count_connections "$@"' "$!" "$port"
 	kill "$!"
 	assert_success 1
 }
 
-# drain_with BODY - drain of one container; open_connections is BODY.
+# drain_with BODY - drains one container; count_connections is BODY.
 drain_with() {
 	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
 	printf '%s\n' "$1" >"$DOKKU_LIB_ROOT/data/draining/web/idA"
-	code scheduler-docker-local "open_connections() { $2; }; stop_and_remove() { printf 'stop %s\n' \"\$2\"; }; drain web idA web 5000 \$\$"
+	code scheduler-docker-local "count_connections() { $2; }; stop_and_remove() { printf 'stop %s\n' \"\$2\"; }; drain_and_remove web idA web 5000 \$\$"
 }
 
 # sampled STATE… - one look at the connections shows these: who looks waits for it.
@@ -777,7 +777,7 @@ sampled() {
 	sleep 0.05
 }
 
-@test "open_connections: until two samples in a row are empty" {
+@test "count_connections: until two samples in a row are empty" {
 	local waiter
 	mkdir -p "$TEST_HOST/proc/99999977/net"
 	mkfifo "$TEST_HOST/proc/99999977/net/tcp"
@@ -793,7 +793,7 @@ sampled() {
 	assert_equal 0 "$(<"$BATS_TEST_TMPDIR/stdout")"
 }
 
-@test "open_connections: until its deadline, or the end of the process" {
+@test "count_connections: until its deadline, or the end of the process" {
 	connections 01 08
 	counted 99999977 5000 $((EPOCHSECONDS - 1))
 	assert_success 2
@@ -802,7 +802,7 @@ sampled() {
 	assert_success 0
 }
 
-@test "open_connections: what is no port or no time is refused" {
+@test "count_connections: what is no port or no time is refused" {
 	local arg
 	for arg in -1 65536 x ""; do
 		counted 99999977 "$arg"
@@ -833,7 +833,7 @@ sampled() {
 	exec 7>>"$DOKKU_LIB_ROOT/data/draining/web/idA"
 	flock 7
 	code scheduler-docker-local \
-		"stop_and_remove() { printf 'stop\n'; }; drain web idA web 5000 1"
+		"stop_and_remove() { printf 'stop\n'; }; drain_and_remove web idA web 5000 1"
 	exec 7>&-
 	assert_success ""
 }
@@ -942,11 +942,11 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	printf '1 1\n' >"$dir/idA"
 	export DOKKU_FORGET_WAIT=0 ENGINE_DOWN=1
 	code scheduler-docker-local \
-		'open_connections() { printf 7; }; drain web idA web 5000 $$ || printf "%s" "$?"'
+		'count_connections() { printf 7; }; drain_and_remove web idA web 5000 $$ || printf "%s" "$?"'
 	assert_success 1
 	assert_file "$dir/idA" "1 1 7"
 	unset ENGINE_DOWN
-	code scheduler-docker-local 'drain web idA web 5000 0'
+	code scheduler-docker-local 'drain_and_remove web idA web 5000 0'
 	assert_success ""
 	[[ $(<"$dir/log") == *' idA drained 7 cut' ]]
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/drained" "web 7"
@@ -957,8 +957,8 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	mkdir -p "$dir/log"
 	: >"$dir/idA"
 	code scheduler-docker-local \
-		'open_connections() { printf "%s\n" "$3" >"$STEPS"; printf 0; }
-			drain web idA web 5000 $$'
+		'count_connections() { printf "%s\n" "$3" >"$STEPS"; printf 0; }
+			drain_and_remove web idA web 5000 $$'
 	assert_success ""
 	assert_absent "$dir/idA"
 	[[ $(<"$STEPS") -ge $((EPOCHSECONDS + 50)) ]]
@@ -970,7 +970,7 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	printf '1 1\n' >"$dir/idA"
 	flock "$dir/idA" sleep 0.4 3>&- &
 	until ! flock --nonblock "$dir/idA" true; do :; done
-	code scheduler-docker-local 'drain web idA worker 5000 0'
+	code scheduler-docker-local 'drain_and_remove web idA worker 5000 0'
 	assert_absent "$dir/idA"
 }
 
@@ -1106,7 +1106,7 @@ engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 	[[ $output$stderr == *'an option that is not known: --nonsense'* ]]
 }
 
-@test "open_connections: what cannot be read is not drained, as long as the process lives" {
+@test "count_connections: what cannot be read is not drained, as long as the process lives" {
 	mkdir -p "$TEST_HOST/proc/99999979"
 	counted 99999979 5000
 	assert_success 1

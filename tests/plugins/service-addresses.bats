@@ -1301,8 +1301,8 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	: >"$DOKKU_LIB_ROOT/lock/gone"
 	dokku watch:heal
 	assert_status 0
-	assert_error " !     gone: something is still there of this app, which was destroyed:" \
-		"removing it"
+	assert_error " !     gone: this app was destroyed, but containers or images of it are left:" \
+		"removing them"
 	assert_equal "scheduler-destroy docker-local gone" "$(grep destroy "$STEPS")"
 	# A container alone shows it, too.
 	: >"$STEPS"
