@@ -6,9 +6,10 @@ load helper
 
 setup() {
 	world
-	# All plugins, and another scheduler to choose.
+	# All plugins, and another scheduler and proxy to choose.
 	export PLUGIN_PATH="$WORLD/plugins"
 	mkdir -p "$PLUGIN_PATH/scheduler-other"
+	hook other proxy-build-config </dev/null
 	ln -s "$PLUGIN_CORE_AVAILABLE_PATH"/* "$PLUGIN_PATH/"
 	make_app web
 	examples
@@ -27,10 +28,10 @@ examples() {
 		["nginx-vhosts/proxy-buffers"]="16 8k" ["nginx-vhosts/x-forwarded-for-value"]='$http_x, b'
 		["nginx-vhosts/x-forwarded-port-value"]=8080 ["nginx-vhosts/x-forwarded-proto-value"]='$http_y'
 		["nginx-vhosts/x-forwarded-ssl"]=on
-		["scheduler/selected"]=other
+		["scheduler/selected"]=other ["proxy/type"]=other
 	)
 	declare -gA BAD=(
-		["builder/selected"]=none ["scheduler/selected"]=none ["git/deploy-branch"]=a..b ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
+		["builder/selected"]=none ["scheduler/selected"]=none ["proxy/type"]=none ["git/deploy-branch"]=a..b ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
 		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x ["nginx-vhosts/error-log-path"]=/etc/passwd
 	)
 }

@@ -90,8 +90,9 @@ wide_lines() {
 # Texts that are expected, and configs, stand as they are. Anything else fits.
 @test "no comment of the tests has more than 100 columns, and 12 in 1,000 other lines at most" {
 	local files wide
-	mapfile -t files < <(git ls-files --cached --others --exclude-standard tests | grep -v '/corpus/' |
-		xargs grep -lE '^(#!.*(bash|bats|/sh)$|# shellcheck shell=bash$)')
+	mapfile -t files \
+		< <(git ls-files --cached --others --exclude-standard tests | grep -v '/corpus/' |
+			xargs grep -lE '^(#!.*(bash|bats|/sh)$|# shellcheck shell=bash$)')
 	wide=$(wide_lines "${files[@]}")
 	grep -E '^[^:]*:[0-9]+: *# ' <<<"$wide" | none
 	[[ $(($(wc -l <<<"$wide") * 1000)) -le $((12 * $(cat "${files[@]}" | wc -l))) ]]
@@ -236,6 +237,20 @@ readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-file
 	grep -n 'engine/functions"' "${files[@]}" | grep -vE "$MAY_ASK" | none
 }
 
+# Who may name nginx: the proxy itself; the switch that needs it where the kernel has no map; make
+# install and make uninstall, which bring and remove the packages; and the warning about a file of
+# Dokku's nginx.
+readonly MAY_NAME='^plugins/(nginx|nginx-vhosts|service-addresses)/|^plugins/(common/dependencies|common/libexec/uninstall|builder/pre-build)$'
+
+@test "nobody but a proxy names one: no path, function, hook, command or word" {
+	mapfile -t files < <(shell_files | grep -vE "$MAY_NAME")
+	[[ ${#files[@]} -gt 200 ]]
+	grep -ni nginx "${files[@]}" | none
+	# The default has one owner, plugins/proxy/settings.
+	grep -n nginx plugins/*/settings |
+		grep -v -e '^plugins/nginx' -e '^plugins/proxy/settings:' | none
+}
+
 @test "dokku itself is at most 250 lines" { [[ $(wc -l <dokku) -le 250 ]]; }
 
 # global_settings FILE… - FILE COMMAND of each setting of all apps that an end-to-end test makes and
@@ -291,8 +306,8 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 @test "every hook that the code calls is in the list, and every one in the list is called" {
 	# Commands of plugin: call any hook, these three among them.
 	local called="install dependencies uninstall heal"
-	called+=$'\n'$(grep \
-		-rhoE '\b(trigger|notify|filter|first_answer|(tell|ask)_schedulers?) [a-z]+(-[a-z]+)*' dokku plugins | cut -d ' ' -f 2)
+	local calls='\b(trigger|notify|filter|first_answer|((tell|ask)_schedulers?|tell_proxy)) [a-z]+(-[a-z]+)*'
+	called+=$'\n'$(grep -rhoE "$calls" dokku plugins | cut -d ' ' -f 2)
 	comm -23 <(listed_hooks | cut -d ' ' -f 1 | sort -u) <(tr ' ' '\n' <<<"$called" | sort -u) |
 		none
 	comm -13 <(listed_hooks | cut -d ' ' -f 1 | sort -u) \

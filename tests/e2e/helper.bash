@@ -27,7 +27,8 @@ e2e_setup() {
 	mkdir -p "$keys"
 	[[ -f $keys/key ]] || ssh-keygen -q -t ed25519 -N '' -C e2e -f "$keys/key"
 	export address keys
-	export GIT_SSH_COMMAND="ssh -i $keys/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=10"
+	export GIT_SSH_COMMAND="ssh -i $keys/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no"
+	GIT_SSH_COMMAND+=" -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=10"
 	export WEB_BINARY=$top/build/tests/apps/web
 }
 
@@ -78,12 +79,14 @@ commit_and_push() {
 	commit "$@" && push "$1"
 }
 
-# fetch APP [PATH] [curl options] - through nginx, from outside.
+# fetch APP [PATH] [curl options] - through nginx, from outside; proxy_port is that of another
+# proxy.
 fetch() {
 	local app=$1 path=${2:-/}
 	shift
 	[[ $# -eq 0 ]] || shift
-	curl --silent --max-time 10 --header "Host: $app.localhost" "$@" "http://$address$path"
+	curl --silent --max-time 10 --header "Host: $app.localhost" "$@" \
+		"http://$address:${proxy_port:-80}$path"
 }
 
 # released APP - which release answers now.
@@ -106,8 +109,8 @@ load_begin() {
 	shift 2
 	[[ " $* " != *' --mode '* ]] || modes=()
 	rm -f "$BATS_FILE_TMPDIR/$name.stop"
-	"$top/build/tests/load/load" --url "http://$app.localhost/" --connect "$address:80" \
-		"${modes[@]}" --rate 10 \
+	"$top/build/tests/load/load" --url "http://$app.localhost/" \
+		--connect "$address:${proxy_port:-80}" "${modes[@]}" --rate 10 \
 		--expect-app "$app" --until-file "$BATS_FILE_TMPDIR/$name.stop" \
 		--json "$BATS_FILE_TMPDIR/$name.json" "$@" \
 		>"$BATS_FILE_TMPDIR/$name.txt" 2>&1 3>&- &
@@ -148,6 +151,23 @@ within() {
 		}
 		sleep 0.1
 	done
+}
+
+# push_struck APP MODE TEXT - a push, of which everything on the server's side dies at the command
+# with TEXT in it.
+push_struck() {
+	local app=$1 mode=$2 text=$3 striking
+	in_world bash -c \
+		'exec /src/build/tests/e2e/strike -p "$(pgrep --oldest --exact sshd)" -b /dokku \
+			-t 60 -l "/tmp/$0.log" "$@"' \
+		"$app" -a "$mode" -m "$text" 3>&- &
+	striking=$!
+	await 5 in_world bash -c \
+		'grep -q "^TracerPid:.[1-9]" "/proc/$(pgrep --oldest --exact sshd)/status"'
+	run push "$app"
+	wait "$striking"
+	[[ $status -ne 0 ]]
+	[[ -n $(in_world grep ^struck "/tmp/$app.log") ]]
 }
 
 # leftovers APP - what there is of APP besides its current release; nothing, in the end.

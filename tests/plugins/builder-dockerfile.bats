@@ -41,7 +41,31 @@ engine_builds() {
 	dokku builder-dockerfile:set web dockerfile-path deploy/Dockerfile
 	assert_status 0
 	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
+	assert_status 0
+	assert_output ""
+	assert_error ' !     web: there is no deploy/Dockerfile in the repo,' \
+		'which is the dockerfile-path of this app. For the Dockerfile at its top:' \
+		'dokku builder-dockerfile:set web dockerfile-path'
+}
+
+@test "builder-detect: a file that may be meant as the Dockerfile is named, a link is not" {
+	local path
+	rm "$TREE/Dockerfile"
+	mkdir "$TREE/docker" "$TREE/deep" "$TREE/deep/er"
+	: >"$TREE/deep/er/Dockerfile"
+	ln -s deep/er/Dockerfile "$TREE/dockerfile"
+	ln -s deep/er "$TREE/link"
+	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$TREE"
 	assert_success ""
+	rm "$TREE/dockerfile"
+	for path in docker/Dockerfile app.dockerfile Containerfile dockerfile; do
+		: >"$TREE/$path"
+		got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$TREE"
+		assert_status 0
+		assert_output ""
+		assert_error " !     web: there is no Dockerfile in the repo, but $path." \
+			"To build that: dokku builder-dockerfile:set web dockerfile-path $path"
+	done
 }
 
 @test "builder-dockerfile:set: a path within the repo" {

@@ -139,6 +139,17 @@ refused() {
 	went_live 1
 }
 
+@test "a first push of all branches picks main" {
+	an_app
+	commit
+	git -C "$SOURCE" branch dev
+	push --all
+	went_live 1
+	assert_file "$DOKKU_LIB_ROOT/config/git/web/deploy-branch" main
+	assert_equal $'refs/heads/dev\nrefs/heads/main' \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+}
+
 @test "main and master in one first push pick nothing: master deploys" {
 	an_app
 	commit
@@ -235,6 +246,22 @@ refused() {
 	commit
 	push main
 	went_live 1
+}
+
+@test "a file that is UTF-16, as PowerShell writes it, is refused by that name" {
+	local file
+	an_app
+	for file in Procfile CHECKS app.json; do
+		printf '/ My App\r\n' | iconv -f UTF-8 -t UTF-16 >"$SOURCE/$file"
+		commit
+		push main
+		refused "$file in the repo is UTF-16: save it as UTF-8, and push again"
+		rm "$SOURCE/$file"
+	done
+	printf '/ My App\n' | iconv -f UTF-8 -t UTF-16BE | sed '1s/^/\xfe\xff/' >"$SOURCE/CHECKS"
+	commit
+	push main
+	refused "CHECKS in the repo is UTF-16: save it as UTF-8, and push again"
 }
 
 @test "symbolic links in the tree stay links, and a .git folder is nobody's" {
@@ -572,6 +599,52 @@ second_push() {
 	went_live 2
 	assert_equal $'refs/heads/bräuche\nrefs/heads/main\nrefs/tags/t1' \
 		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+}
+
+@test "a push with 2,000 tags starts no program for each tag" {
+	local tool started=$BATS_TEST_TMPDIR/started
+	an_app
+	commit
+	git -C "$SOURCE" rev-parse HEAD |
+		awk '{ for (i = 0; i < 2000; i++) print "create refs/tags/t" i " " $1 }' |
+		git -C "$SOURCE" update-ref --stdin
+	for tool in git grep; do
+		printf '#!/bin/sh\necho %s >>%q\nexec %q "$@"\n' "$tool" "$started" \
+			"$(type -P "$tool")" >"$BIN/$tool"
+		chmod +x "$BIN/$tool"
+	done
+	# git puts the folder of its own programs first.
+	fake ssh <<<'PATH=$BIN:$PATH SSH_ORIGINAL_COMMAND=${!#} exec "$DOKKU"'
+	push --tags main
+	went_live 1
+	assert_equal 2000 "$(git -C "$DOKKU_ROOT/web" tag | wc -l)"
+	[[ -s $started && $(wc -l <"$started") -lt 200 ]]
+}
+
+@test "names that are not UTF-8: they are set with the branch, alone, and deleted, and one is the branch that deploys" {
+	an_app
+	commit
+	git -C "$SOURCE" branch $'caf\xc3'
+	git -C "$SOURCE" branch $'stra\xdfe\xe9'
+	git -C "$SOURCE" tag $'v1\xe9'
+	push main
+	commit
+	push main $'caf\xc3' $'stra\xdfe\xe9' $'v1\xe9'
+	went_live 2
+	assert_equal \
+		$'refs/heads/caf\xc3\nrefs/heads/main\nrefs/heads/stra\xdfe\xe9\nrefs/tags/v1\xe9' \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	commit
+	push :$'caf\xc3' main
+	went_live 3
+	push :$'v1\xe9' :$'stra\xdfe\xe9'
+	assert_status 0
+	assert_equal refs/heads/main \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	commit $'caf\xc3'
+	dokku git:set web deploy-branch $'caf\xc3'
+	push $'caf\xc3'
+	went_live 4
 }
 
 # disk LIB ROOT ENGINE [FILES] - megabytes that are free where they are; FILES that can be made.

@@ -58,14 +58,14 @@ deployed() {
 		make_app "$app"
 		make_release "$app" 1
 		make_current "$app" 1
-		got "$PLUGIN_PATH/nginx/proxy-build-config" "$app" 1
+		got "$PLUGIN_PATH/nginx/proxy-build-config" nginx "$app" 1
 		assert_success ""
 	done
 	: >"$CALLS"
 }
 
 # build - as a deploy asks for it.
-build() { got "$PLUGIN_PATH/nginx/proxy-build-config" web 1; }
+build() { got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web 1; }
 
 # killed_after PROGRAM PATTERN - who has run PROGRAM with such words is killed.
 killed_after() { fake "$1" <<<"/bin/$1 \"\$@\"; [[ \"\$*\" != $2 ]] || kill -KILL \$PPID"; }
@@ -927,11 +927,11 @@ set send-timeout 7s"
 @test "a deploy that changes nothing of nginx's does not ask root" {
 	make_release web 1
 	make_current web 1
-	got "$PLUGIN_PATH/nginx/proxy-build-config" web 1
+	got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web 1
 	assert_success ""
 	[[ -s $TREE/web.conf ]]
 	: >"$CALLS"
-	got "$PLUGIN_PATH/nginx/proxy-build-config" web 1
+	got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web 1
 	assert_success ""
 	assert_calls ""
 	dokku nginx:set web client-max-body-size 3m
@@ -1044,7 +1044,7 @@ set send-timeout 7s"
 	assert_status 1
 	assert_error_like '*
  !     aaa: nginx keeps the config that it had
- !     proxy:build-config: nginx is as it was for aaa: see above; the others are up to date'
+ !     proxy:build-config: the proxy is as it was for aaa: see above; the others are up to date'
 	grep -q 'send_timeout 7s' "$TREE/bbb.conf"
 }
 
