@@ -29,6 +29,7 @@ examples() {
 		["nginx-vhosts/x-forwarded-port-value"]=8080 ["nginx-vhosts/x-forwarded-proto-value"]='$http_y'
 		["nginx-vhosts/x-forwarded-ssl"]=on
 		["scheduler/selected"]=other ["proxy/type"]=other
+		["network/attach-post-create"]=a,b ["network/attach-post-deploy"]=c ["network/initial-network"]=d ["network/tld"]=internal
 	)
 	declare -gA BAD=(
 		["builder/selected"]=none ["scheduler/selected"]=none ["proxy/type"]=none ["git/deploy-branch"]=a..b ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
@@ -302,7 +303,7 @@ report_has() {
 	dokku health:report --global --format json
 	assert_success '{"global-colour":"","computed-colour":"red","global-greeting":"say' \
 		'\"hi\" \\o/","computed-greeting":"say' \
-		'\"hi\" \\o/","global-log":"","computed-log":"APP.log"}'
+		'\"hi\" \\o/","global-log":"","computed-log":"APP.log","health-global-colour":"","health-computed-colour":"red","health-global-greeting":"say \"hi\" \\o/","health-computed-greeting":"say \"hi\" \\o/","health-global-log":"","health-computed-log":"APP.log"}'
 	dokku health:set --global greeting
 	assert_success "-----> --global: greeting is now the default, hello you"
 	dokku health:set web colour green
@@ -340,8 +341,8 @@ web web colour black"
 	dokku health:report web --health-state
 	assert_success "well, web"
 	dokku health:report web --format json
-	assert_success \
-		'{"state":"well, web","colour":"blue","global-colour":"","computed-colour":"blue"}'
+	assert_success '{"state":"well,' \
+		'web","colour":"blue","global-colour":"","computed-colour":"blue","health-state":"well, web","health-colour":"blue","health-global-colour":"","health-computed-colour":"blue"}'
 }
 
 @test "a report: of all apps, one flag of each, no flag with a format" {
@@ -360,8 +361,8 @@ web web colour black"
 	assert_success "7
 3"
 	dokku releases:report --format json
-	assert_success '{"keep":"7","global-keep":"","computed-keep":"7"}
-{"keep":"","global-keep":"","computed-keep":"3"}'
+	assert_success '{"keep":"7","global-keep":"","computed-keep":"7","releases-keep":"7","releases-global-keep":"","releases-computed-keep":"7"}
+{"keep":"","global-keep":"","computed-keep":"3","releases-keep":"","releases-global-keep":"","releases-computed-keep":"3"}'
 	dokku releases:report web --releases-keep --format json
 	assert_refused "--format and --releases-keep cannot be given together" 2
 	dokku releases:report web --format xml

@@ -92,6 +92,11 @@ fetch() {
 # released APP - which release answers now.
 released() { fetch "$1" / --head | tr -d '\r' | sed -n 's/^X-Release: //p'; }
 
+# image_of APP RELEASE - the name of its image, which has a random part.
+image_of() {
+	in_world bash -c 'docker image ls --format "{{.Repository}}:{{.Tag}}" "dokku/$1" | grep -E -m 1 ":v$2(-|$)"' bash "$@"
+}
+
 # assert_serves APP RELEASE
 assert_serves() {
 	local is

@@ -602,10 +602,7 @@ engine_server() {
 	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.." "$BATS_RUN_TMPDIR" 2>/dev/null || true
 	chmod 700 "$BATS_TEST_TMPDIR/closed"
 	got setpriv --reuid nobody --clear-groups "$REPO/build/bin/engine" GET /info
-	assert_refused_by_engine() {
-		[[ $status -eq 1 &&
-			$stderr == *"may not be written to, as the user is not in the group docker: run sudo dokku plugin:trigger install" ]]
-	}
+	assert_refused_by_engine() { [[ $status -eq 1 && $stderr == *"may not be written to, as the user is not in its group: run sudo dokku plugin:trigger install" ]]; }
 	assert_refused_by_engine
 }
 

@@ -76,6 +76,27 @@ reloads() { grep -c reload "$CALLS" || true; }
 # rendered - the file of web, without its head, and with what differs in each run replaced.
 rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.conf"; }
 
+@test "apply: the ports that the app has; HTTPS only with a certificate, and HTTP redirects to its port" {
+	apply "$FACTS"$'\nlisten http 80\nlisten http 8080\nlisten https 8443'
+	assert_success ""
+	assert_equal "listen *:80; listen *:8080;" \
+		"$(rendered | grep -o 'listen \*:.*' | paste -sd ' ')"
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS"$'\nlisten http 8080\nlisten https 8443\ncertificate\nset https-redirect true'
+	assert_success ""
+	assert_equal "listen *:8080; listen *:8443 ssl http2;" \
+		"$(rendered | grep -o 'listen \*:.*' | paste -sd ' ')"
+	rendered | grep -qF 'return 301 https://$host:8443$request_uri;'
+	local line
+	for line in 'listen http 0' 'listen http 65536' 'listen ftp 80' 'listen http 80;' \
+		'listen http 80 default_server' 'listen 80'; do
+		apply "$FACTS"$'\n'"$line"
+		assert_refused 'nginx: not a port to listen on'
+	done
+}
+
 @test "apply: an nginx that does not run is started, and does not keep our lock" {
 	rm "$TEST_HOST/run/nginx.pid"
 	apply "$FACTS"
@@ -1168,6 +1189,41 @@ installs() {
 	assert_error " !     nginx refuses our include: nginx.conf does not read it:" \
 		"it must include $conf/*.conf in its http block"
 	assert_file "$conf/dokku.conf" "# old"
+}
+
+@test "install: an nginx whose master dokku would not find is refused, with what to change" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	apply "$FACTS"
+	installs <<-'OTHERS'
+		# configuration file /etc/nginx/nginx.conf:
+		user www-data; pid /var/run/nginx/own.pid;
+	OTHERS
+	assert_status 1
+	assert_error ' !     nginx refuses our include: nginx.conf says "pid /var/run/nginx/own.pid", and dokku finds nginx by '"$TEST_HOST/run/nginx.pid: write that there"
+	installs <<-'OTHERS'
+		# configuration file /etc/nginx/nginx.conf:
+		# pid /x;
+		daemon
+		off;
+	OTHERS
+	assert_status 1
+	assert_error ' !     nginx refuses our include: nginx.conf says "daemon off",' \
+		'with which no start of nginx ends: remove that'
+	assert_absent "$TEST_HOST/etc/nginx/conf.d/00-dokku.conf"
+	installs <<-'OTHERS'
+		# configuration file /etc/nginx/sites-enabled/own:
+		server { listen [::]:443 default_server ssl ipv6only=off; }
+	OTHERS
+	assert_status 1
+	assert_error ' !     nginx refuses our include: /etc/nginx/sites-enabled/own has "listen' \
+		'[::]:443 default_server ssl ipv6only=off", which takes the port of IPv4, too:' \
+		'write two lines there, "listen 443" and "listen [::]:443", without ipv6only'
+	installs <<-OTHERS
+		# configuration file /etc/nginx/nginx.conf:
+		server { listen [::]:8080 ipv6only=off; listen [::]:80 ipv6only=on; }
+		pid  "$TEST_HOST/run/nginx.pid"; daemon on;
+	OTHERS
+	assert_status 0
 }
 
 @test "install: another program on a port of the visitors is named, before anything is changed" {

@@ -105,7 +105,6 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 		"$(cd "$DOKKU_LIB_ROOT/data/releases/web" && printf '%s\n' [0-9]* | paste -sd ' ')"
 	assert_calls "engine GET /images/json?filters=%7B%22reference%22%3A%5B%22dokku/web%22%5D%7D
 engine DELETE /images/dokku/web:v1
-engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest
 engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
 	dokku releases:set web keep 0
 	assert_refused 'releases:set: keep wants a whole number from 1 to 1000, not "0";' \
@@ -130,18 +129,90 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
 	assert_calls "engine GET /images/json?filters=%7B%22reference%22%3A%5B%22dokku/web%22%5D%7D
+engine DELETE /images/dokku/web:latest
 engine DELETE /images/dokku/web:v7
-engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest
 engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
 	assert_equal "21 20260101-000010 20260101-000012" \
 		"$(ls "$DOKKU_LIB_ROOT/data/builds/web" |
 			wc -l) $(ls "$DOKKU_LIB_ROOT/data/builds/web" | head -n 2 | paste -sd ' ')"
 }
 
+@test "an image has a name that no other app can guess, another one for each release, and keeps it" {
+	three
+	dokku config:set web A=b
+	assert_status 0
+	local tag other
+	tag=$(<"$DOKKU_LIB_ROOT/data/releases/web/4/tag")
+	[[ $tag =~ ^v4-[0-9a-f]{16}$ ]]
+	grep \
+		--quiet \
+		--fixed-strings "engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=$tag" \
+		"$CALLS"
+	dokku releases:info web --format json
+	assert_equal "dokku/web:$tag" "$(jq --raw-output .image <<<"$output")"
+	dokku releases:rollback web v4
+	other=$(<"$DOKKU_LIB_ROOT/data/releases/web/5/tag")
+	[[ $other =~ ^v5-[0-9a-f]{16}$ && ${other#*-} != "${tag#*-}" ]]
+	grep \
+		--quiet \
+		--fixed-strings "engine POST /images/dokku/web:$tag/tag?repo=dokku/web&tag=$other" \
+		"$CALLS"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/4/tag" "$tag"
+}
+
+@test "post-retire: images that an older dokku named are renamed, and lose the names that can be guessed" {
+	local tag
+	three
+	rm "$DOKKU_LIB_ROOT/data/releases/web"/{2,3}/tag
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] ||
+		printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest","dokku/web:mine"]},{"RepoTags":["dokku/web:v2","dokku/web:v2-own"]},{"RepoTags":["dokku/web:v1","dokku/web:v1-0123456789abcdef"]}]'\'
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_status 0
+	for tag in 2 3; do
+		[[ $(<"$DOKKU_LIB_ROOT/data/releases/web/$tag/tag") =~ ^v$tag-[0-9a-f]{16}$ ]]
+		grep \
+			--quiet \
+			--fixed-strings \
+			"engine POST /images/dokku/web:v$tag/tag?repo=dokku/web&tag=$(
+				<"$DOKKU_LIB_ROOT/data/releases/web/$tag/tag"
+			)" "$CALLS"
+	done
+	assert_equal "engine DELETE /images/dokku/web:v3
+engine DELETE /images/dokku/web:latest
+engine DELETE /images/dokku/web:v2
+engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
+	# Once is enough.
+	: >"$CALLS"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_equal "" "$(grep /tag "$CALLS")"
+	# Where the engine does not answer, or the record cannot be written, the old name stays.
+	rm "$DOKKU_LIB_ROOT/data/releases/web/2/tag"
+	fake_engine <<<'[[ $2 != */tag* ]] || exit 1'
+	: >"$CALLS"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_status 1
+	assert_equal "" "$(grep DELETE "$CALLS")"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2/tag"
+}
+
+@test "scheduler-docker-local:set latest-tag: the current release's image is dokku/APP:latest, too" {
+	three
+	code "" "property_set scheduler-docker-local web latest-tag true"
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] ||
+		printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest"]}]'\'
+	: >"$CALLS"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_status 0
+	assert_equal "engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest" \
+		"$(grep /tag "$CALLS")"
+	assert_equal "" "$(grep DELETE "$CALLS")"
+}
+
 @test "post-retire: an engine that does not answer is asked no more; what is on the disk is pruned all the same" {
 	local silent i
 	three
 	dokku releases:set web keep 1
+	code "" "property_set scheduler-docker-local web latest-tag true"
 	for silent in "GET /images/json" "DELETE /images/dokku/web:v9" \
 		"DELETE /images/dokku/web:v2" "POST /images/dokku/web:v3/tag" \
 		"POST /images/prune"; do
