@@ -40,7 +40,8 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 @test "tied: its command dies with the parent" {
 	mkfifo "$work/began"
 	# shellcheck disable=SC2016 # for the other shell
-	setsid bash -c '"$1" sleep 300 & echo "$!" >"$2"; wait' bash "$san/tied" "$work/began" 3>&- &
+	setsid bash -c '"$1" sleep 300 & echo "$!" >"$2"; wait' bash "$san/tied" "$work/began" \
+		3>&- &
 	local parent=$! child
 	child=$(<"$work/began")
 	kill -KILL "$parent"
@@ -92,7 +93,8 @@ client() {
 	assert_status 73
 	got "$san/hold" -w 0.05 "$work/other" -- "$san/hold" -w 0.05 "$work/other" -- true
 	assert_status 73
-	got "$san/hold" -s "$work/lock" -- "$san/hold" -s -w 0 "$work/lock" -- "$san/hold" -w 0 "$work/lock" -- true
+	got "$san/hold" -s "$work/lock" -- "$san/hold" -s -w 0 "$work/lock" -- "$san/hold" -w 0 \
+		"$work/lock" -- true
 	assert_status 73
 	got "$san/hold" -s "$work/lock" -- "$san/hold" -s -w 0 "$work/lock" -- printf held
 	assert_success held
@@ -124,14 +126,16 @@ client() {
 @test "write-file: mode, no newline, a megabyte, and what cannot be written" {
 	local mode
 	for mode in 644 600; do
-		head -c 1000001 /dev/urandom | tee "$work/in" | "$san/write-file" "$work/out" "$mode"
+		head -c 1000001 /dev/urandom | tee "$work/in" |
+			"$san/write-file" "$work/out" "$mode"
 		cmp "$work/in" "$work/out"
 		assert_mode "$work/out" "$mode"
 	done
 	(cd "$work" && printf x | "$san/write-file" here 644 sync)
 	assert_file "$work/here" x
 	got "$san/write-file" "$work/none/file" </dev/null
-	assert_refused "$work/none/file cannot be written: No such file or directory: it is as it was"
+	assert_refused \
+		"$work/none/file cannot be written: No such file or directory: it is as it was"
 	for mode in 8 x 1777 ''; do
 		got "$san/write-file" "$work/out" "$mode" </dev/null
 		assert_usage write-file
@@ -176,7 +180,8 @@ client() {
 
 @test "attached: ends its command when nobody reads any more" {
 	# shellcheck disable=SC2016 # for the other shell
-	"$san/attached" bash -c 'echo "$$"; exec sleep 300' </dev/null 2>/dev/null 3>&- | head -n 1 >"$work/pid"
+	"$san/attached" bash -c 'echo "$$"; exec sleep 300' </dev/null 2>/dev/null 3>&- |
+		head -n 1 >"$work/pid"
 	timeout 10 bash -c 'while [[ -e /proc/$1 ]]; do sleep 0.02; done' bash "$(<"$work/pid")"
 	got "$san/attached" bash -c 'exit 5' </dev/null
 	assert_status 5
