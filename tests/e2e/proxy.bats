@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# A second proxy, added as a folder: a relay on port 8080 (tests/proxies). What dokku promises holds with it:
-# deploys, checks, rollbacks, deaths in the midst of a deploy; and an app changes between it and nginx.
+# A second proxy, added as a folder: a relay on port 8080 (tests/proxies). What dokku promises holds
+# with it: deploys, checks, rollbacks, deaths in the midst of a deploy; and an app changes between
+# it and nginx.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -18,13 +19,21 @@ setup_file() {
 	commit_and_push relayed v0
 }
 
+# preview FROM TO - moves the hook preview-deploy, without which the relay finds no new release.
+preview() {
+	in_world bash -c \
+		'cd /var/lib/dokku/plugins/enabled/service-addresses && [[ ! -e $0 ]] ||
+			mv "$0" "$1"' "$1" "$2"
+}
+
 teardown_file() {
+	preview /tmp/preview-deploy preview-deploy
 	dokku_run apps:destroy --force relayed || true
 	in_world pkill --full 'relay/root/rela[y]' || true
 	in_world dokku plugin:uninstall relay || true
 }
 
-under_load() { load_begin load relayed --mode get=2 --mode close=2 --mode post=2; }
+under_load() { load_begin load relayed --mode get=1 --mode close=1 --mode post=1 --rate 3; }
 
 # settled RELEASE - it alone is there and serves, nothing is left over; not one request was lost.
 settled() {
@@ -56,17 +65,19 @@ settled() {
 	printf 'WAIT=1\nATTEMPTS=2\n/ My Amazing App\n' >"$(repo relayed)/CHECKS"
 	commit relayed v2 --break
 	run push relayed
-	[[ $status -ne 0 && $output == *'FAIL /: 200, but "My Amazing App" is not in its'*'still serves'* ]]
+	[[ $status -ne 0 &&
+		$output == *'FAIL /: 200, but "My Amazing App" is not in its'*'still serves'* ]]
 	settled v1
 }
 
 @test "where the relay does not find the release, the push is refused, and names the relay" {
 	under_load
 	commit relayed v3
-	in_world mv /var/lib/dokku/plugins/enabled/service-addresses/preview-deploy /tmp/
+	preview preview-deploy /tmp/preview-deploy
 	run push relayed
-	in_world mv /tmp/preview-deploy /var/lib/dokku/plugins/enabled/service-addresses/
-	[[ $status -ne 0 && $output == *'passes its checks directly, but not through relay over http'* ]]
+	preview /tmp/preview-deploy preview-deploy
+	[[ $status -ne 0 &&
+		$output == *'passes its checks directly, but not through relay over http'* ]]
 	settled v1
 }
 
@@ -123,6 +134,8 @@ settled() {
 
 @test "apps:destroy leaves nothing" {
 	dokku_run apps:destroy --force relayed
-	run in_world bash -c 'shopt -s nullglob; printf "%s\n" /var/lib/dokku/data/*/relayed /etc/nginx/dokku/relayed*'
+	run in_world bash -c \
+		'shopt -s nullglob
+			printf "%s\n" /var/lib/dokku/data/*/relayed /etc/nginx/dokku/relayed*'
 	[[ -z $output ]]
 }
