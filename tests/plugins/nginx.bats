@@ -72,7 +72,7 @@ killed_after() { fake "$1" <<<"/bin/$1 \"\$@\"; [[ \"\$*\" != $2 ]] || kill -KIL
 reloads() { grep -c reload "$CALLS" || true; }
 
 # rendered - the file of web, without its head, and with what differs in each run replaced.
-rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.conf"; }
+rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HOST,," "$TREE/web.conf"; }
 
 @test "apply: an nginx that does not run is started, and does not keep our lock" {
 	rm "$TEST_HOST/run/nginx.pid"
@@ -135,6 +135,28 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.con
 	server 10.86.0.3:80 max_fails=0;
 }
 
+upstream dokku-web_1 {
+	server 10.86.0.2:82 max_fails=0;
+	server 10.86.0.3:82 max_fails=0;
+	server 10.86.0.2:83 max_fails=0 backup;
+	server 10.86.0.3:83 max_fails=0 backup;
+	server 10.86.0.2:83 max_fails=0 backup;
+	server 10.86.0.3:83 max_fails=0 backup;
+	keepalive 32;
+	keepalive_timeout 1s;
+}
+
+upstream dokku-web_2 {
+	server 10.86.0.2:84 max_fails=0;
+	server 10.86.0.3:84 max_fails=0;
+	server 10.86.0.2:85 max_fails=0 backup;
+	server 10.86.0.3:85 max_fails=0 backup;
+	server 10.86.0.2:85 max_fails=0 backup;
+	server 10.86.0.3:85 max_fails=0 backup;
+	keepalive 32;
+	keepalive_timeout 1s;
+}
+
 server {
 	listen *:80;
 	server_name web.example.com *.web.example.com;
@@ -144,6 +166,16 @@ server {
 	proxy_buffers 8 4k;
 	proxy_busy_buffers_size 24k;
 	set $dokku_upstream dokku-web;
+	set $dokku_header $dokku_connection;
+	open_file_cache off;
+	if (-f /run/dokku-kept/10.86.0.2.1$dokku_own) {
+		set $dokku_upstream dokku-web_1;
+		set $dokku_header "";
+	}
+	if (-f /run/dokku-kept/10.86.0.2.2$dokku_own) {
+		set $dokku_upstream dokku-web_2;
+		set $dokku_header "";
+	}
 
 	location / {
 		proxy_pass http://$dokku_upstream;
@@ -151,7 +183,7 @@ server {
 		proxy_next_upstream error;
 		proxy_next_upstream_tries 3;
 		proxy_set_header Upgrade $dokku_upgrade;
-		proxy_set_header Connection $dokku_connection;
+		proxy_set_header Connection $dokku_header;
 		proxy_set_header Host $dokku_host;
 		proxy_set_header X-Real-IP $remote_addr;
 		proxy_set_header X-Forwarded-For $remote_addr;

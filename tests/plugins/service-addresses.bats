@@ -21,7 +21,7 @@ start_kernel() {
 	local program="$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map"
 	rm "$BIN/nft"
 	unshare --net --mount --propagation private bash -c 'mount -t tmpfs none /etc && mkdir /etc/dokku &&
-		mount --bind "$TEST_HOST/etc/dokku" /etc/dokku && : >"$BATS_TEST_TMPDIR/up" && exec sleep 600' >/dev/null 2>&1 3>&- &
+		mount --bind "$TEST_HOST/etc/dokku" /etc/dokku && mount --bind "$TEST_HOST/run" /run && : >"$BATS_TEST_TMPDIR/up" && exec sleep 600' >/dev/null 2>&1 3>&- &
 	export KERNEL=$!
 	fake sudo <<<'[[ $1 != -l ]] || exit 0; [[ $1 != -n ]] || shift; exec nsenter --target "$KERNEL" --net -- "$@"'
 	if [[ ! -e $program ]]; then
@@ -35,23 +35,28 @@ start_kernel() {
 
 nft() { nsenter --target "$KERNEL" --net -- /usr/sbin/nft "$@"; }
 
-# kernel - the elements, a line "MAP KEY : VALUE" each.
+# kernel - the elements, a line "MAP KEY : VALUE" each. The ports for kept connections are left out: they have the same as port 80.
 kernel() {
 	local map
 	for map in services shares; do
 		{ nft list map ip dokku "$map" 2>/dev/null || true; } |
-			{ grep -oE '[0-9.]+ \. [0-9]+ (\. [0-9]+ )?: [0-9.]+ \. [0-9]+' || true; } | sed -e "s/^/$map /"
+			{ grep -oE '[0-9.]+ \. [0-9]+ (\. [0-9]+ )?: [0-9.]+ \. [0-9]+' || true; } | sed -e '/^[0-9.]* \. 8[2-5] /d' -e "s/^/$map /"
 	done
 }
 
-# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE".
+# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE". Those for port 80 are there for kept connections, too.
 kernel_has() {
-	local element
+	local element port
 	"$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	nft flush map ip dokku services
 	nft flush map ip dokku shares
 	for element; do
 		nft add element ip dokku "${element%% *}" "{ ${element#* } }"
+		[[ $element == *' . 80 '* ]] || continue
+		: >"$TEST_HOST/run/dokku-kept/$(awk '{ print $2 }' <<<"$element").1"
+		for port in 82 83 84 85; do
+			nft add element ip dokku "${element%% *}" "{ $(sed "s/ \. 80 / . $port /" <<<"${element#* }") }"
+		done
 	done
 }
 
@@ -436,11 +441,11 @@ policy = { syn_sent: 1, last_ack: 3, close: 0, time_wait: 3 }
 }
 chain timeouts_output {
 type filter hook output priority -150
-ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } ct state new ct timeout set "forget"
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-85 ct state new ct timeout set "forget"
 }
 chain timeouts_prerouting {
 type filter hook prerouting priority -150
-ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } ct state new ct timeout set "forget"
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-85 ct state new ct timeout set "forget"
 }
 chain output {
 type nat hook output priority -100
@@ -449,17 +454,18 @@ ip daddr 10.86.0.0-10.86.127.255 dnat ip to ip daddr . tcp dport . numgen random
 }
 chain own_ports {
 type nat hook postrouting priority 90
-ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original ip daddr 10.86.128.0-10.86.255.255 snat to 10.86.0.1:1024-32767
-ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 81 snat to 10.86.0.1:1024-32767
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original ip daddr 10.86.128.0-10.86.255.255 snat to 10.86.0.1:1024-16383
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 81 snat to 10.86.0.1:1024-16383
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 82-85 snat to 10.86.0.1:16384-32767
 }
 chain unmapped_output {
 type filter hook output priority 0
-ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } reject with tcp reset
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-85 reject with tcp reset
 }
 chain invalid_input {
 type filter hook input priority 0
 ip saddr 10.86.128.0-10.86.255.255 ct state invalid drop
-ip saddr 10.86.128.0-10.86.255.255 tcp dport 32768-65535 ct state new tcp flags & (syn | ack) == ack drop
+ip saddr 10.86.128.0-10.86.255.255 tcp dport 16384-65535 ct state new tcp flags & (syn | ack) == ack drop
 }
 chain strangers_prerouting {
 type filter hook prerouting priority -300
@@ -628,7 +634,8 @@ chain $RULES {
 		map services { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 10.86.0.9 . 80 : 10.86.128.9 . 5000 }; }
 	}'
 	code service-addresses 'addresses_map list'
-	assert_success "10.86.0.9 80 10.86.128.9:5000"
+	# The ports for kept connections are missing.
+	assert_success "10.86.0.9 80 10.86.128.9:5000 ?"
 	nft list chain ip dokku strangers_forward
 }
 
@@ -891,7 +898,8 @@ unset 10.86.0.7 80"
 	sleep 0.3
 	kill "$monitor"
 	assert_equal "delete element ip dokku services { 10.86.0.2 . 80 : 10.86.128.2 . 5000 }
-create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(grep -v '^# ' "$BATS_TEST_TMPDIR/changes")"
+create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(grep -v -e '^# ' -e ' 8[2-5] :' "$BATS_TEST_TMPDIR/changes")"
+	assert_equal 8 "$(grep -c ' 8[2-5] :' "$BATS_TEST_TMPDIR/changes")"
 	for i in {1..9}; do
 		"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" <<<"set 10.86.0.2 80 10.86.128.$i:5000" &
 		pids+=("$!")
@@ -908,7 +916,7 @@ create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(gre
 	grep -qx 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$file"
 	# It sources one file, which lies beside it.
 	assert_equal 1 "$(grep -cx 'source "${BASH_SOURCE\[0\]%/\*}/bridge"' "$file")"
-	assert_equal "" "$(cat "$file" "${file%/*}/bridge" | grep -vE '^# |^source "\$\{BASH_SOURCE' | grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|BRIDGE|METADATA|RULES')"
+	assert_equal "" "$(cat "$file" "${file%/*}/bridge" | grep -vE '^# |^source "\$\{BASH_SOURCE' | grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|KEPT|BRIDGE|METADATA|RULES')"
 }
 
 # --- heal -------------------------------------------------------------------------
