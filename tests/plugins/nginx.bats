@@ -224,7 +224,6 @@ server {
 	}' "$(rendered | sed '/X-Request-Start/{n;q}')"
 	grep -q 'return 503' "$TREE/web.conf"
 	grep -q 'add_header Retry-After' "$TREE/web.conf"
-	run ! grep -q keepalive "$TREE/web.conf"
 	run ! grep -q 443 "$TREE/web.conf"
 }
 

@@ -814,6 +814,159 @@ list"
 	assert_success "10.86.0.2 80 10.86.128.2:5000"
 }
 
+# kept - the files that let nginx keep connections.
+kept() { ls "$TEST_HOST/run/dokku-kept"; }
+
+# connect PORT - a connection to the app's address, for as long as CONNECTED runs.
+connect() {
+	rm -f "$BATS_TEST_TMPDIR/connected"
+	# shellcheck disable=SC2016 # for the other shell
+	nsenter --target "$KERNEL" --net -- bash -c 'exec 3<>"/dev/tcp/10.86.0.2/$1" && : >"$2" && exec sleep 60' \
+		bash "$1" "$BATS_TEST_TMPDIR/connected" >/dev/null 2>&1 3>&- &
+	CONNECTED=$!
+	timeout 5 bash -c 'until [[ -e $1 ]]; do sleep 0.01; done' bash "$BATS_TEST_TMPDIR/connected"
+}
+
+disconnect() {
+	kill "$CONNECTED"
+	wait "$CONNECTED" 2>/dev/null || true
+}
+
+# an_app_that_listens - the app of the address 10.86.0.2, with the containers 10.86.128.2 and .3 on one server.
+an_app_that_listens() {
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000'
+	rm "$TEST_HOST/run/dokku-kept"/*
+	nsenter --target "$KERNEL" --net -- sh -c 'ip link set lo up && for a in 0.1 0.2 128.2 128.3; do ip addr add "10.86.$a/32" dev lo; done'
+	PORT=5000 nsenter --target "$KERNEL" --net -- "$REPO/build/tests/apps/web" "$BATS_TEST_TMPDIR" >/dev/null 2>&1 3>&- &
+	LISTENER=$!
+	timeout 5 nsenter --target "$KERNEL" --net -- bash -c 'until : 2>/dev/null >/dev/tcp/10.86.128.2/5000; do sleep 0.02; done'
+}
+
+@test "root/map: nginx may use a pool only after it was empty, and none from the moment on that the map changes" {
+	local port pool
+	an_app_that_listens
+	map "keep 10.86.0.2"
+	assert_success ""
+	assert_equal 10.86.0.2.2 "$(kept)"
+	# It stays while nothing changes, also when its pool is in use.
+	connect 84
+	map "set 10.86.0.2 80 10.86.128.2:5000
+set 10.86.0.2 81 10.86.128.3:5000
+keep 10.86.0.2"
+	assert_equal 10.86.0.2.2 "$(kept)"
+	# A change takes it, and the pool that still has a connection is not used again.
+	map "set 10.86.0.2 80 10.86.128.3:5000"
+	assert_equal "" "$(kept)"
+	map "keep 10.86.0.2"
+	assert_equal 10.86.0.2.1 "$(kept)"
+	map "set 10.86.0.2 80 10.86.128.2:5000
+keep 10.86.0.2"
+	assert_equal 10.86.0.2.1 "$(kept)"
+	disconnect
+	map "unset 10.86.0.2 80
+keep 10.86.0.2"
+	assert_equal "" "$(kept)"
+	kill "$LISTENER"
+}
+
+@test "root/map: each port of a pool counts, at each of the app's addresses; with both in use there is none" {
+	local port pool
+	an_app_that_listens
+	for port in 80:2 82:2 83:2 84:1 85:1; do
+		connect "${port%:*}"
+		map "set 10.86.0.2 80 10.86.128.3:5000
+keep 10.86.0.2"
+		assert_equal "10.86.0.2.${port#*:}" "$(kept)"
+		map "set 10.86.0.3 80 10.86.128.2:5000
+set 10.86.0.2 80 10.86.128.2:5000
+keep 10.86.0.3 10.86.0.2"
+		assert_equal "10.86.0.3.${port#*:}" "$(kept)"
+		map "unset 10.86.0.3 80"
+		disconnect
+	done
+	connect 82
+	local first=$CONNECTED
+	connect 85
+	map "set 10.86.0.2 80 10.86.128.3:5000
+keep 10.86.0.2"
+	assert_equal "" "$(kept)"
+	disconnect
+	map "keep 10.86.0.2"
+	assert_equal 10.86.0.2.2 "$(kept)"
+	kill "$first" "$LISTENER"
+}
+
+@test "root/map: no pool is used at an address whose ports lead to different containers, until it is completed" {
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000' 'services 10.86.0.3 . 80 : 10.86.128.3 . 5000'
+	rm "$TEST_HOST/run/dokku-kept"/*
+	nft delete element ip dokku services '{ 10.86.0.2 . 85 }'
+	nft delete element ip dokku services '{ 10.86.0.3 . 80 }'
+	map "get 10.86.0.2 80
+keep 10.86.0.2
+keep 10.86.0.3"
+	assert_success "10.86.0.2 80 10.86.128.2:5000 ?"
+	assert_equal "" "$(kept)"
+	map "complete
+list
+keep 10.86.0.2"
+	assert_success "10.86.0.2 80 10.86.128.2:5000"
+	assert_equal 10.86.0.2.2 "$(kept)"
+	map "set 10.86.0.4 80 10.86.128.4:5000 10.86.128.5:5000"
+	for port in 82 83 84 85; do
+		for share in {0..11}; do
+			nft delete element ip dokku shares "{ 10.86.0.4 . $port . $share }"
+		done
+	done
+	map "complete
+list"
+	assert_success "10.86.0.2 80 10.86.128.2:5000
+10.86.0.4 80 10.86.128.4:5000 10.86.128.5:5000"
+}
+
+@test "root/map: what another process is about to allow is forbidden, too; without the folder nothing is kept" {
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000'
+	: >"$TEST_HOST/run/dokku-kept/10.86.0.2.AbCdEf"
+	: >"$TEST_HOST/run/dokku-kept/10.86.0.22.1"
+	map "set 10.86.0.2 80 10.86.128.3:5000"
+	assert_success ""
+	assert_equal 10.86.0.22.1 "$(kept)"
+	rm -r "$TEST_HOST/run/dokku-kept"
+	map "set 10.86.0.2 80 10.86.128.2:5000
+keep 10.86.0.2"
+	assert_success ""
+	[[ ! -e $TEST_HOST/run/dokku-kept ]]
+}
+
+@test "a switch forbids kept connections and allows them again; heal allows what is missing, not of an app that is stopped" {
+	make_app web
+	make_release web 1 web=1
+	containers 1 'web 1 idA 10.86.128.2 5000'
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
+	assert_equal 10.86.0.2.2 "$(kept)"
+	rm "$TEST_HOST/run/dokku-kept"/*
+	make_current web 1
+	got "$PLUGIN_PATH/service-addresses/heal"
+	assert_success ""
+	assert_equal 10.86.0.2.2 "$(kept)"
+	: >"$CALLS"
+	got "$PLUGIN_PATH/service-addresses/heal"
+	assert_calls ""
+	got "$PLUGIN_PATH/service-addresses/core-post-stop" web
+	assert_equal "" "$(kept)"
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/web"
+	printf '1\n' >"$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	: >"$CALLS"
+	got "$PLUGIN_PATH/service-addresses/heal"
+	assert_calls ""
+	rm "$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	rm -r "$TEST_HOST/run/dokku-kept"
+	got "$PLUGIN_PATH/service-addresses/heal"
+	assert_success ""
+	assert_equal 10.86.0.2.2 "$(kept)"
+}
+
 @test "root/map: refuses whatever is outside its grammar, and changes nothing" {
 	kernel_has
 	map "set 10.86.0.2 80 10.86.128.2:5000"
@@ -836,6 +989,10 @@ $1"
 		set 10.86.0.2 0 10.86.128.2:5000
 		set 10.86.0.2 65536 10.86.128.2:5000
 		set 10.86.0.2 080 10.86.128.2:5000
+		keep
+		keep 10.86.128.2
+		keep 10.86.0.2 x
+		complete 10.86.0.2
 		set 10.86.0.2 80 10.86.128.2:99999
 		set 10.86.0.2 80 10.86.128.2
 		set 10.86.0.2 80 :5000
