@@ -227,6 +227,41 @@ server {
 	run ! grep -q 443 "$TREE/web.conf"
 }
 
+@test "apply: connections are kept as the setting says, and not where nginx would notice too late that it must not" {
+	apply "$FACTS
+preview 10.86.0.2 81
+set proxy-keepalive 7"
+	assert_success ""
+	assert_equal 2 "$(rendered | grep -c 'keepalive 7;')"
+	# A preview does not go by a kept connection.
+	assert_equal $'\t\tset $dokku_upstream dokku-web_preview;\n\t\tset $dokku_header $dokku_connection;' \
+		"$(rendered | sed -n '/if ($dokku_preview)/,/}/p' | sed '1d;$d')"
+	not_kept "set proxy-keepalive off"
+	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
+	not_kept ""
+	rm "$TEST_HOST/etc/dokku/switch"
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	printf '  open_file_cache max=10;\n' >"$DOKKU_ROOT/web/nginx.conf.d/cache.conf"
+	not_kept ""
+	apply "$FACTS
+set disable-custom-config true"
+	assert_equal 2 "$(rendered | grep -c 'keepalive 32;')"
+	for value in 0 1000 on 08 '32;' -1; do
+		apply "$FACTS
+set proxy-keepalive $value"
+		assert_refused "nginx: not a setting, or not a value of it: proxy-keepalive $value"
+	done
+}
+
+# not_kept FACT - with it, each request gets a connection of its own, and is told to close it.
+not_kept() {
+	apply "$FACTS
+$1"
+	assert_success ""
+	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept -e dokku_header -e open_file_cache)"
+	assert_equal 1 "$(rendered | grep -c 'Connection $dokku_connection;')"
+}
+
 @test "apply: with a certificate HTTPS as well, HTTP/2, no redirect and no HSTS" {
 	mkdir "$DOKKU_ROOT/web/tls"
 	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"

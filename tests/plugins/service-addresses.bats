@@ -941,7 +941,11 @@ keep 10.86.0.2"
 	make_app web
 	make_release web 1 web=1
 	containers 1 'web 1 idA 10.86.128.2 5000'
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.9 . 5000'
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
+	assert_equal "" "$(kept)"
+	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
 	assert_success ""
 	assert_equal 10.86.0.2.2 "$(kept)"
 	rm "$TEST_HOST/run/dokku-kept"/*
@@ -960,8 +964,9 @@ keep 10.86.0.2"
 	got "$PLUGIN_PATH/service-addresses/heal"
 	assert_calls ""
 	rm "$DOKKU_LIB_ROOT/config/ps/web/stopped"
-	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
 	rm -r "$TEST_HOST/run/dokku-kept"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
 	got "$PLUGIN_PATH/service-addresses/heal"
 	assert_success ""
 	assert_equal 10.86.0.2.2 "$(kept)"
