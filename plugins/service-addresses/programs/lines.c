@@ -110,8 +110,7 @@ lines_add(struct lines *lines, const struct network *network, const char *text, 
 	struct refusal *refusal)
 {
 	static const char *const verbs[] = {
-		[LINE_SET] = "set", [LINE_UNSET] = "unset", [LINE_GET] = "get",
-		[LINE_KEEP] = "keep"
+		[LINE_SET] = "set", [LINE_UNSET] = "unset", [LINE_GET] = "get", [LINE_KEEP] = "keep"
 	};
 	struct word rest = { text, length }, verb = next_word(&rest);
 	struct line line = { .verb = LINE_SET };

@@ -363,10 +363,10 @@ forbid_kept(const struct lines *lines)
 {
 	for (size_t i = 0; i < lines->nr; i++) {
 		const struct line *line = &lines->line[i];
-		int error = is_change(line) && kept_is_visited(line->service.port) ?
-			kept_forbid(line->service.address) :
-			0;
+		int error = 0;
 
+		if (is_change(line) && kept_is_visited(line->service.port))
+			error = kept_forbid(line->service.address);
 		if (error)
 			die(FAILED, "kept connections cannot be forbidden: %s", strerror(error));
 	}
