@@ -896,6 +896,40 @@ keep 10.86.0.2"
 	kill "$first" "$LISTENER"
 }
 
+# killed_map TEXT - the map is killed at any time, also before it has begun or after it has ended.
+killed_map() {
+	"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" <<<"$1" >/dev/null 3>&- &
+	local pid=$!
+	sleep "0.0$((RANDOM % 10))$((RANDOM % 10))"
+	kill -KILL "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+}
+
+@test "root/map: killed at any time, it leaves no pool allowed that has connections from before" {
+	local i kept=0 changed=0 was is
+	an_app_that_listens
+	connect 84
+	was=$(nft list map ip dokku services)
+	for i in {1..40}; do
+		killed_map "set 10.86.0.2 80 10.86.128.$((2 + i % 2)):5000
+keep 10.86.0.2"
+		[[ ! -e $TEST_HOST/run/dokku-kept/10.86.0.2.2 ]]
+		[[ ! -e $TEST_HOST/run/dokku-kept/10.86.0.2.1 ]] || ((++kept))
+		is=$(nft list map ip dokku services)
+		[[ $is == "$was" ]] || ((++changed))
+		was=$is
+		map "get 10.86.0.2 80"
+		[[ $output != *'?'* ]]
+	done
+	echo "changed $changed, kept $kept"
+	[[ $changed -gt 0 && $kept -gt 0 ]]
+	# What was left in the folder does no harm, and goes with the next change.
+	disconnect
+	map "set 10.86.0.2 80 10.86.128.9:5000"
+	assert_equal "" "$(kept)"
+	kill "$LISTENER"
+}
+
 @test "root/map: no pool is used at an address whose ports lead to different containers, until it is completed" {
 	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000' 'services 10.86.0.3 . 80 : 10.86.128.3 . 5000'
 	rm "$TEST_HOST/run/dokku-kept"/*
