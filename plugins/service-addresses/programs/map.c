@@ -357,9 +357,12 @@ add_line(struct batch *batch, const struct line *line)
 		batch->moves_visitors = true;
 }
 
-/* All addresses of an app are in one input, and its file is that of the first one. */
+/*
+ * All addresses of an app are in one input, and its file is that of the first one. If this fails,
+ * the program ends and says what has become of the map.
+ */
 static void
-forbid_kept(const struct lines *lines)
+forbid_kept(const struct lines *lines, const char *changed)
 {
 	for (size_t i = 0; i < lines->nr; i++) {
 		const struct line *line = &lines->line[i];
@@ -368,7 +371,8 @@ forbid_kept(const struct lines *lines)
 		if (is_change(line) && kept_is_visited(line->service.port))
 			error = kept_forbid(line->service.address);
 		if (error)
-			die(FAILED, "kept connections cannot be forbidden: %s", strerror(error));
+			die(FAILED, "kept connections cannot be forbidden: %s; %s", strerror(error),
+				changed);
 	}
 }
 
@@ -421,11 +425,11 @@ try_change(struct kernel *kernel, const struct lines *lines)
 	if (lines->want_complete)
 		add_pools(&batch);
 	if (batch.moves_visitors)
-		forbid_kept(lines);
+		forbid_kept(lines, "nothing was changed");
 	if (batch.changes > 0)
 		error = commit(&batch);
 	if (batch.moves_visitors)
-		forbid_kept(lines);
+		forbid_kept(lines, "the map was changed");
 	free(batch.at);
 	return error;
 }
