@@ -64,6 +64,10 @@ install-files:
 	@[ -x $(LIB).new/dokku ] || { rm -rf $(LIB).new; \
 		echo ' !     dokku cannot be executed in $(LIB): its file system may be mounted noexec.' >&2; \
 		echo ' !     Mount it with exec, or choose another one: make install PREFIX=/opt/dokku' >&2; exit 1; }
+	@[ -n "$(DESTDIR)" ] || case ",$$(findmnt --noheadings --output OPTIONS --target $(LIB).new)," in *,nosuid,*) \
+		rm -rf $(LIB).new; \
+		echo ' !     $(LIB) is on a file system that is mounted nosuid, so dokku could not change where traffic goes.' >&2; \
+		echo ' !     Mount it with suid, or choose another one: make install PREFIX=/opt/dokku' >&2; exit 1;; esac
 	map=$(LIB).new/plugins/service-addresses/root/map observe=$(LIB).new/bin/observe; \
 	if [ -z "$(DESTDIR)" ] && getent group dokku >/dev/null; then \
 		chgrp dokku $$map $$observe && chmod 750 $$map $$observe && setcap cap_net_admin=ep $$map && \

@@ -225,3 +225,15 @@ words_for() {
 	done < <(commands)
 	[[ $failed -eq 0 && $count -gt 90 ]]
 }
+
+@test "an option that may be given several times: each value counts, in the order they are given" {
+	command '[-e|--env NAME=VALUE]... [-n|--num N] APP'
+	sed -i 's/^for name.*/printf " %s" "${#repeated[@]}"; printf " {%s}" "${repeated[@]}"/' "$PLUGIN_PATH/t/subcommands/do"
+	make_app web
+	gives "web" "<web> 0 {}"
+	gives "-e A=1 web --env=B=2 -n5 -eC=a=b" "<web> 3 {env=A=1} {env=B=2} {env=C=a=b}"
+	gives "--num 5 --num 6 web" "<web> 0 {}"
+	refuses "-e A=1 -e B web" '"B" is not NAME=VALUE'
+	dokku t:do -e $'A=x y\nz' web
+	assert_success $'<web> 1 {env=A=x y\nz}'
+}

@@ -98,6 +98,23 @@ Say words
      More of it."
 }
 
+@test "PLUGIN:help begins with what its plugin.toml says, and PLUGIN --help is the same" {
+	echo_plugin
+	printf '[plugin]\ndescription = "Say\x1b things"\nversion = "1.2"\n[plugin.config]' >"$PLUGIN_PATH/say/plugin.toml"
+	dokku say:help
+	[[ $output == "Usage: dokku say[:COMMAND]
+
+Say\\x1b things
+
+Say words"* ]] || differ "stdout" "what the plugin is" "$output"
+	export PLUGIN_PATH=$PLUGIN_CORE_AVAILABLE_PATH
+	dokku logs:help
+	assert_status 0
+	local help=$output
+	dokku logs --help
+	assert_success "$help"
+}
+
 @test "PLUGIN without a default prints its help" {
 	echo_plugin
 	rm "$PLUGIN_PATH/say/subcommands/default"
@@ -154,11 +171,18 @@ Say words
 
 @test "version" {
 	dokku version
-	assert_success "dokku version in development"
+	assert_success "dokku version 0.1.0 (in development)"
 	dokku --version
-	assert_success "dokku version in development"
+	assert_success "dokku version 0.1.0 (in development)"
 	dokku -v
-	assert_success "dokku version in development"
+	assert_success "dokku version 0.1.0 (in development)"
+	printf 'v1.20.3\n' >"$DOKKU_DIR/VERSION"
+	dokku version
+	assert_success "dokku version 1.20.3"
+	printf 'v1.20.3-4-gabc-dirty\n' >"$DOKKU_DIR/VERSION"
+	dokku version
+	rm "$DOKKU_DIR/VERSION"
+	assert_success "dokku version 1.20.3 (1.20.3-4-gabc-dirty)"
 }
 
 @test "global options: --app, --quiet, --force; the rest is the command's" {
@@ -424,7 +448,6 @@ readonly REMOVED="scheduler-remove docker-local web 2"
 	assert_error ""
 	assert_equal "$UNTIL_SWITCH
 1
-service-address web web
 post-deploy web 80 10.86.0.2 2
 2
 scheduler-retire docker-local web 2" "$(steps)"

@@ -183,6 +183,18 @@ readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-file
 	grep -n 'engine/functions"' "${files[@]}" | grep -vE "$MAY_ASK" | none
 }
 
+# Who may name nginx: the proxy itself; the switch that needs it where the kernel has no map; make install
+# and make uninstall, which bring and remove the packages; and the warning about a file of Dokku's nginx.
+readonly MAY_NAME='^plugins/(nginx|nginx-vhosts|service-addresses)/|^plugins/(common/dependencies|common/libexec/uninstall|builder/pre-build)$'
+
+@test "nobody but a proxy names one: no path, function, hook, command or word" {
+	mapfile -t files < <(shell_files | grep -vE "$MAY_NAME")
+	[[ ${#files[@]} -gt 200 ]]
+	grep -ni nginx "${files[@]}" | none
+	# The default has one owner, plugins/proxy/settings.
+	grep -n nginx plugins/*/settings | grep -v -e '^plugins/nginx' -e '^plugins/proxy/settings:' | none
+}
+
 @test "dokku itself is at most 250 lines" { [[ $(wc -l <dokku) -le 250 ]]; }
 
 # global_settings FILE… - FILE COMMAND of each setting of all apps that an end-to-end test makes and does not
@@ -209,13 +221,13 @@ global_settings() {
 # listed_hooks - NAME ARGUMENTS of each hook that plugins/common/hooks lists.
 listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/hooks; }
 
-@test "at the top of a plugin's folder are its hooks, functions and settings, and nothing else" {
+@test "at the top of a plugin's folder are its hooks, functions, settings and plugin.toml, and nothing else" {
 	local file name known=" "
 	known+=$(listed_hooks | awk '{ printf "%s ", $1 }')
 	for file in plugins/*/*; do
 		name=${file##*/}
 		case $file in
-		*/functions | */settings | plugins/common/strict | plugins/common/hooks) continue ;;
+		*/functions | */settings | */plugin.toml | plugins/common/strict | plugins/common/hooks) continue ;;
 		*/subcommands | */libexec | */root | */lib | */programs | plugins/git/hooks) continue ;;
 		esac
 		[[ -f $file && $known == *" $name "* ]] || printf '%s\n' "$file"
@@ -235,7 +247,7 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 @test "every hook that the code calls is in the list, and every one in the list is called" {
 	# Commands of plugin: call any hook, these three among them.
 	local called="install dependencies uninstall heal"
-	called+=$'\n'$(grep -rhoE '\b(trigger|notify|filter|first_answer|(tell|ask)_schedulers?) [a-z]+(-[a-z]+)*' dokku plugins | cut -d ' ' -f 2)
+	called+=$'\n'$(grep -rhoE '\b(trigger|notify|filter|first_answer|((tell|ask)_schedulers?|tell_proxy)) [a-z]+(-[a-z]+)*' dokku plugins | cut -d ' ' -f 2)
 	comm -23 <(listed_hooks | cut -d ' ' -f 1 | sort -u) <(tr ' ' '\n' <<<"$called" | sort -u) | none
 	comm -13 <(listed_hooks | cut -d ' ' -f 1 | sort -u) \
 		<(tr ' ' '\n' <<<"$called" | grep -E -- '-|^(install|heal|uninstall)$' | sort -u) | none

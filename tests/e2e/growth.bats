@@ -68,9 +68,12 @@ has_not_grown() {
 	}
 	# Exactly the images of the kept releases.
 	diff <(in_world bash -c 'cd /var/lib/dokku/data/releases/grow && printf "%s\n" */ | sed "s,^,v,;s,/$,,"' | sort) \
-		<(in_world docker image ls --format '{{.Tag}}' dokku/grow | grep -vx latest | sort)
-	[[ $(in_world docker image ls --format '{{.Tag}}' dokku/grow | wc -l) -eq $((KEEP + 1)) ]]
-	[[ $(in_world docker image inspect --format '{{.Id}}' dokku/grow:latest) == "$(in_world docker inspect --format '{{.Image}}' grow.web.1)" ]]
+		<(in_world docker image ls --format '{{.Tag}}' dokku/grow | sed 's/-[0-9a-f]\{16\}$//' | sort)
+	current_image_stays
+}
+
+current_image_stays() {
+	[[ $(in_world docker image inspect --format '{{.Id}}' "$(in_world docker inspect --format '{{.Config.Image}}' grow.web.1)") == "$(in_world docker inspect --format '{{.Image}}' grow.web.1)" ]]
 }
 
 used() { in_world du --summarize --bytes --total "$@" | tail -n 1 | cut -f 1; }
@@ -122,7 +125,7 @@ used() { in_world du --summarize --bytes --total "$@" | tail -n 1 | cut -f 1; }
 	dokku_run releases:set grow keep 1
 	dokku_run cleanup grow
 	dokku_run cleanup grow
-	[[ $(in_world docker image inspect --format '{{.Id}}' dokku/grow:latest) == "$(in_world docker inspect --format '{{.Image}}' grow.web.1)" ]]
+	current_image_stays
 	dokku_run ps:restart grow
 	dokku_run releases:set grow keep "$KEEP"
 	dokku_run ps:restart grow

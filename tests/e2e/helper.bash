@@ -73,16 +73,21 @@ commit_and_push() {
 	commit "$@" && push "$1"
 }
 
-# fetch APP [PATH] [curl options] - through nginx, from outside.
+# fetch APP [PATH] [curl options] - through nginx, from outside; proxy_port is that of another proxy.
 fetch() {
 	local app=$1 path=${2:-/}
 	shift
 	[[ $# -eq 0 ]] || shift
-	curl --silent --max-time 10 --header "Host: $app.localhost" "$@" "http://$address$path"
+	curl --silent --max-time 10 --header "Host: $app.localhost" "$@" "http://$address:${proxy_port:-80}$path"
 }
 
 # released APP - which release answers now.
 released() { fetch "$1" / --head | tr -d '\r' | sed -n 's/^X-Release: //p'; }
+
+# image_of APP RELEASE - the name of its image, which has a random part.
+image_of() {
+	in_world bash -c 'docker image ls --format "{{.Repository}}:{{.Tag}}" "dokku/$1" | grep -E -m 1 ":v$2(-|$)"' bash "$@"
+}
 
 # assert_serves APP RELEASE
 assert_serves() {
@@ -101,7 +106,7 @@ load_begin() {
 	shift 2
 	[[ " $* " != *' --mode '* ]] || modes=()
 	rm -f "$BATS_FILE_TMPDIR/$name.stop"
-	"$top/build/tests/load/load" --url "http://$app.localhost/" --connect "$address:80" "${modes[@]}" --rate 10 \
+	"$top/build/tests/load/load" --url "http://$app.localhost/" --connect "$address:${proxy_port:-80}" "${modes[@]}" --rate 10 \
 		--expect-app "$app" --until-file "$BATS_FILE_TMPDIR/$name.stop" --json "$BATS_FILE_TMPDIR/$name.json" "$@" \
 		>"$BATS_FILE_TMPDIR/$name.txt" 2>&1 3>&- &
 	printf '%s\n' "$!" >"$BATS_FILE_TMPDIR/$name.pid"
@@ -139,6 +144,20 @@ within() {
 		}
 		sleep 0.1
 	done
+}
+
+# push_struck APP MODE TEXT - a push, of which everything on the server's side dies at the command with
+# TEXT in it.
+push_struck() {
+	local app=$1 mode=$2 text=$3 striking
+	in_world bash -c 'exec /src/build/tests/e2e/strike -p "$(pgrep --oldest --exact sshd)" -b /dokku -t 60 -l "/tmp/$0.log" "$@"' \
+		"$app" -a "$mode" -m "$text" 3>&- &
+	striking=$!
+	await 5 in_world bash -c 'grep -q "^TracerPid:.[1-9]" "/proc/$(pgrep --oldest --exact sshd)/status"'
+	run push "$app"
+	wait "$striking"
+	[[ $status -ne 0 ]]
+	[[ -n $(in_world grep ^struck "/tmp/$app.log") ]]
 }
 
 # leftovers APP - what there is of APP besides its current release; nothing, in the end.

@@ -41,8 +41,18 @@ refused() {
 	[[ $output =~ build\ [0-9.]+\ m?s,\ start\ [0-9.]+\ m?s,\ checks\ [0-9.]+\ m?s,\ verify\ [0-9.]+\ m?s,\ switch\ [0-9.]+\ m?s ]]
 	assert_serves fresh v1
 	assert_clean fresh
-	# What scripts that know Dokku start by hand.
+	[[ $(image_of fresh 1) =~ ^dokku/fresh:v1-[0-9a-f]{16}$ ]]
+	[[ $(dokku_run releases:info fresh --format json | jq --raw-output .image) == "$(image_of fresh 1)" ]]
+	# Scripts that know Dokku start the image by this name.
+	run in_world docker image inspect --format '{{.Id}}' dokku/fresh:latest
+	[[ $status -ne 0 ]]
+	dokku_run scheduler-docker-local:set fresh latest-tag true
+	dokku_run cleanup fresh
 	await 10 in_world docker image inspect --format '{{.Id}}' dokku/fresh:latest
+	dokku_run scheduler-docker-local:set fresh latest-tag
+	dokku_run cleanup fresh
+	run in_world docker image inspect --format '{{.Id}}' dokku/fresh:latest
+	[[ $status -ne 0 ]]
 }
 
 @test "a good push under keep-alive load loses nothing and closes no connection" {

@@ -141,7 +141,7 @@ dockerfile() {
 	grep -qxF '       COPY --chmod=755 sh /bin/sh' <<<"$output"
 	grep -qxF '       red' <<<"$output"
 	[[ $output != *sha256* && $output != *'#'[0-9]* && $output != *$'\e'* && $output != *CACHED* && $output != *'[internal]'* ]]
-	[[ $(in_world docker image inspect --format '{{index .Config.Labels "com.dokku.app-name"}}' "dokku/repos:v$(dokku_run releases:list repos | sed -n 's/^[* ]*v\([0-9]*\) .*/\1/p' | head -n 1)") == repos ]]
+	[[ $(in_world docker image inspect --format '{{index .Config.Labels "com.dokku.app-name"}}' "$(in_world docker inspect --format '{{.Config.Image}}' repos.web.1)") == repos ]]
 	# Its own cache is there the next time.
 	dockerfile v7 <<<$'RUN --mount=type=cache,target=/cache echo "cache: $(</cache/x)"'
 	push_refs "dokku@$address:repos" main

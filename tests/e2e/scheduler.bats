@@ -70,21 +70,6 @@ settled() {
 	load_end load
 }
 
-# push_struck RELEASE MODE TEXT - a push, of which everything on the server's side dies at the command
-# with TEXT in it.
-push_struck() {
-	local release=$1 mode=$2 text=$3 striking
-	new_release "$release"
-	in_world bash -c 'exec /src/build/tests/e2e/strike -p "$(pgrep --oldest --exact sshd)" -b /dokku -t 60 -l /tmp/space.log "$@"' \
-		bash -a "$mode" -m "$text" 3>&- &
-	striking=$!
-	await 5 in_world bash -c 'grep -q "^TracerPid:.[1-9]" "/proc/$(pgrep --oldest --exact sshd)/status"'
-	run push space
-	wait "$striking"
-	[[ $status -ne 0 ]]
-	[[ -n $(in_world grep ^struck /tmp/space.log) ]]
-}
-
 @test "a push goes live; no engine has anything of it" {
 	assert_serves space v0
 	[[ -z $(in_world docker ps --all --quiet --filter label=com.dokku.app-name=space) ]]
@@ -169,7 +154,8 @@ push_struck() {
 	local was
 	was=$(released space)
 	load_begin load space
-	push_struck v4 kill 'builder-build netns'
+	new_release v4
+	push_struck space kill 'builder-build netns'
 	assert_serves space "$was"
 	push space
 	settled v4
@@ -177,7 +163,8 @@ push_struck() {
 
 @test "killed when its processes start, then ps:restore" {
 	load_begin load space
-	push_struck v5 kill 'scheduler-start netns'
+	new_release v5
+	push_struck space kill 'scheduler-start netns'
 	assert_serves space v4
 	dokku_run ps:restore space
 	settled v4
@@ -185,7 +172,8 @@ push_struck() {
 
 @test "killed in the checks, then reconcile" {
 	load_begin load space
-	push_struck v6 kill ' --pid '
+	new_release v6
+	push_struck space kill ' --pid '
 	assert_serves space v4
 	dokku_run reconcile space
 	settled v4
@@ -193,13 +181,15 @@ push_struck() {
 
 @test "killed between switch and commit, then nothing but the watch" {
 	load_begin load space
-	push_struck v7 kill verify-switch
+	new_release v7
+	push_struck space kill verify-switch
 	settled v4
 }
 
 @test "killed right after the commit, then reconcile" {
 	load_begin load space
-	push_struck v8 after 'write-file /var/lib/dokku/data/releases/space/current'
+	new_release v8
+	push_struck space after 'write-file /var/lib/dokku/data/releases/space/current'
 	dokku_run reconcile space
 	settled v8
 }

@@ -105,7 +105,7 @@ scheduler-task docker-local web 2 release migrate 5"
 		a[$(touch x)]
 	VALUES
 	dokku app-json:set web nope 1
-	assert_refused 'app-json:set: no such setting: "nope": there are task-timeout' 2
+	assert_refused 'app-json:set: no such setting: "nope": there are appjson-path, task-timeout' 2
 	dokku app-json:report web --app-json-computed-task-timeout
 	assert_success 90
 }
@@ -221,10 +221,7 @@ scheduler-task docker-local web 2 release migrate 5"
 	assert_equal "addons: start such a service yourself, and name it by dokku config:set
 buildpacks: the Dockerfile says how the app is built
 cron: let cron of the server start dokku run
-env: dokku config:set sets variables
 environments: no such key is known here
-formation: dokku ps:scale says how many of each process run
-healthchecks: a file CHECKS says when a version is good
 naem: no such key is known here
 scripts.dokku.predeply: there are scripts.dokku.predeploy, scripts.dokku.postdeploy and scripts.postdeploy
 scripts.test: there are scripts.dokku.predeploy, scripts.dokku.postdeploy and scripts.postdeploy
@@ -240,4 +237,79 @@ stack: the Dockerfile says how the app is built" "$(sed 's/^ !     app.json: \(.
 	assert_success "-----> Running predeploy of v2: a; b"
 	assert_steps "scheduler-task docker-local web 2 predeploy a
 b 3600"
+}
+
+# applied JSON [FIRST] - what env of it makes of the config A=1, NAME=VALUE each on a line.
+applied() {
+	printf '%s' "$1" >"$WORLD/app.json"
+	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/config/functions"; source "$PLUGIN_CORE_AVAILABLE_PATH/app-json/functions"
+		declare -A config=([A]=1); app_json_env shop "$WORLD/app.json"; config_nul | tr "\0" ";"'
+}
+
+@test "env: the first deploy sets what is missing, each what says sync, and a required one without value is refused" {
+	make_app shop
+	applied '{"env": {"A": "2", "B": "x y\nz", "C": {"value": "$(id)"}, "N": 5, "O": {"required": false}}}'
+	assert_success $'-----> Processing app.json env vars\n-----> Setting 3 env var(s) from app.json\nA=1;B=x y\nz;C=$(id);N=5;'
+	applied '{"env": {"S": {"generator": "secret"}}}'
+	[[ $output =~ S=[0-9a-f]{64}\; ]]
+	applied '{"env": {"R": {"description": "x"}}}'
+	assert_status 1
+	assert_error " !     app.json: required env var R has no value: dokku config:set shop R=VALUE, then push again"
+	applied '{"env": {"A": {"required": true}}}'
+	assert_status 0
+	make_release shop 1 web=1
+	make_current shop 1
+	applied '{"env": {"A": {"value": "9", "sync": true}, "B": "x"}}'
+	assert_success $'-----> Processing app.json env vars\n-----> Setting 1 env var(s) from app.json\nA=9;'
+}
+
+@test "env: what is no variable is refused by name" {
+	local text
+	make_app shop
+	for text in '{"env": []}' '{"env": {"a-b": "1"}}' '{"env": {"A": ["x"]}}' '{"env": {"B": {"generator": "uuid"}}}' '{"env": {"PORT": "x"}}'; do
+		applied "$text"
+		assert_status 1
+		[[ $stderr == " !     "* ]] || differ "$text" "a message" "$stderr"
+	done
+}
+
+@test "formation: a quantity per process type; what is none is refused" {
+	formation() {
+		printf '%s' "$1" >"$WORLD/app.json"
+		code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/app-json/functions"; app_json_formation "$WORLD/app.json"'
+	}
+	formation '{"formation": {"web": {"quantity": 2}, "worker": {"quantity": 0}, "cron": {"max_parallel": 1}}}'
+	assert_success $'web=2\nworker=0'
+	formation '{}'
+	assert_success ""
+	local text
+	for text in '{"formation": {"web": {"quantity": -1}}}' '{"formation": {"web": {"quantity": 1.5}}}' '{"formation": {"web": {"quantity": "2"}}}' \
+		'{"formation": {"we b": {"quantity": 1}}}' '{"formation": {"web": {"quantity": 101}}}' '{"formation": [1]}'; do
+		formation "$text"
+		assert_status 1
+		[[ $stderr == *formation* ]] || differ "$text" "a message" "$stderr"
+	done
+}
+
+@test "healthchecks: those of web that start are a CHECKS file; what a deploy does not do is told" {
+	checks() {
+		printf '%s' "$1" >"$WORLD/app.json"
+		code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/app-json/functions"; app_json_checks "$WORLD/app.json"; app_json_healthchecks "$WORLD/app.json"'
+	}
+	checks '{"healthchecks": {"web": [{"type": "startup", "name": "up \"x\"", "path": "/", "content": "a {{b}}", "attempts": 4, "wait": 2, "timeout": 7,
+		"httpHeaders": [{"name": "X-A", "value": "1"}]}, {"path": "/b", "warn": true}, {"type": "liveness", "path": "/l"}, {"uptime": 3}]}}'
+	assert_output '# made from healthchecks of app.json
+ATTEMPTS=4
+WAIT=2
+timeout=7s name="up '"'x'"'" /   a {{"{"}}{{"{"}}b}}
+  > X-A: 1
+warn /b'
+	assert_error " !     app.json: healthchecks.web: a liveness check is ignored: startup checks run in a deploy"
+	"$REPO/build/check-runner/check-runner" --lint 127.0.0.1:1 - <<<"$output"
+	checks '{"healthchecks": {"web": [{"listening": true}]}}'
+	assert_success ""
+	checks '{"healthchecks": {"web": [{"path": "/\n401 /x"}]}}'
+	assert_status 1
+	checks '{"healthchecks": {"web": [{"path": "/", "content": "a\n/ evil"}]}}'
+	assert_status 1
 }

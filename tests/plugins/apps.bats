@@ -77,7 +77,14 @@ setup() {
 
 @test "apps:list, apps:exists" {
 	dokku apps:list
-	assert_success "=====> My Apps"
+	assert_status 0
+	assert_output "=====> My Apps"
+	assert_error " !     You haven't deployed any applications yet"
+	dokku apps:list --format json
+	assert_success '[]'
+	dokku apps:report
+	assert_status 0
+	assert_error " !     You haven't deployed any applications yet"
 	make_app web blog
 	dokku apps:list
 	assert_success "=====> My Apps
@@ -87,7 +94,7 @@ web"
 	assert_success "blog
 web"
 	dokku apps:list --format json
-	assert_success '[{"name":"blog"},{"name":"web"}]'
+	assert_success '["blog","web"]'
 	dokku apps:exists web
 	assert_success ""
 	dokku apps:exists ghost
@@ -193,7 +200,7 @@ blog"
 	assert_success "-----> --global: disable-autocreation is now true"
 	make_app web
 	dokku apps:set web disable-autocreation true
-	assert_refused "apps:set: disable-autocreation is the same for all apps: say --global" 2
+	assert_refused "apps:set: Property can only be specified globally: say --global disable-autocreation" 2
 	dokku apps:set --global disable-autocreation maybe
 	assert_refused 'apps:set: disable-autocreation wants true or false, not "maybe"; nothing was changed'
 }

@@ -22,7 +22,8 @@ docker_builds() { sed -n 's/^buildkit \([01]\): //p' "$BATS_TEST_TMPDIR/builds";
 # docker - stdin is what it prints; BuildKit works, or not where NO is given.
 engine_builds() {
 	printf '%s' "$(cat)" >"$BATS_TEST_TMPDIR/prints"
-	fake docker <<<'printf "buildkit %s: %s\n" "$DOCKER_BUILDKIT" "$*" >>"$BATS_TEST_TMPDIR/builds"
+	fake docker <<<'[[ $* != *--help* ]] || { printf "Options:\n      --build-arg list   x\n  -t, --tag list   x\n  -m, --memory bytes   x\n      --target string   x\n"; exit; }
+		printf "buildkit %s: %s\n" "$DOCKER_BUILDKIT" "$*" >>"$BATS_TEST_TMPDIR/builds"
 		[[ $* != *--output* ]] || { '"${1:+printf 'ERROR: BuildKit is enabled but the buildx component is missing or broken.\nInstall it\n' >&2; exit 1}"'
 		exit 0; }
 		for ((i = 1; i <= $#; i++)); do [[ ${!i} != --file ]] || { i=$((i + 1)); cp "${!i}" "$WORLD/built"; }; done
@@ -39,7 +40,28 @@ engine_builds() {
 	dokku builder-dockerfile:set web dockerfile-path deploy/Dockerfile
 	assert_status 0
 	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
+	assert_status 0
+	assert_output ""
+	assert_error ' !     web: there is no deploy/Dockerfile in the repo, which is the dockerfile-path of this app. For the Dockerfile at its top: dokku builder-dockerfile:set web dockerfile-path'
+}
+
+@test "builder-detect: a file that may be meant as the Dockerfile is named, a link is not" {
+	local path
+	rm "$TREE/Dockerfile"
+	mkdir "$TREE/docker" "$TREE/deep" "$TREE/deep/er"
+	: >"$TREE/deep/er/Dockerfile"
+	ln -s deep/er/Dockerfile "$TREE/dockerfile"
+	ln -s deep/er "$TREE/link"
+	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$TREE"
 	assert_success ""
+	rm "$TREE/dockerfile"
+	for path in docker/Dockerfile app.dockerfile Containerfile dockerfile; do
+		: >"$TREE/$path"
+		got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$TREE"
+		assert_status 0
+		assert_output ""
+		assert_error " !     web: there is no Dockerfile in the repo, but $path. To build that: dokku builder-dockerfile:set web dockerfile-path $path"
+	done
 }
 
 @test "builder-dockerfile:set: a path within the repo" {
@@ -58,7 +80,7 @@ engine_builds() {
 	dokku builder-dockerfile:set --global build-cache x
 	assert_refused 'builder-dockerfile:set: build-cache wants a whole number of megabytes from 0 to 99999999, not "x"; nothing was changed'
 	dokku builder-dockerfile:set web build-cache 500
-	assert_refused 'builder-dockerfile:set: build-cache is the same for all apps: say --global' 2
+	assert_refused 'builder-dockerfile:set: Property can only be specified globally: say --global build-cache' 2
 }
 
 @test "builder-build: by BuildKit, with a label and caches of the app's own, and the Dockerfile as it is" {
@@ -68,18 +90,50 @@ engine_builds() {
 	assert_success ""
 	cmp "$TREE/Dockerfile" "$WORLD/built"
 	assert_equal "build --quiet --output type=tar,dest=/dev/null -
-build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS=web --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
+build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
 	assert_equal "" "$(grep -v '^buildkit 1' "$BATS_TEST_TMPDIR/builds")"
 	# It is not asked for again.
 	: >"$BATS_TEST_TMPDIR/builds"
 	hook fake docker-args-build <<<'printf "%s --target one" "$(cat)"'
 	build
 	assert_success ""
-	assert_equal "build --progress=plain --target one --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS=web --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
+	assert_equal "build --progress=plain --target one --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
 	# Another engine.
 	fake_engine <<<'[[ $2 != /version ]] || printf "{ \"Version\": \"28.0.0\" }\n"'
 	build
 	grep -q -- --output "$BATS_TEST_TMPDIR/builds"
+}
+
+@test "builder-build: each app has a namespace for its caches that no other app can guess" {
+	local first
+	engine_builds <<<''
+	fake docker <<<'printf "%s\n" "$BUILDKIT_CACHE_MOUNT_NS" >"$BATS_TEST_TMPDIR/namespace"'
+	build
+	first=$(<"$BATS_TEST_TMPDIR/namespace")
+	[[ $first =~ ^web-[0-9a-f]{16}$ ]]
+	build
+	assert_file "$BATS_TEST_TMPDIR/namespace" "$first"
+	make_app other
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile other "$TREE" dokku/other:v1
+	[[ $(<"$BATS_TEST_TMPDIR/namespace") =~ ^other-[0-9a-f]{16}$ && $(<"$BATS_TEST_TMPDIR/namespace") != "other-${first#*-}" ]]
+	# A copy of an app has other caches, too, and so has the next app of the name.
+	code "" 'properties_copy web copy; properties_delete web'
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile copy "$TREE" dokku/copy:v1
+	assert_file "$BATS_TEST_TMPDIR/namespace" "copy-${first#*-}"
+	build
+	[[ $(<"$BATS_TEST_TMPDIR/namespace") != "$first" ]]
+}
+
+@test "builder-build: options that are quoted as for a shell; those for containers are passed over" {
+	engine_builds <<<""
+	hook fake docker-args-build <<<'printf "%s --build-arg '"'X=a \\\$(id) b'"' -v /a:/b --link db:x --memory-swap -1 -m 1g -t mine" "$(cat)"'
+	build
+	assert_success "       The old builder builds, because BuildKit has no limits:  --build-arg 'X=a \$(id) b' -v /a:/b --link db:x --memory-swap -1 -m 1g -t mine
+       Options that are not for docker build are passed over: -v --link --memory-swap -t"
+	assert_equal "build --force-rm --build-arg X=a \$(id) b -m 1g --label" "$(docker_builds | tail -n 1 | cut -d ' ' -f 1-9)"
+	hook fake docker-args-build <<<'printf -- "--target \"x"'
+	build
+	assert_refused 'web: a quote is not closed in the docker options of the build: --target "x'
 }
 
 @test "builder-build: where BuildKit does not work the old builder builds, and one line says why" {

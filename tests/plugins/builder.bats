@@ -29,6 +29,21 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	assert_error " !     nginx.conf.sigil is ignored. To change the config of nginx, use dokku nginx:set web, or files in $DOKKU_ROOT/web/nginx.conf.d on the server."
 }
 
+@test "a file whose name differs from one that is read in its capitals" {
+	mkdir "$TREE/checks"
+	ln -s x "$TREE/PROCFILE"
+	touch "$TREE/Procfile" "$TREE/procfile" "$TREE/appXjson"
+	pre_build
+	assert_success ""
+	rm -r "$TREE"/checks "$TREE/Procfile"
+	touch "$TREE/Checks" "$TREE/App.JSON"
+	pre_build
+	assert_status 0
+	assert_error " !     procfile is ignored: rename it to Procfile
+ !     Checks is ignored: rename it to CHECKS
+ !     App.JSON is ignored: rename it to app.json"
+}
+
 @test "submodules: by the index of the push, else by .gitmodules; a link is not followed" {
 	local said=" is a git submodule: a push does not bring its files, so the folder is empty in the build"
 	git init --quiet --bare "$DOKKU_ROOT/web"

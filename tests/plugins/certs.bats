@@ -349,11 +349,11 @@ $TAKEN"
 	assert_unchanged "the private key has a passphrase, *"
 	openssl req -x509 -newkey rsa:1024 -nodes -days 1 -subj /CN=x -addext "$NAMES" -keyout "$WORLD/x.key" -out "$WORLD/x.crt" 2>/dev/null
 	add x.crt x.key
-	assert_unchanged "the key of CN = x has 1024 bits, and nginx needs at least 2048. *"
+	assert_unchanged "the key of CN = x has 1024 bits, and the proxy needs at least 2048. *"
 	sign root root <<<'basicConstraints=critical,CA:TRUE'
 	sign old root /CN=old -sha1 <<<"$NAMES"
 	add old.crt old.key
-	assert_unchanged "CN = old is signed with ecdsa-with-SHA1, which nginx and browsers refuse. *"
+	assert_unchanged "CN = old is signed with ecdsa-with-SHA1, which the proxy and browsers refuse. *"
 	sed '4d' "$WORLD/one.crt" >"$WORLD/x.crt"
 	add x.crt one.key
 	assert_unchanged "certificate 1 of the file is damaged"

@@ -10,6 +10,7 @@ setup() {
 	make_release web 1
 	make_current web 1
 	printf 'web 1 idA 10.86.128.2 5000\nworker 1 idB 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	printf '127.86.0.1 80 443\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/proxy"
 	hook fake app-domains <<<'printf "web.example.com\n*.wild.com\n"'
 	hook fake scheduler-list <<<'printf "idA 1 web 1 running 10.86.128.2 5000 $(<"$WORLD/pid") /web.web.1\nidB 1 worker 1 running 10.86.128.3 5000 $(<"$WORLD/pid") /web.worker.1\n"'
 	runs_as $$
@@ -215,6 +216,42 @@ build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build
        ok   web.1 is up"
 }
 
+@test "a CHECKS file is read once for a release, and again where it, the config or a default has changed" {
+	reads() { assert_equal "$1" "$(grep -c -- 'check-runner --lint' "$CALLS")" "reads of CHECKS, $2"; }
+	deploy() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image && assert_success ""; }
+	runner
+	mkdir "$WORLD/tree"
+	printf '/ Release {{ var "RELEASE" }}\n' | tee "$WORLD/tree/CHECKS" >"$LIST"
+	printf 'RELEASE=1\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	: >"$CALLS"
+	build_hook
+	deploy
+	DOKKU_RELEASE=1 check
+	assert_status 0
+	reads 1 "a push"
+	printf '/ My App\n' >"$LIST"
+	deploy
+	reads 2 "its text"
+	printf 'RELEASE=2\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	deploy
+	reads 3 "the config"
+	dokku checks:set web timeout 7
+	deploy
+	reads 4 "a default"
+	cp "$LIST" "$DOKKU_ROOT/web/CHECKS"
+	deploy
+	reads 5 "its place"
+	deploy
+	reads 5 nothing
+}
+
+@test "verify-deploy: a proxy that did not say where it answers" {
+	rm "$DOKKU_LIB_ROOT/data/releases/web/1/proxy"
+	runner
+	verify
+	assert_refused "web: its proxy nginx does not say where it answers: is that plugin enabled? See dokku plugin:list"
+}
+
 verify() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 1; }
 
 # says VERDICT STATUS REASON - what the runner found of the one check.
@@ -318,22 +355,14 @@ says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":
 	grep -qF -- "--host www.wild.com --host \\*.wild.com --only-host " "$CALLS"
 }
 
-@test "verify-deploy: asked where nginx answers for the app, and where that is everywhere, at an address that no app takes" {
+@test "verify-deploy: asked where the proxy says that it answers" {
 	runner
 	printf '/ ok\n' >"$LIST"
-	asked_at() {
-		: >"$CALLS"
-		got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 1
-		assert_success ""
-		grep -q " $1:80 -\$" "$CALLS"
-	}
-	asked_at 127.86.0.1
-	code "" 'property_set nginx-vhosts --global bind-address-ipv4 10.0.0.5'
-	asked_at 10.0.0.5
-	code "" 'property_set nginx-vhosts web bind-address-ipv4 127.0.0.1'
-	asked_at 127.0.0.1
-	code "" 'property_set nginx-vhosts web bind-address-ipv4 0.0.0.0'
-	asked_at 127.86.0.1
+	printf '10.0.0.5 8080\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/proxy"
+	: >"$CALLS"
+	verify
+	assert_success ""
+	grep -q ' 10.0.0.5:8080 -$' "$CALLS"
 }
 
 @test "checks:run: of the containers that serve now, all or one" {
@@ -369,14 +398,14 @@ check-deploy web idB worker 5000 10.86.128.3 1"
 		#!/bin/bash
 		grep -l thetoken /proc/[0-9]*/cmdline >>"$WORLD/seen"
 		while [[ $# -gt 0 ]]; do
-			[[ $1 != --headers-from ]] || { cat "$2"; stat --format %a "$2"; } >"$WORLD/headers"
+			[[ $1 != --headers-from ]] || { cat "$2"; } >"$WORLD/headers"
 			shift
 		done
 		printf '{"checks":[{"verdict":"passed","status":200,"reason":""}]}\n'
 	RUNNER
 	chmod +x "$WORLD/check-runner"
 	got env DOKKU_DIR="$WORLD" "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 1
-	assert_file "$WORLD/headers" $'X-Dokku-Preview: thetoken\n600'
+	assert_file "$WORLD/headers" "X-Dokku-Preview: thetoken"
 	assert_file "$WORLD/seen" ""
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }

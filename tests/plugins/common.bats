@@ -317,7 +317,7 @@ without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source 
 	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[format]=json; report "web ps" key-one "a\"b" key-two ""'
 	assert_success '{"key-one":"a\"b","key-two":""}'
 	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=nope; report "web ps" key-one a'
-	assert_refused "no such flag: --nope: the report without it names all" 2
+	assert_refused "Invalid flag passed: --nope: the report without it names all" 2
 }
 
 # --- hooks ------------------------------------------------------------------------
@@ -556,7 +556,7 @@ engine_server() {
 	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.." "$BATS_RUN_TMPDIR" 2>/dev/null || true
 	chmod 700 "$BATS_TEST_TMPDIR/closed"
 	got setpriv --reuid nobody --clear-groups "$REPO/build/bin/engine" GET /info
-	assert_refused_by_engine() { [[ $status -eq 1 && $stderr == *"may not be written to, as the user is not in the group docker: run sudo dokku plugin:trigger install" ]]; }
+	assert_refused_by_engine() { [[ $status -eq 1 && $stderr == *"may not be written to, as the user is not in its group: run sudo dokku plugin:trigger install" ]]; }
 	assert_refused_by_engine
 }
 

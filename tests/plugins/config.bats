@@ -602,3 +602,41 @@ C=\"\$D\""
 	assert_status 0
 	[[ $output != *Secret* ]]
 }
+
+@test "config:import: an envfile or JSON, from a file or stdin, all or nothing; --replace drops the others" {
+	dokku config:set --no-restart web OLD=1 A=0
+	printf '%s\n' "# a comment" 'A=plain' 'export B="x\ny"' "C='it'\\''s'" >"$WORLD/vars"
+	dokku config:import --no-restart web "$WORLD/vars"
+	assert_success "-----> Set for web: A B C"
+	dokku config:export --format json web
+	assert_output '{"A":"plain","B":"x\ny","C":"it'"'"'s","OLD":"1"}'
+	got "$DOKKU" config:import --no-restart --replace --format json web - <<<'{"A": "a\nb", "N": 5, "E": ""}'
+	assert_success "-----> Set for web: A E N"
+	dokku config:export --format json web
+	assert_output '{"A":"a\nb","E":"","N":"5"}'
+	local text
+	for text in '{"A": ["x"]}' '{"a-b": "x"}' '[]' '{"PORT": "x", "B": "1"}' '{' '{}'; do
+		got "$DOKKU" config:import --no-restart --format json web - <<<"$text"
+		assert_status 1
+		assert_output ""
+	done
+	got "$DOKKU" config:import --no-restart web - <<<'not a variable'
+	assert_status 1
+	dokku config:import --no-restart web "$WORLD/none"
+	assert_refused "config:import: $WORLD/none is not a file that the user dokku can read: give it on stdin, dokku config:import web - <$WORLD/none; nothing was changed"
+	dokku config:export --format json web
+	assert_output '{"A":"a\nb","E":"","N":"5"}'
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "config:bundle: a tar archive with a file per variable, byte for byte" {
+	dokku config:set --no-restart --global G=global
+	dokku config:set --no-restart web $'A=x\ny' B=
+	"$DOKKU" config:bundle web | tar -x -C "$BATS_TEST_TMPDIR"
+	assert_equal $'x\ny.' "$(cat "$BATS_TEST_TMPDIR/A" && printf .)"
+	[[ -f $BATS_TEST_TMPDIR/B && ! -s $BATS_TEST_TMPDIR/B && ! -e $BATS_TEST_TMPDIR/G ]]
+	"$DOKKU" config:bundle --merged web | tar -t | grep -qx G
+	"$DOKKU" config:clear --no-restart web
+	"$DOKKU" config:bundle web | tar -t
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}

@@ -5,7 +5,7 @@ load ../helper
 
 setup() {
 	world
-	made_plugins git git-hook git-receive-pack git-upload-pack apps config builder
+	made_plugins git git-hook git-receive-pack git-upload-pack apps config builder ps app-json
 	hook fake builder-detect <<<'printf "dockerfile\n"'
 	hook fake builder-build <<<'ls -A "$3" | paste -sd " " >>"$STEPS"; printf "built\n"'
 	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
@@ -74,7 +74,7 @@ refused() {
 	assert_equal "-----> Building web from Dockerfile at ${sha:0:7}" "$(head -n 1 <<<"$remote")"
 }
 
-@test "the first push of main picks the branch; another branch is refused after it" {
+@test "the first push of main picks the branch; another branch is stored after it, and deploys nothing" {
 	an_app
 	commit
 	push main
@@ -83,11 +83,16 @@ refused() {
 	: >"$STEPS"
 	commit other
 	push other
-	assert_status 1
-	assert_equal " !     web deploys from its branch main, not other: git push dokku other:main, or dokku git:set web deploy-branch other" "$remote"
+	assert_status 0
+	assert_equal " !     deploy did not complete: the branch other is stored, and nothing was deployed. web deploys from its branch main, not other: git push dokku other:main, or dokku git:set web deploy-branch other" "$remote"
 	assert_steps ""
+	assert_equal "$(git -C "$SOURCE" rev-parse other)" "$(git -C "$DOKKU_ROOT/web" rev-parse other)"
+	assert_equal 1 "$(current web)"
+	dokku git:set web other-branches refuse
 	push other:master
 	assert_status 1
+	assert_equal " !     web deploys from its branch main, not master: git push dokku master:main, or dokku git:set web deploy-branch master" "$remote"
+	assert_equal "" "$(git -C "$DOKKU_ROOT/web" rev-parse --verify --quiet master)"
 	assert_equal 1 "$(current web)"
 	push other:main
 	went_live 2
@@ -128,12 +133,23 @@ refused() {
 
 @test "the first push of another branch is refused, and picks nothing" {
 	an_app
+	dokku git:set web other-branches refuse
 	commit topic
 	push topic
 	refused "web deploys from its branch master, not topic: git push dokku topic:master, or dokku git:set web deploy-branch topic"
-	assert_absent "$DOKKU_LIB_ROOT/config/git"
+	assert_absent "$DOKKU_LIB_ROOT/config/git/web/deploy-branch"
 	push topic:master
 	went_live 1
+}
+
+@test "a first push of all branches picks main" {
+	an_app
+	commit
+	git -C "$SOURCE" branch dev
+	push --all
+	went_live 1
+	assert_file "$DOKKU_LIB_ROOT/config/git/web/deploy-branch" main
+	assert_equal $'refs/heads/dev\nrefs/heads/main' "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
 }
 
 @test "main and master in one first push pick nothing: master deploys" {
@@ -144,6 +160,7 @@ refused() {
 	went_live 1
 	assert_absent "$DOKKU_LIB_ROOT/config/git/web/deploy-branch.x"
 	dokku git:set web deploy-branch
+	dokku git:set web other-branches refuse
 	push main:elsewhere
 	assert_status 1
 }
@@ -152,6 +169,7 @@ refused() {
 	an_app
 	dokku git:set web deploy-branch topic
 	assert_success "-----> web: deploy-branch is now topic"
+	dokku git:set web other-branches refuse
 	commit
 	push main
 	refused "web deploys from its branch topic, not main: git push dokku main:topic, or dokku git:set web deploy-branch main"
@@ -160,7 +178,7 @@ refused() {
 	dokku git:set web deploy-branch 'a..b'
 	assert_refused 'git:set: deploy-branch wants the name of a branch, not "a..b"; nothing was changed'
 	dokku git:set web nope x
-	assert_refused 'git:set: no such setting: "nope": there are deploy-branch, max-files, max-size' 2
+	assert_refused 'git:set: no such setting: "nope": there are archive-max-files, archive-max-size, deploy-branch, keep-git-dir, max-files, max-size, other-branches, rev-env-var' 2
 }
 
 @test "the branch that deploys cannot be deleted" {
@@ -225,6 +243,22 @@ refused() {
 	commit
 	push main
 	went_live 1
+}
+
+@test "a file that is UTF-16, as PowerShell writes it, is refused by that name" {
+	local file
+	an_app
+	for file in Procfile CHECKS app.json; do
+		printf '/ My App\r\n' | iconv -f UTF-8 -t UTF-16 >"$SOURCE/$file"
+		commit
+		push main
+		refused "$file in the repo is UTF-16: save it as UTF-8, and push again"
+		rm "$SOURCE/$file"
+	done
+	printf '/ My App\n' | iconv -f UTF-8 -t UTF-16BE | sed '1s/^/\xfe\xff/' >"$SOURCE/CHECKS"
+	commit
+	push main
+	refused "CHECKS in the repo is UTF-16: save it as UTF-8, and push again"
 }
 
 @test "symbolic links in the tree stay links, and a .git folder is nobody's" {
@@ -541,6 +575,48 @@ second_push() {
 	assert_equal $'refs/heads/bräuche\nrefs/heads/main\nrefs/tags/t1' "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
 }
 
+@test "a push with 2,000 tags starts no program for each tag" {
+	local tool started=$BATS_TEST_TMPDIR/started
+	an_app
+	commit
+	git -C "$SOURCE" rev-parse HEAD | awk '{ for (i = 0; i < 2000; i++) print "create refs/tags/t" i " " $1 }' |
+		git -C "$SOURCE" update-ref --stdin
+	for tool in git grep; do
+		printf '#!/bin/sh\necho %s >>%q\nexec %q "$@"\n' "$tool" "$started" "$(type -P "$tool")" >"$BIN/$tool"
+		chmod +x "$BIN/$tool"
+	done
+	# git puts the folder of its own programs first.
+	fake ssh <<<'PATH=$BIN:$PATH SSH_ORIGINAL_COMMAND=${!#} exec "$DOKKU"'
+	push --tags main
+	went_live 1
+	assert_equal 2000 "$(git -C "$DOKKU_ROOT/web" tag | wc -l)"
+	[[ -s $started && $(wc -l <"$started") -lt 200 ]]
+}
+
+@test "names that are not UTF-8: they are set with the branch, alone, and deleted, and one is the branch that deploys" {
+	an_app
+	commit
+	git -C "$SOURCE" branch $'caf\xc3'
+	git -C "$SOURCE" branch $'stra\xdfe\xe9'
+	git -C "$SOURCE" tag $'v1\xe9'
+	push main
+	commit
+	push main $'caf\xc3' $'stra\xdfe\xe9' $'v1\xe9'
+	went_live 2
+	assert_equal $'refs/heads/caf\xc3\nrefs/heads/main\nrefs/heads/stra\xdfe\xe9\nrefs/tags/v1\xe9' \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	commit
+	push :$'caf\xc3' main
+	went_live 3
+	push :$'v1\xe9' :$'stra\xdfe\xe9'
+	assert_status 0
+	assert_equal refs/heads/main "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	commit $'caf\xc3'
+	dokku git:set web deploy-branch $'caf\xc3'
+	push $'caf\xc3'
+	went_live 4
+}
+
 # disk LIB ROOT ENGINE [FILES] - megabytes that are free where they are; FILES that can be made.
 disk() {
 	fake df <<<"printf 'Avail Inodes IFree File\\n'; printf '%s 9999 ${4:-5000} %s\\n' $1 lib $2 root $3 engine"
@@ -603,6 +679,62 @@ disk() {
 	assert_status 1
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	[[ $stderr != *unbound* ]]
+}
+
+@test "the config has the commit that is live, in the variable that rev-env-var names" {
+	an_app
+	commit
+	push main
+	went_live 1
+	dokku config:get web GIT_REV
+	assert_success "$(git -C "$SOURCE" rev-parse main)"
+	grep -qazx "GIT_REV=$(git -C "$SOURCE" rev-parse main)" "$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	dokku git:set web rev-env-var ""
+	assert_success "-----> web: rev-env-var is now none"
+	dokku config:unset --no-restart web GIT_REV
+	commit
+	push main
+	went_live 2
+	dokku config:get web GIT_REV
+	assert_status 1
+	dokku git:set web rev-env-var COMMIT
+	hook fake builder-build <<<'exit 1'
+	commit
+	push main
+	assert_status 1
+	dokku config:get web COMMIT
+	assert_status 1
+	dokku apps:report web --app-deploy-source
+	assert_success git-push
+	dokku apps:report web --app-deploy-source-metadata
+	assert_success "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+}
+
+@test "procfile-path, appjson-path: those files of the push are taken; what app.json says goes with the release" {
+	an_app
+	mkdir "$SOURCE/a dir" "$SOURCE/conf"
+	printf 'web: first\n' >"$SOURCE/Procfile"
+	printf 'web: second\nworker: x\n' >"$SOURCE/conf/Procfile.prod"
+	printf '{"env": {"A": "1"}, "formation": {"web": {"quantity": 2}, "worker": {"quantity": 1}}, "healthchecks": {"web": [{"path": "/up", "content": "yes"}]}}' >"$SOURCE/conf/app.json"
+	commit
+	dokku ps:set web procfile-path conf/Procfile.prod
+	dokku app-json:set web appjson-path conf/app.json
+	dokku ps:scale web worker=5
+	push main
+	went_live 1
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile" "web: second
+worker: x"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/CHECKS" "# made from healthchecks of app.json
+/up   yes"
+	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "web=2
+worker=1"
+	dokku config:get web A
+	assert_success 1
+	printf '/ own\n' >"$SOURCE/CHECKS"
+	commit
+	push main
+	went_live 2
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/CHECKS" "/ own"
 }
 
 @test "git:initialize installs the hook, by rename, and again without harm" {
@@ -1418,4 +1550,172 @@ other_git() {
 		max-files 1k
 		max-files 01
 	VALUES
+}
+
+# engine_has IMAGE… - the engine of the test has these images, and pulls or loads any but "absent".
+engine_has() {
+	hook fake image-fetch <<<'[[ $2 != absent ]] || exit 1'
+	hook fake image-load <<<'cat <&3 >"$WORLD/loaded"'
+}
+
+@test "git:from-image, git:load-image: a Dockerfile of one line is deployed as a push is; the same again does nothing" {
+	an_app
+	engine_has
+	mkdir "$WORLD/build dir"
+	printf 'x\n' >"$WORLD/build dir/more"
+	printf 'y\n' >"$WORLD/build dir/Dockerfile"
+	dokku git:from-image web absent
+	assert_status 1
+	dokku git:from-image web '--evil'
+	assert_status 2
+	for name in 'a b' 'a;b' '../x' 'A' $'a\nRUN x' 'a@sha256:1'; do
+		dokku git:from-image web "$name"
+		assert_status 1
+		assert_steps "image-fetch web absent "
+	done
+	dokku git:from-image web example.com:5000/shop:1.2
+	went_live 1
+	assert_equal 'FROM example.com:5000/shop:1.2
+LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2\"]' "$(git -C "$DOKKU_ROOT/web" show master:Dockerfile)"
+	assert_file "$DOKKU_ROOT/web/HEAD" "ref: refs/heads/master"
+	dokku apps:report web --app-deploy-source
+	assert_success docker-image
+	: >"$STEPS"
+	dokku git:from-image web example.com:5000/shop:1.2
+	assert_success "-----> No changes detected, skipping git commit: web has them, and is not deployed again"
+	hook fake builder-build <<<'exit 1'
+	dokku git:from-image web shop:2
+	assert_status 1
+	assert_equal 1 "$(current web)"
+	hook fake builder-build <<<'ls -A "$3" | paste -sd " " >>"$STEPS"'
+	dokku git:from-image --build-dir "$WORLD/build dir" web shop:2 Ann ann@example.com
+	went_live 3
+	assert_equal "Ann ann@example.com" "$(git -C "$DOKKU_ROOT/web" log -1 --format='%an %ae' master)"
+	assert_equal "x" "$(git -C "$DOKKU_ROOT/web" show master:more)"
+	grep -qx 'Dockerfile more' "$STEPS"
+	got "$DOKKU" git:load-image web shop:3 <<<"layers"
+	went_live 4
+	assert_file "$WORLD/loaded" layers
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "git:sync: sets the branch, deploys if asked to or if there is something new" {
+	an_app
+	commit main
+	dokku git:sync web "$SOURCE" main
+	assert_success "-----> Fetched $(git -C "$SOURCE" rev-parse --short=7 main): dokku ps:rebuild web deploys it"
+	assert_equal "$(git -C "$SOURCE" rev-parse main)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_equal "refs/heads/main" "$(git -C "$DOKKU_ROOT/web" for-each-ref --format='%(refname)')"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web"
+	dokku git:sync --build-if-changes web "$SOURCE"
+	went_live 1
+	dokku git:sync --build-if-changes web "$SOURCE"
+	assert_status 0
+	[[ $output == *"No changes detected"* ]]
+	dokku git:sync --build web "$SOURCE"
+	went_live 2
+	git -C "$SOURCE" tag v1
+	commit topic
+	hook fake builder-build <<<'exit 1'
+	dokku git:sync --build web "$SOURCE" topic
+	assert_status 1
+	assert_file "$DOKKU_LIB_ROOT/config/git/web/deploy-branch" main
+	hook fake builder-build </dev/null
+	dokku git:sync --build --skip-deploy-branch web "$SOURCE" topic
+	went_live 4
+	assert_file "$DOKKU_LIB_ROOT/config/git/web/deploy-branch" main
+	assert_equal "$(git -C "$SOURCE" rev-parse topic)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	dokku git:sync --build web "$SOURCE" v1
+	went_live 5
+	dokku git:sync web "$SOURCE" nope
+	assert_refused "web: $SOURCE has no branch or tag \"nope\"; nothing was changed"
+	dokku git:sync web 'ext::sh -c id' main
+	assert_status 1
+	assert_equal "refs/heads/main" "$(git -C "$DOKKU_ROOT/web" for-each-ref --format='%(refname)')"
+}
+
+@test "git:from-archive: tar and tar.gz from stdin; what leads out, is too large or no archive is refused" {
+	an_app
+	mkdir -p "$WORLD/files/top/sub"
+	printf 'FROM x\n' >"$WORLD/files/top/Dockerfile"
+	printf 'a\n' >"$WORLD/files/top/sub/a"
+	tar -C "$WORLD/files" -cf "$WORLD/a.tar" top
+	got "$DOKKU" git:from-archive web -- <"$WORLD/a.tar"
+	went_live 1
+	assert_equal "Dockerfile
+sub/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
+	got "$DOKKU" git:from-archive web -- <"$WORLD/a.tar"
+	assert_status 0
+	assert_equal 1 "$(current web)"
+	printf 'b\n' >"$WORLD/files/top/sub/a"
+	tar -C "$WORLD/files/top" -czf "$WORLD/a.tar.gz" .
+	got "$DOKKU" git:from-archive --archive-type tar.gz web -- <"$WORLD/a.tar.gz"
+	went_live 2
+	is_refused() {
+		got "$DOKKU" git:from-archive web -- <"$WORLD/a.tar"
+		assert_status 1
+		[[ $stderr == " !     web: $1"*"; nothing was deployed" ]] || differ "$1" "refused" "$stderr"
+		assert_equal 2 "$(current web)"
+		assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	}
+	tar -C "$WORLD/files" -cPf "$WORLD/a.tar" --transform 's,^top/sub,../x,' top
+	is_refused "the archive has a path that leads out of it"
+	ln -s /etc/passwd "$WORLD/files/top/link"
+	tar -C "$WORLD/files" -cf "$WORLD/a.tar" top
+	is_refused "top/link in the archive is a link that leads out of it"
+	rm "$WORLD/files/top/link"
+	printf 'no archive\n' >"$WORLD/a.tar"
+	is_refused "this is no archive of the type tar"
+	head -c 100000 /dev/zero >"$WORLD/files/top/zeros"
+	tar -C "$WORLD/files" -cf "$WORLD/a.tar" top
+	dokku git:set web archive-max-size 50k
+	is_refused "the archive has more than 51200 bytes"
+	dokku git:set web archive-max-size
+	dokku git:set web archive-max-files 2
+	is_refused "the archive has 5 files, more than its archive-max-files 2"
+	dokku git:from-archive web file:///etc/passwd
+	assert_status 1
+}
+
+@test "git:auth, git:auth-status, deploy keys: for hosts that git:sync fetches from" {
+	got "$DOKKU" git:auth example.com ann <<<"pass word"
+	assert_status 1
+	got "$DOKKU" git:auth example.com ann <<<"secret"
+	assert_success "-----> Set for example.com: ann and a password"
+	assert_file "$DOKKU_ROOT/.netrc" "machine example.com login ann password secret"
+	assert_mode "$DOKKU_ROOT/.netrc" 600
+	dokku git:auth example.org bob other
+	dokku git:auth-status example.com ann secret
+	assert_status 0
+	dokku git:auth-status example.com ann wrong
+	assert_status 1
+	dokku git:auth example.com
+	assert_file "$DOKKU_ROOT/.netrc" "machine example.org login bob password other"
+	dokku git:auth-status example.com
+	assert_status 0
+	dokku git:public-key
+	assert_refused "There is no deploy key: dokku git:generate-deploy-key makes one"
+	dokku git:generate-deploy-key
+	assert_status 0
+	local key=${output#*$'\n'}
+	[[ $key == "ssh-ed25519 "* ]]
+	dokku git:public-key
+	assert_success "$key"
+	dokku git:generate-deploy-key
+	assert_status 0
+	dokku git:public-key
+	assert_success "$key"
+	dokku git:allow-host '-oProxyCommand=x'
+	assert_status 2
+}
+
+@test "keep-git-dir: the build gets the repository with the commit" {
+	an_app
+	hook fake builder-build <<<'git -C "$3" log -1 --format=%H >>"$STEPS"; git -C "$3" status --short >>"$STEPS"; ls -d "$3/.git" >/dev/null'
+	dokku git:set web keep-git-dir true
+	commit
+	push main
+	went_live 1
+	grep -qx "$(git -C "$SOURCE" rev-parse main)" "$STEPS"
+	! grep -q '^ M\|^ D\|^?' "$STEPS"
 }

@@ -170,10 +170,114 @@ ROUTES"
 		108.86.0.0/16 via 192.168.1.7 dev vpn
 	ROUTES
 	[[ $stderr != *'inside a route'* ]]
+	# Routes of other kinds: one of the same width is asked before that of our bridge. A wider one is not.
+	chosen 10.90.0.0/16 <<-'ROUTES'
+		blackhole 10.0.0.0/8
+		unreachable 10.86.0.0/16 proto static
+		blackhole 10.87.0.0/16 metric 100
+		prohibit 10.88.4.0/24
+		throw 10.89.0.0/16 table vpn
+	ROUTES
+	[[ $stderr != *'inside a route'* ]]
 	# All of 10.0.0.0/8 is a VPN's: what has no route of its own there.
 	chosen 10.87.0.0/16 <<-'ROUTES'
 		10.0.0.0/8 via 192.168.1.7 dev vpn
 		10.86.12.0/24 dev lan scope link
 	ROUTES
 	[[ $stderr == *'The network 10.87.0.0/16 is inside a route of this host.'* ]]
+}
+
+# users_networks - an engine with the networks in the file NETS, a name a line; connections are noted.
+users_networks() {
+	export NETS="$BATS_TEST_TMPDIR/nets"
+	printf '%s\n' "$@" >"$NETS"
+	fake_engine <<-'BODY'
+		case "$1 $2" in
+		"GET /networks/dokku") exit 0 ;;
+		GET\ /networks/*) name=${2##*/}
+			grep -qx "$name" "$NETS" || { printf '{"message":"network %s not found"}' "$name"; exit 22; }
+			printf '{"Name":"%s","Id":"id-%s","Driver":"bridge","Scope":"local","Containers":{"c":{"Name":"web.web.1.v1"}}}' "$name" "$name" ;;
+		GET\ /networks*) jq -cR '{ Name: ., Id: "id-\(.)", Driver: "bridge", Scope: "local", Labels: {} }' "$NETS" | jq -cs . ;;
+		"POST /networks/create") jq -r .Name >>"$NETS" ;;
+		POST\ /networks/*/connect) name=${2%/connect}; name=${name##*/}
+			jq -r --arg name "$name" '"\($name) \(.Container) \(.EndpointConfig.Aliases[0] // "-")"' >>"$STEPS"
+			[[ $name != full ]] || { printf '{"message":"no address is free"}'; exit 22; }
+			[[ $name != there ]] || { printf '{"message":"endpoint with name web already exists in network there"}'; exit 22; } ;;
+		DELETE\ *) name=${2##*/}; [[ $name != used ]] || { printf '{"message":"network used has active endpoints"}'; exit 22; }
+			sed -i "/^$name\$/d" "$NETS" ;;
+		esac
+	BODY
+}
+
+@test "network:create, :exists, :list, :info, :destroy: networks of users, and not those of dokku and docker" {
+	local name
+	users_networks used
+	dokku network:create db
+	assert_status 0
+	dokku network:create db
+	assert_refused "network:create: the network db exists already; nothing was changed"
+	dokku network:exists db
+	assert_success "-----> Network exists"
+	dokku network:exists none
+	assert_refused "Network does not exist"
+	dokku --quiet network:list
+	assert_success $'db\nused'
+	dokku network:list --format json
+	assert_equal '["db","used"]' "$(jq -c 'map(.name)' <<<"$output")"
+	dokku network:info db --format json
+	assert_equal '["db",["web.web.1.v1"]]' "$(jq -c '[.name, .containers]' <<<"$output")"
+	dokku network:destroy used
+	assert_status 1
+	[[ $stderr == *'network used has active endpoints'*'network:info used'* ]]
+	dokku network:destroy db
+	assert_success "-----> Destroyed the network db"
+	for name in dokku bridge host none '' 'a b' ../x -x "$(printf 'a%.0s' {1..64})"; do
+		dokku network:create -- "$name"
+		[[ $status -ne 0 && $(<"$NETS") == used ]]
+	done
+}
+
+@test "network:set: a release is on the networks that it was deployed with, by name from the switch" {
+	local id
+	users_networks db shared there
+	make_app web
+	dokku network:set web attach-post-create db there
+	assert_success "-----> web: attach-post-create is now db,there; in force with the next deploy"
+	dokku network:set web attach-post-deploy shared,db
+	dokku network:set web initial-network none-such
+	assert_status 0
+	[[ $stderr == *'the network none-such does not exist yet: dokku network:create none-such'* ]]
+	make_release web 2
+	export DOKKU_RELEASE=2
+	got "$PLUGIN_PATH/network/pre-deploy" web image
+	assert_refused "web: the network none-such does not exist: dokku network:create none-such makes it, dokku network:report web shows who wants it"
+	dokku network:set web initial-network
+	make_release web 2
+	got "$PLUGIN_PATH/network/pre-deploy" web image
+	assert_success ""
+	code network 'network_attach start web 2 web c1'
+	assert_success ""
+	assert_steps $'db c1 -\nthere c1 -'
+	printf 'web 1 c1 10.86.128.1 5000\nworker 1 c2 10.86.128.2 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/containers"
+	: >"$STEPS"
+	dokku network:set web tld internal
+	got "$PLUGIN_PATH/network/core-post-deploy" web 80 10.86.0.2 2
+	assert_success ""
+	assert_steps $'shared c1 web.web.internal\nshared c2 web.worker.internal'
+	dokku network:set web attach-post-deploy dokku
+	assert_refused "network:set: the network dokku is not one of yours; nothing was changed"
+}
+
+@test "network: a switch fails where a name cannot be given, a switch back does not" {
+	users_networks full
+	make_app web
+	make_release web 2
+	printf 'switch full\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/networks"
+	printf 'web 1 c1 10.86.128.1 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/containers"
+	got "$PLUGIN_PATH/network/core-post-deploy" web 80 10.86.0.2 2
+	assert_status 1
+	[[ $stderr == *'c1 does not get on the network full: no address is free' ]]
+	printf '2\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
+	got "$PLUGIN_PATH/network/core-post-deploy" web 80 10.86.0.2 2
+	assert_status 0
 }

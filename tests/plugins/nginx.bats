@@ -56,14 +56,14 @@ deployed() {
 		make_app "$app"
 		make_release "$app" 1
 		make_current "$app" 1
-		got "$PLUGIN_PATH/nginx/proxy-build-config" "$app" 1
+		got "$PLUGIN_PATH/nginx/proxy-build-config" nginx "$app" 1
 		assert_success ""
 	done
 	: >"$CALLS"
 }
 
 # build - as a deploy asks for it.
-build() { got "$PLUGIN_PATH/nginx/proxy-build-config" web 1; }
+build() { got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web 1; }
 
 # killed_after PROGRAM PATTERN - who has run PROGRAM with such words is killed.
 killed_after() { fake "$1" <<<"/bin/$1 \"\$@\"; [[ \"\$*\" != $2 ]] || kill -KILL \$PPID"; }
@@ -73,6 +73,24 @@ reloads() { grep -c reload "$CALLS" || true; }
 
 # rendered - the file of web, without its head, and with what differs in each run replaced.
 rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HOST,," "$TREE/web.conf"; }
+
+@test "apply: the ports that the app has; HTTPS only with a certificate, and HTTP redirects to its port" {
+	apply "$FACTS"$'\nlisten http 80\nlisten http 8080\nlisten https 8443'
+	assert_success ""
+	assert_equal "listen *:80; listen *:8080;" "$(rendered | grep -o 'listen \*:.*' | paste -sd ' ')"
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS"$'\nlisten http 8080\nlisten https 8443\ncertificate\nset https-redirect true'
+	assert_success ""
+	assert_equal "listen *:8080; listen *:8443 ssl http2;" "$(rendered | grep -o 'listen \*:.*' | paste -sd ' ')"
+	rendered | grep -qF 'return 301 https://$host:8443$request_uri;'
+	local line
+	for line in 'listen http 0' 'listen http 65536' 'listen ftp 80' 'listen http 80;' 'listen http 80 default_server' 'listen 80'; do
+		apply "$FACTS"$'\n'"$line"
+		assert_refused 'nginx: not a port to listen on'
+	done
+}
 
 @test "apply: an nginx that does not run is started, and does not keep our lock" {
 	rm "$TEST_HOST/run/nginx.pid"
@@ -350,6 +368,9 @@ $1"
 		set x-forwarded-for-value a";
 		set x-forwarded-for-value {
 		set x-forwarded-for-value $http_x_dokku_preview
+		set x-forwarded-for-value $remote_addr, $uri
+		set x-forwarded-ssl $Document_URI
+		set x-forwarded-proto-value $1
 		set hsts maybe
 		include /etc/passwd;
 		server { }
@@ -481,7 +502,7 @@ set send-timeout 7s"
 
 @test "apply: a removal that was killed is done again, by what reconciles and by what deletes" {
 	local how
-	for how in reconcile post-delete; do
+	for how in nginx/reconcile proxy/post-delete; do
 		deployed web
 		killed_after mv '*web.removed'
 		apply "app web
@@ -489,13 +510,13 @@ remove"
 		assert_status 137
 		rm "$BIN/mv"
 		: >"$CALLS"
-		got "$PLUGIN_PATH/nginx/$how" web ""
+		got "$PLUGIN_PATH/$how" web ""
 		assert_success ""
 		assert_equal 1 "$(reloads)"
 		assert_equal _generation.conf "$(ls -A "$TREE")"
 	done
 	mkdir "$TREE/web.d"
-	got "$PLUGIN_PATH/nginx/post-delete" web
+	got "$PLUGIN_PATH/proxy/post-delete" web
 	assert_equal _generation.conf "$(ls -A "$TREE")"
 }
 
@@ -942,6 +963,11 @@ set send-timeout 7s"
 		x-forwarded-for-value "x"
 		x-forwarded-for-value $http_x_dokku_preview
 		x-forwarded-ssl $HTTP_X_Dokku_Preview
+		x-forwarded-for-value $uri
+		x-forwarded-ssl $scheme,$DOCUMENT_uri
+		x-forwarded-port-value $request_body
+		x-forwarded-proto-value $request_filename
+		x-forwarded-for-value $1
 		x-forwarded-proto-value $scheme, $http_x_dokku_preview
 		bind-address-ipv4 ::1
 		bind-address-ipv4 127.86.0.1
@@ -959,11 +985,11 @@ set send-timeout 7s"
 @test "a deploy that changes nothing of nginx's does not ask root" {
 	make_release web 1
 	make_current web 1
-	got "$PLUGIN_PATH/nginx/proxy-build-config" web 1
+	got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web 1
 	assert_success ""
 	[[ -s $TREE/web.conf ]]
 	: >"$CALLS"
-	got "$PLUGIN_PATH/nginx/proxy-build-config" web 1
+	got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web 1
 	assert_success ""
 	assert_calls ""
 	dokku nginx:set web client-max-body-size 3m
@@ -973,9 +999,52 @@ set send-timeout 7s"
 	assert_status 1
 	dokku nginx:report web --nginx-x-forwarded-for-value
 	assert_success ""
-	got "$PLUGIN_PATH/nginx/post-delete" web
+	got "$PLUGIN_PATH/proxy/post-delete" web
 	assert_success ""
 	assert_absent "$TREE/web.conf"
+}
+
+@test "proxy-build-config: says where nginx answers for the app; where that is everywhere, an address that no app takes" {
+	answers_at() {
+		build
+		assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/proxy" "$1 80 443"
+	}
+	deployed web
+	answers_at 127.86.0.1
+	code "" 'property_set nginx-vhosts --global bind-address-ipv4 10.0.0.5'
+	answers_at 10.0.0.5
+	code "" 'property_set nginx-vhosts web bind-address-ipv4 127.0.0.1'
+	answers_at 127.0.0.1
+	code "" 'property_set nginx-vhosts web bind-address-ipv4 0.0.0.0'
+	answers_at 127.86.0.1
+	got "$PLUGIN_PATH/nginx/proxy-build-config" moon web 1
+	assert_success ""
+}
+
+@test "an app that has another proxy: nginx starts nothing for it, and reconcile removes it there" {
+	deployed web
+	code "" 'property_set proxy web type moon'
+	: >"$CALLS"
+	local what
+	for what in "pre-change web ps:restart" "pre-deploy web image" "post-retire web"; do
+		DOKKU_RELEASE=1 got "$PLUGIN_PATH/nginx/"$what
+		assert_success ""
+	done
+	assert_calls ""
+	got "$PLUGIN_PATH/nginx/reconcile" web 1
+	assert_status 0
+	assert_absent "$TREE/web.conf"
+}
+
+@test "proxy-state: runs, or what to do" {
+	got "$PLUGIN_PATH/nginx/proxy-state" moon
+	assert_success ""
+	got "$PLUGIN_PATH/nginx/proxy-state" nginx
+	assert_success runs
+	rm "$TEST_HOST/answer"
+	mkdir "$TEST_HOST/answer"
+	got "$PLUGIN_PATH/nginx/proxy-state" nginx
+	assert_success "nginx does not run, so nobody reaches any app. Start it with: sudo nginx"
 }
 
 @test "a deploy asks root where something has gone that the config was made of, or has come and is older" {
@@ -1000,16 +1069,16 @@ set send-timeout 7s"
 	mkdir "$DOKKU_ROOT/web/tls"
 	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
 	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
-	got "$PLUGIN_PATH/nginx/post-certs-update" web
+	got "$PLUGIN_PATH/proxy/post-certs-update" web
 	assert_success ""
 	grep -q ssl_certificate "$TREE/web.conf"
 	printf 'new\n' >"$DOKKU_ROOT/web/tls/server.key"
 	touch --date=2020-01-01 "$DOKKU_ROOT/web/tls"{/*,}
-	got "$PLUGIN_PATH/nginx/post-certs-update" web
+	got "$PLUGIN_PATH/proxy/post-certs-update" web
 	assert_success ""
 	assert_equal new "$(cat "$(sed -n 's/.*ssl_certificate_key \(.*\);/\1/p' "$TREE/web.conf")")"
 	rm -r "$DOKKU_ROOT/web/tls"
-	got "$PLUGIN_PATH/nginx/post-certs-update" web
+	got "$PLUGIN_PATH/proxy/post-certs-update" web
 	assert_success ""
 	run ! grep -q 443 "$TREE/web.conf"
 }
@@ -1063,7 +1132,7 @@ set send-timeout 7s"
 	assert_status 1
 	assert_error_like '*
  !     aaa: nginx keeps the config that it had
- !     proxy:build-config: nginx is as it was for aaa: see above; the others are up to date'
+ !     proxy:build-config: the proxy is as it was for aaa: see above; the others are up to date'
 	grep -q 'send_timeout 7s' "$TREE/bbb.conf"
 }
 
@@ -1181,6 +1250,38 @@ installs() {
 	assert_status 1
 	assert_error " !     nginx refuses our include: nginx.conf does not read it: it must include $conf/*.conf in its http block"
 	assert_file "$conf/dokku.conf" "# old"
+}
+
+@test "install: an nginx whose master dokku would not find is refused, with what to change" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	apply "$FACTS"
+	installs <<-'OTHERS'
+		# configuration file /etc/nginx/nginx.conf:
+		user www-data; pid /var/run/nginx/own.pid;
+	OTHERS
+	assert_status 1
+	assert_error ' !     nginx refuses our include: nginx.conf says "pid /var/run/nginx/own.pid", and dokku finds nginx by '"$TEST_HOST/run/nginx.pid: write that there"
+	installs <<-'OTHERS'
+		# configuration file /etc/nginx/nginx.conf:
+		# pid /x;
+		daemon
+		off;
+	OTHERS
+	assert_status 1
+	assert_error ' !     nginx refuses our include: nginx.conf says "daemon off", with which no start of nginx ends: remove that'
+	assert_absent "$TEST_HOST/etc/nginx/conf.d/00-dokku.conf"
+	installs <<-'OTHERS'
+		# configuration file /etc/nginx/sites-enabled/own:
+		server { listen [::]:443 default_server ssl ipv6only=off; }
+	OTHERS
+	assert_status 1
+	assert_error ' !     nginx refuses our include: /etc/nginx/sites-enabled/own has "listen [::]:443 default_server ssl ipv6only=off", which takes the port of IPv4, too: write two lines there, "listen 443" and "listen [::]:443", without ipv6only'
+	installs <<-OTHERS
+		# configuration file /etc/nginx/nginx.conf:
+		server { listen [::]:8080 ipv6only=off; listen [::]:80 ipv6only=on; }
+		pid  "$TEST_HOST/run/nginx.pid"; daemon on;
+	OTHERS
+	assert_status 0
 }
 
 @test "install: another program on a port of the visitors is named, before anything is changed" {

@@ -19,7 +19,7 @@ setup() {
 	assert_success "-----> checks is disabled"
 	assert_absent "$PLUGIN_ENABLED_PATH/checks"
 	dokku plugin:list
-	assert_success "  checks                       disabled  core"
+	assert_success "  checks                       disabled  core      in development Manage zero-downtime settings"
 	dokku plugin:enable checks
 	assert_success "-----> checks is enabled"
 	[[ -d $PLUGIN_ENABLED_PATH/checks/subcommands ]]

@@ -63,6 +63,15 @@ worker=3"
 	assert_steps ""
 }
 
+@test "ps:scale: without a Procfile every type runs what the image says" {
+	deployed
+	rm "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	dokku ps:scale web worker=2
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "web=1
+worker=2"
+}
+
 @test "ps:scale: release is a task, not a process" {
 	dokku ps:scale web release=1
 	assert_refused "release is run once by each deploy, it is nothing to scale; nothing was changed"
@@ -213,22 +222,32 @@ three() {
        Deployed:                          true
        Running:                           true
        Release:                           v1
+       Ps can scale:                      true
        Processes:                         web=1
        Status web 1:                      running (CID: idA)
        Draining web 1 v0:                 running (CID: idB)
+       Ps dockerfile start cmd:           
+       Ps global dockerfile start cmd:    
+       Ps computed dockerfile start cmd:  
+       Ps procfile path:                  
+       Ps global procfile path:           
+       Ps computed procfile path:         Procfile
        Ps restart policy:                 
        Ps global restart policy:          
        Ps computed restart policy:        on-failure:10
        Ps restore:                        
        Ps global restore:                 
        Ps computed restore:               true
+       Ps start cmd:                      
+       Ps global start cmd:               
+       Ps computed start cmd:             
        Ps stop timeout seconds:           
        Ps global stop timeout seconds:    
        Ps computed stop timeout seconds:  30"
 	dokku ps:report web --running
 	assert_success true
 	dokku ps:report web --nope
-	assert_refused "no such flag: --nope: the report without it names all" 2
+	assert_refused "Invalid flag passed: --nope: the report without it names all" 2
 	dokku ps:report web --running --format json
 	assert_refused "--format and --running cannot be given together" 2
 }
@@ -261,7 +280,7 @@ three() {
 	dokku ps:set web stop-timeout-seconds -1
 	assert_refused 'ps:set: stop-timeout-seconds wants a whole number of seconds from 0 to 86400, not "-1"; nothing was changed'
 	dokku ps:set web nope 1
-	assert_refused 'ps:set: no such setting: "nope": there are restart-policy, restore, stop-timeout-seconds' 2
+	assert_refused 'ps:set: no such setting: "nope": there are dockerfile-start-cmd, procfile-path, restart-policy, restore, start-cmd, stop-timeout-seconds' 2
 }
 
 @test "ps:restore: every app but those that are not to be; one that fails does not hold up others" {
@@ -319,7 +338,7 @@ restorable() {
 @test "ps:rebuild: of what was never pushed" {
 	git init --quiet --bare "$DOKKU_ROOT/web"
 	dokku ps:rebuild web
-	assert_refused "web: nothing was pushed to its branch master yet"
+	assert_refused "web: Cannot build from 'master' as there are no commits stored at that branch. Push to it, or choose another: dokku git:set web deploy-branch BRANCH"
 }
 
 # --- the Procfile ---------------------------------------------------------------
@@ -544,4 +563,60 @@ gone=0"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "gone=0
 web=0
 worker=1"
+}
+
+@test "ps:scale: lists what the Procfile names, too, as text, quietly and as JSON" {
+	deployed
+	dokku ps:scale web
+	assert_success "=====> web scale
+web: 1
+worker: 0"
+	dokku --quiet ps:scale web
+	assert_success "web: 1
+worker: 0"
+	dokku ps:scale web --format json
+	assert_success '[{"process_type":"web","quantity":1},{"process_type":"worker","quantity":0}]'
+}
+
+@test "ps:scale: where app.json has a formation, it says how many run" {
+	deployed
+	printf '{"formation": {"web": {"quantity": 1}}}' >"$DOKKU_LIB_ROOT/data/releases/web/1/app.json"
+	dokku ps:scale web web=2
+	assert_refused "web: its app.json says how many of each process run (formation): change it there and push; nothing was changed"
+	dokku ps:report web --ps-can-scale
+	assert_success false
+	printf '{"formation": {"web": {"max_parallel": 1}}}' >"$DOKKU_LIB_ROOT/data/releases/web/1/app.json"
+	dokku ps:report web --ps-can-scale
+	assert_success true
+}
+
+@test "ps:restart: of one type says that all start anew; of none that runs it does nothing" {
+	deployed
+	dokku ps:restart web worker
+	assert_refused "web runs no process type worker: dokku ps:report web shows those that run; nothing was done"
+	dokku ps:restart web web
+	assert_status 0
+	assert_equal 2 "$(current web)"
+	[[ $output == *"so all of them start anew, not only web"* ]]
+	dokku ps:restart --all web
+	assert_refused "ps:restart --all takes no TYPE; nothing was done" 2
+	dokku ps:restart --parallel 0 --all
+	assert_status 2
+	dokku ps:restart --parallel 2 --all
+	assert_status 0
+	assert_equal 3 "$(current web)"
+}
+
+@test "ps:set start-cmd: what a type runs that the Procfile does not name, from the next release on" {
+	deployed
+	dokku ps:set web start-cmd "serve --all"
+	dokku ps:set web dockerfile-start-cmd "serve"
+	dokku ps:set web dockerfile-start-cmd
+	dokku ps:scale web other=1
+	assert_status 1
+	dokku ps:restart web
+	dokku ps:scale web other=1
+	assert_status 0
+	code "" 'start_command web 3 other; printf "|"; start_command web 3 worker; printf "|"; procfile_command web 3 other; start_command web 1 other'
+	assert_success "serve --all|b|"
 }

@@ -96,7 +96,6 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	assert_equal "2 3 4" "$(cd "$DOKKU_LIB_ROOT/data/releases/web" && printf '%s\n' [0-9]* | paste -sd ' ')"
 	assert_calls "engine GET /images/json?filters=%7B%22reference%22%3A%5B%22dokku/web%22%5D%7D
 engine DELETE /images/dokku/web:v1
-engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest
 engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
 	dokku releases:set web keep 0
 	assert_refused 'releases:set: keep wants a whole number from 1 to 1000, not "0"; nothing was changed'
@@ -119,16 +118,74 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
 	assert_calls "engine GET /images/json?filters=%7B%22reference%22%3A%5B%22dokku/web%22%5D%7D
+engine DELETE /images/dokku/web:latest
 engine DELETE /images/dokku/web:v7
-engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest
 engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
 	assert_equal "21 20260101-000010 20260101-000012" "$(ls "$DOKKU_LIB_ROOT/data/builds/web" | wc -l) $(ls "$DOKKU_LIB_ROOT/data/builds/web" | head -n 2 | paste -sd ' ')"
+}
+
+@test "an image has a name that no other app can guess, another one for each release, and keeps it" {
+	three
+	dokku config:set web A=b
+	assert_status 0
+	local tag other
+	tag=$(<"$DOKKU_LIB_ROOT/data/releases/web/4/tag")
+	[[ $tag =~ ^v4-[0-9a-f]{16}$ ]]
+	grep --quiet --fixed-strings "engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=$tag" "$CALLS"
+	dokku releases:info web --format json
+	assert_equal "dokku/web:$tag" "$(jq --raw-output .image <<<"$output")"
+	dokku releases:rollback web v4
+	other=$(<"$DOKKU_LIB_ROOT/data/releases/web/5/tag")
+	[[ $other =~ ^v5-[0-9a-f]{16}$ && ${other#*-} != "${tag#*-}" ]]
+	grep --quiet --fixed-strings "engine POST /images/dokku/web:$tag/tag?repo=dokku/web&tag=$other" "$CALLS"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/4/tag" "$tag"
+}
+
+@test "post-retire: images that an older dokku named are renamed, and lose the names that can be guessed" {
+	local tag
+	three
+	rm "$DOKKU_LIB_ROOT/data/releases/web"/{2,3}/tag
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] || printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest","dokku/web:mine"]},{"RepoTags":["dokku/web:v2","dokku/web:v2-own"]},{"RepoTags":["dokku/web:v1","dokku/web:v1-0123456789abcdef"]}]'\'
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_status 0
+	for tag in 2 3; do
+		[[ $(<"$DOKKU_LIB_ROOT/data/releases/web/$tag/tag") =~ ^v$tag-[0-9a-f]{16}$ ]]
+		grep --quiet --fixed-strings "engine POST /images/dokku/web:v$tag/tag?repo=dokku/web&tag=$(<"$DOKKU_LIB_ROOT/data/releases/web/$tag/tag")" "$CALLS"
+	done
+	assert_equal "engine DELETE /images/dokku/web:v3
+engine DELETE /images/dokku/web:latest
+engine DELETE /images/dokku/web:v2
+engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
+	# Once is enough.
+	: >"$CALLS"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_equal "" "$(grep /tag "$CALLS")"
+	# Where the engine does not answer, or the record cannot be written, the old name stays.
+	rm "$DOKKU_LIB_ROOT/data/releases/web/2/tag"
+	fake_engine <<<'[[ $2 != */tag* ]] || exit 1'
+	: >"$CALLS"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_status 1
+	assert_equal "" "$(grep DELETE "$CALLS")"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2/tag"
+}
+
+@test "scheduler-docker-local:set latest-tag: the current release's image is dokku/APP:latest, too" {
+	three
+	code "" "property_set scheduler-docker-local web latest-tag true"
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] || printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest"]}]'\'
+	: >"$CALLS"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_status 0
+	assert_equal "engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest" "$(grep /tag "$CALLS")"
+	assert_equal "" "$(grep DELETE "$CALLS")"
 }
 
 @test "post-retire: an engine that does not answer is asked no more; what is on the disk is pruned all the same" {
 	local silent i
 	three
 	dokku releases:set web keep 1
+	code "" "property_set scheduler-docker-local web latest-tag true"
 	for silent in "GET /images/json" "DELETE /images/dokku/web:v9" "DELETE /images/dokku/web:v2" "POST /images/dokku/web:v3/tag" "POST /images/prune"; do
 		for ((i = 10; i < 32; i++)); do
 			mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i"
@@ -253,7 +310,7 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 @test "builds:cancel: nothing under way; what is ends, and is told" {
 	local pid
 	dokku builds:cancel web
-	assert_refused "web: no deploy is running"
+	assert_success "-----> web: no deploy is running, so there is nothing to cancel"
 	fifo at
 	strict "" 'with_lock web 0 bash -c "printf \"%s 12:00:00 git push\n\" \$\$ >\"\$DOKKU_LIB_ROOT/lock/web\"; printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; exec sleep 300"' 3>&- &
 	heard at
@@ -310,9 +367,43 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	assert_status 42
 	assert_output "<docker-local><web><3><><><ls><-l><a b><>input"
 	dokku run web
-	assert_refused "run: COMMAND is missing; nothing was done. Usage: dokku run [--no-tty] [--force-tty] APP COMMAND..." 2
+	assert_refused "run: COMMAND is missing; nothing was done. Usage: dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds SECONDS] APP COMMAND..." 2
 	dokku run --nope web ls
-	assert_refused "run: there is no option --nope; nothing was done. Usage: dokku run [--no-tty] [--force-tty] APP COMMAND..." 2
+	assert_refused "run: there is no option --nope; nothing was done. Usage: dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds SECONDS] APP COMMAND..." 2
+}
+
+@test "run: a process type of the Procfile by its name, variables of its own, a limit of time" {
+	three
+	printf 'task: rake "a b"\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/Procfile"
+	hook fake scheduler-run <<<'printf "<%s>" "${@:6}"; [[ -z ${DOKKU_RUN_ENV-} ]] || tr "\0" ";" <"$DOKKU_RUN_ENV"; printf "%s" "${DOKKU_RUN_SECONDS-}"'
+	dokku run web task
+	assert_status 0
+	assert_output '<rake "a b">'
+	assert_error "-----> Found 'task' in Procfile, running that command"
+	dokku --quiet run:detached web task 'x y' z
+	assert_success '<rake "a b" x\ y z>'
+	dokku run -e A=1 --env $'B=x y\nz' --ttl-seconds 5 web ls
+	assert_success $'<ls>A=1;B=x y\nz;5'
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	dokku run -e 1A=1 web ls
+	assert_status 1
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	dokku run --ttl-seconds 0 web ls
+	assert_refused '--ttl-seconds wants seconds from 1 to 31536000, not "0"; nothing was done' 2
+}
+
+@test "run:list, run:logs: those that run" {
+	three
+	hook fake scheduler-runs <<<'printf "web.run.7\tUp 2 s\tsleep 9\n"'
+	hook fake scheduler-logs <<<'printf "<%s>" "$@"'
+	dokku run:list web --format json
+	assert_success '[{"name":"web.run.7","state":"running","status":"Up 2 s","command":"sleep 9"}]'
+	dokku --quiet run:list web
+	[[ $output == "web.run.7 "* ]]
+	dokku run:logs web -n 5
+	assert_success "web.run.7: <docker-local><web><web.run.7><5><><>"
+	dokku run:logs --container web.run.8 web
+	assert_refused 'web has no one-off container "web.run.8" that runs: dokku run:list web shows them'
 }
 
 @test "run:stop: only one-off containers of this app" {

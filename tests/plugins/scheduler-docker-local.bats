@@ -515,6 +515,7 @@ engine POST /containers/f/stop?t=30" "$(grep -E '/stop|DELETE /containers' "$CAL
 }
 
 @test "no option of a plugin takes our labels from a container" {
+	rm "$BIN/docker"
 	make_release web 1
 	hook fake docker-args-deploy <<<'cat; printf " --label com.dokku.app-name=blog --label dokku=no --label own=1"'
 	got "$HOOKS/scheduler-start" docker-local web 1
@@ -993,6 +994,12 @@ engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 }
 
 @test "spec.jq: options that docker-args-deploy gives; one that is not known is refused" {
+	# The docker client itself reads them.
+	rm "$BIN/docker"
+	spec() {
+		rm -f "$DOKKU_LIB_ROOT"/data/releases/web/1/options.*
+		code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7' "$@"
+	}
 	hook fake docker-args-deploy <<<'printf -- "-v /data:/data --memory=512m --cpus 1.5 --privileged --label a=b=c\n"'
 	spec web 1
 	assert_status 0
@@ -1010,8 +1017,8 @@ engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 	assert_equal '[null,["NET_RAW"],["no-new-privileges:true"],4096]' "$(protection)"
 	hook fake docker-args-deploy <<<'printf -- "--nonsense 1\n"'
 	spec web 1
-	[[ $status -ne 0 ]]
-	[[ $output$stderr == *'an option that is not known: --nonsense'* ]]
+	assert_status 1
+	assert_equal "web: the docker options of web cannot be used: docker says: unknown flag: --nonsense. See dokku docker-options:report web" "${stderr#' !     '}"
 }
 
 @test "open_connections: what cannot be read is not drained, as long as the process lives" {
@@ -1181,4 +1188,18 @@ listens() {
 	assert_success all
 	got "$HOOKS/scheduler-alive" docker-local web 1 web.1 worker.1 web.2 worker.2 gone.1
 	assert_success "worker.1 worker.2 gone.1"
+}
+
+@test "scheduler-run: variables of its own go before those of the app, byte for byte; its time is on its label" {
+	printf 'A=x y\0NEW=a=b\nc\0' >"$WORLD/more"
+	printf 'A=old\nlines\0B=1\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	DOKKU_RUN_ENV="$WORLD/more" DOKKU_RUN_SECONDS=5 got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
+	assert_status 0
+	local file
+	file=$(echo "$CREATED"/web.run.*)
+	assert_equal '["A=x y","B=1","NEW=a=b\nc"]' "$(jq -c '[.Env[] | select(test("^(A|B|NEW)="))] | sort' "$file")"
+	assert_equal '"5"' "$(jq -c '.Labels["com.dokku.active-deadline-seconds"]' "$file")"
+	rm "$file"
+	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
+	assert_equal null "$(jq -c '.Labels["com.dokku.active-deadline-seconds"]' "$CREATED"/web.run.*)"
 }

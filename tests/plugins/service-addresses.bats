@@ -1294,6 +1294,7 @@ watch_compares() {
 	serving
 	make_app more
 	mkdir -p "$DOKKU_LIB_ROOT/data/releases/more" "$DOKKU_LIB_ROOT/data/draining/blog"
+	code "" "property_set scheduler-docker-local web latest-tag true"
 	jq --null-input --compact-output '[
 		["web", ["dokku/web:v1", "dokku/web:latest"]], ["old", ["dokku/web:v1"]], ["blog", ["dokku/blog:v1", "dokku/blog:v7"]],
 		["ghost", ["dokku/ghost:v1", "somebody/web:v9", "dokku/web:vx", "dokku/we/b:v3"]], ["ghost", null], ["more", ["<none>:<none>"]]
@@ -1314,6 +1315,33 @@ watch_compares() {
 	assert_success ""
 	assert_equal "post-retire blog" "$(grep post-retire "$STEPS")"
 	assert_equal "" "$(healed)"
+}
+
+@test "watch:heal: images with names that Dockerfiles of other apps can guess get others" {
+	local names
+	serving
+	hook fake post-retire </dev/null
+	for names in '"dokku/web:v1","dokku/web:latest"' '"dokku/web:v1","dokku/web:v1-0123456789abcdef"' '"dokku/web:v2"'; do
+		printf '[{"Labels":{"com.dokku.app-name":"web"},"RepoTags":[%s]}]' "$names" >"$BATS_TEST_TMPDIR/images"
+		: >"$STEPS"
+		dokku watch:heal
+		assert_success ""
+		assert_equal "post-retire web" "$(grep post-retire "$STEPS")"
+	done
+	# As an older dokku has left it.
+	printf '[{"Labels":{"com.dokku.app-name":"web"},"RepoTags":["dokku/web:v1"]}]' >"$BATS_TEST_TMPDIR/images"
+	rm "$DOKKU_LIB_ROOT/data/releases/web/1/tag"
+	: >"$STEPS"
+	dokku watch:heal
+	assert_equal "post-retire web" "$(grep post-retire "$STEPS")"
+	# The only name of an image may be in use: it stays.
+	printf 'v1-0123456789abcdef\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/tag"
+	for names in '"dokku/web:latest"' '"dokku/web:v1-0123456789abcdef"' '"dokku/web:v1-mine","dokku/web:mine"'; do
+		printf '[{"Labels":{"com.dokku.app-name":"web"},"RepoTags":[%s]}]' "$names" >"$BATS_TEST_TMPDIR/images"
+		: >"$STEPS"
+		dokku watch:heal
+		assert_equal "" "$(grep post-retire "$STEPS")"
+	done
 }
 
 # all_runs - both apps serve; sets gone to the number of a process that has ended.

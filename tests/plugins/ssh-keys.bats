@@ -88,11 +88,20 @@ $(key bob)"
 $(fingerprint bob) NAME=\"bob\""
 	dokku ssh-keys:list --format json
 	assert_success "[{\"name\":\"ann\",\"fingerprint\":\"$(fingerprint ann)\"},{\"name\":\"bob\",\"fingerprint\":\"$(fingerprint bob)\"}]"
+	dokku ssh-keys:list bob
+	assert_success "$(fingerprint bob) NAME=\"bob\""
+	dokku ssh-keys:list --format json bob
+	assert_success "[{\"name\":\"bob\",\"fingerprint\":\"$(fingerprint bob)\"}]"
+	dokku ssh-keys:list b.b
+	assert_refused 'no key is named "b.b": dokku ssh-keys:list shows all of them'
 	dokku ssh-keys:remove --fingerprint "$(fingerprint bob)"
 	assert_success "-----> bob may not push any more"
 	assert_file "$KEYS" "$(line ann ann)"
 	dokku ssh-keys:remove bob
-	assert_refused "no key is named bob: dokku ssh-keys:list shows them"
+	assert_status 0
+	assert_output ""
+	assert_error " !     no key is named bob, so nothing was changed: dokku ssh-keys:list shows them"
+	assert_file "$KEYS" "$(line ann ann)"
 	dokku ssh-keys:remove --fingerprint SHA256:x
 	assert_refused 'no key has the fingerprint "SHA256:x": dokku ssh-keys:list shows them'
 	dokku ssh-keys:remove ann
@@ -104,7 +113,7 @@ $(fingerprint bob) NAME=\"bob\""
 @test "ssh-keys:remove: a dot in a name is a dot" {
 	dokku ssh-keys:add axb <"$WORLD/ann.pub"
 	dokku ssh-keys:remove a.b
-	assert_refused "no key is named a.b: dokku ssh-keys:list shows them"
+	assert_error " !     no key is named a.b, so nothing was changed: dokku ssh-keys:list shows them"
 	assert_file "$KEYS" "$(line axb ann)"
 }
 
@@ -158,6 +167,30 @@ $(line bob bob)"
 $(line bob bob)" "$(<"$KEYS")"
 }
 
+@test "ssh-keys: a comment that is not UTF-8, and a byte order mark" {
+	printf '%s jos\xe9\n' "$(key ann)" >"$WORLD/latin.pub"
+	dokku ssh-keys:add ann "$WORLD/latin.pub"
+	assert_success "-----> ann may push: $(fingerprint ann)"
+	# A line of somebody else's that ends in such a byte, before one of ours.
+	printf 'restrict %s jos\xe9\n%s\n' "$(key bob)" "$(line ann ann)" >"$KEYS"
+	dokku ssh-keys:list
+	assert_success "$(fingerprint ann) NAME=\"ann\""
+	dokku ssh-keys:remove ann
+	assert_status 0
+	assert_equal "$(printf 'restrict %s jos\xe9' "$(key bob)")" "$(<"$KEYS")"
+	printf '\xef\xbb\xbf%s bob@host\n' "$(key bob)" >"$WORLD/bom.pub"
+	: >"$KEYS"
+	dokku ssh-keys:add bob "$WORLD/bom.pub"
+	assert_success "-----> bob may push: $(fingerprint bob)"
+	assert_file "$KEYS" "$(line bob bob)"
+}
+
+@test "ssh-keys:add: a key as PuTTY saves it is refused with the command that converts it" {
+	ssh-keygen -e -f "$WORLD/ann.pub" >"$WORLD/putty.pub"
+	dokku ssh-keys:add ann "$WORLD/putty.pub"
+	assert_refused "this key is in the format of PuTTY or SSH2; nothing was changed. Convert it: ssh-keygen -i -f FILE"
+}
+
 @test "ssh-keys:add: a folder or a file that cannot be read is refused, and a way is named" {
 	dokku ssh-keys:add ann "$WORLD/none.pub"
 	assert_refused "ssh-keys:add: $WORLD/none.pub cannot be read by $(id -un); nothing was changed. Give the key on stdin: dokku ssh-keys:add NAME <FILE"
@@ -175,7 +208,7 @@ installed() {
 	fake setpriv <<<'while [[ $1 == --* ]]; do [[ $1 == --init-groups ]] || shift; shift; done; exec "$@"'
 	fake chown <<<''
 	fake id <<<'echo dokku adm docker'
-	fake sshd <<<'cat "$BATS_TEST_TMPDIR/sshd" 2>/dev/null || true'
+	[[ -n ${SSHD-} ]] || fake sshd <<<'cat "$BATS_TEST_TMPDIR/sshd" 2>/dev/null || true'
 	rm -f "$KEYS"
 	SUDO_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
 	assert_status 0
@@ -203,6 +236,34 @@ installed() {
 	assert_file "$KEYS" "$(line admin ann)"
 }
 
+@test "install: a comment that is not UTF-8 does not hide the next key" {
+	installed < <(printf 'restrict %s jos\xe9\n%s jos\xe9\n' "$(key bob)" "$(key ann)")
+	assert_file "$KEYS" "$(line admin ann)"
+}
+
+@test "install: a file that sshd would not read is mended, and one of comments lets nobody push" {
+	installed <<<"$(key ann)"
+	assert_error ""
+	reinstall() {
+		SUDO_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
+		assert_status 0
+	}
+	chmod 664 "$KEYS"
+	reinstall
+	assert_error ""
+	assert_equal 644 "$(stat --format %a "$KEYS")"
+	printf '# none yet\n' >"$KEYS"
+	reinstall
+	assert_file "$KEYS" "# none yet
+$(line admin ann)"
+}
+
+@test "install: a config that sshd does not take is said" {
+	fake sshd <<<'echo "/etc/ssh/sshd_config line 3: no such word" >&2; echo "terminating, 1 bad configuration option" >&2; exit 255'
+	SSHD=own installed <<<"$(key ann)"
+	assert_error " !     sshd does not tell whether it lets dokku in, so pushes may be refused: terminating, 1 bad configuration option. Mend its config, then run make install again."
+}
+
 # sshd_says - what sshd -T prints is stdin, behind what it always has.
 sshd_says() {
 	{
@@ -213,7 +274,7 @@ sshd_says() {
 }
 
 @test "install: what of sshd's config keeps pushes out is said, line by line" {
-	local line word advice="Change that for the user dokku, whose keys are in $KEYS, then reload sshd. To see the effective config: sshd -T -C user=dokku,host=localhost,addr=127.0.0.1"
+	local line word advice="Change that for the user dokku, whose keys are in $KEYS, then reload sshd. To see the effective config: sshd -T -C user=dokku,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"
 	while read -r line; do
 		word=${line%% *}
 		sshd_says <<<"${word,,} ${line#* }"
@@ -224,6 +285,8 @@ sshd_says() {
 		AllowGroups ssh-users
 		DenyGroups sudo docker
 		AuthorizedKeysFile /etc/ssh/keys/%u .ssh/other
+		ChrootDirectory /srv/sftp
+		RefuseConnection yes
 	LINES
 	printf 'port 22\npubkeyauthentication no\nforcecommand /bin/menu\nauthenticationmethods publickey,password\n' >"$BATS_TEST_TMPDIR/sshd"
 	installed <<<"$(key ann)"
@@ -232,6 +295,8 @@ sshd_says() {
 
 @test "install: a config of sshd that lets dokku in is nothing to talk about, but for another port" {
 	sshd_says <<-'LINES'
+		chrootdirectory none
+		refuseconnection no
 		allowusers admin
 		allowusers d?kku@10.0.0.0/8
 		denyusers bob

@@ -57,7 +57,7 @@ static _Noreturn void
 fail_to_enter(void)
 {
 	die(1,
-		"%s may not be written to, as the user is not in the group docker:"
+		"%s may not be written to, as the user is not in its group:"
 		" run sudo dokku plugin:trigger install",
 		engine_socket());
 }

@@ -7,22 +7,6 @@ def labels: {
 # on-failure:10 and its kin
 def restart: split(":") as $p | { Name: $p[0], MaximumRetryCount: (($p[1] // "0") | tonumber) };
 
-# The options of docker run that docker-args-deploy gives, as [flag, value] pairs. A flag
-# that is not known here is an error: better refused than passed over.
-def pairs:
-	[splits("[ \t\n]+") | select(. != "")] as $words
-	| [range($words | length)] | reduce .[] as $i ({ out: [], skip: false };
-		if .skip then .skip = false
-		elif ($words[$i] | test("^--?[a-z-]+=")) then .out += [$words[$i] | [sub("=.*"; ""), sub("^[^=]*="; "")]]
-		elif ($words[$i] | IN("--privileged", "--init")) then .out += [[$words[$i], "true"]]
-		else .out += [[$words[$i], ($words[$i + 1] // "")]] | .skip = true end)
-	| .out;
-
-# 512m as bytes
-def bytes:
-	(capture("^(?<n>[0-9]+)(?<unit>[bkmg]?)$"; "i") // error("not a size: \(.)"))
-	| (.n | tonumber) * { "": 1, b: 1, k: 1024, m: 1048576, g: 1073741824 }[.unit | ascii_downcase];
-
 # A capability as the engine names it, given as net_raw, CAP_NET_RAW and the like.
 def capability: ascii_upcase | sub("^CAP_"; "");
 
@@ -34,31 +18,32 @@ def is_about_privileges: test("^no-new-privileges([=:]|$)");
 def hexadecimal: . as $digit | "0123456789abcdef"[$digit:$digit + 1];
 def mac_address: ["02", "42"] + (split(".") | map(tonumber | [(. / 16 | floor), . % 16] | map(hexadecimal) | add)) | join(":");
 
-def with_option($flag; $value):
-	if $flag | IN("-v", "--volume") then .HostConfig.Binds += [$value]
-	elif $flag | IN("-m", "--memory") then .HostConfig.Memory = ($value | bytes)
-	elif $flag == "--memory-swap" then .HostConfig.MemorySwap = ($value | bytes)
-	elif $flag == "--cpus" then .HostConfig.NanoCpus = (($value | tonumber) * 1000000000 | floor)
-	elif $flag == "--shm-size" then .HostConfig.ShmSize = ($value | bytes)
-	elif $flag == "--add-host" then .HostConfig.ExtraHosts += [$value]
-	elif $flag == "--cap-add" then ($value | capability) as $name
-		| .HostConfig.CapAdd += [$name] | .HostConfig.CapDrop |= map(select(. != $name and $name != "ALL"))
-	elif $flag == "--cap-drop" then .HostConfig.CapDrop += [$value | capability]
-	elif $flag == "--security-opt" then .HostConfig.SecurityOpt |= map(select((is_about_privileges and ($value | is_about_privileges)) | not))
-		| if $value | test("^no-new-privileges[=:]false$") then . else .HostConfig.SecurityOpt += [$value] end
-	elif $flag == "--pids-limit" then .HostConfig.PidsLimit = ($value | tonumber)
-	elif $flag == "--tmpfs" then .HostConfig.Tmpfs[$value | sub(":.*"; "")] = (if $value | test(":") then $value | sub("^[^:]*:"; "") else "" end)
-	elif $flag == "--device" then ($value | split(":")) as $d
-		| .HostConfig.Devices += [{ PathOnHost: $d[0], PathInContainer: ($d[1] // $d[0]), CgroupPermissions: ($d[2] // "rwm") }]
-	elif $flag == "--privileged" then .HostConfig.Privileged = true | .HostConfig.CapDrop = []
-		| .HostConfig.SecurityOpt |= map(select(is_about_privileges | not))
-	elif $flag == "--init" then .HostConfig.Init = ($value == "true")
-	elif $flag == "--restart" then .HostConfig.RestartPolicy = ($value | restart)
-	elif $flag | IN("-u", "--user") then .User = $value
-	elif $flag | IN("-w", "--workdir") then .WorkingDir = $value
-	elif $flag | IN("-h", "--hostname") then .Hostname = $value
-	elif $flag == "--label" then .Labels[$value | sub("=.*"; "")] = ($value | sub("^[^=]*=?"; ""))
-	else error("docker-args-deploy gives an option that is not known: \($flag)") end;
+# What options of docker create change; libexec/options.jq made $options of them.
+def with_capabilities($host):
+	($host.CapAdd // [] | map(capability)) as $add
+	| if $add == [] then . else .HostConfig.CapAdd = $add end
+	| .HostConfig.CapDrop |= (if $add | index("ALL") then [] else . - $add end)
+	| .HostConfig.CapDrop += ($host.CapDrop // [] | map(capability))
+	| if $host.Privileged then .HostConfig.CapDrop = ($host.CapDrop // [] | map(capability)) else . end;
+def with_security($host):
+	($host.SecurityOpt // []) as $own
+	| if $host.Privileged or any($own[]; is_about_privileges)
+		then .HostConfig.SecurityOpt |= map(select(is_about_privileges | not)) else . end
+	| .HostConfig.SecurityOpt += ($own | map(select(test("^no-new-privileges[=:]false$") | not)));
+def with_log($log):
+	if $log == null then .
+	elif ($log.Type // "") == "" then .HostConfig.LogConfig.Type = "json-file" | .HostConfig.LogConfig.Config += $log.Config
+	else .HostConfig.LogConfig = $log end;
+def with_options($options):
+	if $options == null then . else
+		($options.env | map(sub("=.*"; ""; "m"))) as $names
+		| .Env |= map(select(sub("=.*"; ""; "m") as $name | $names | index($name) | not))
+		| .Env += $options.env
+		| .Labels += $options.labels
+		| . + $options.config
+		| .HostConfig += ($options.host | del(.CapAdd, .CapDrop, .SecurityOpt, .LogConfig))
+		| with_capabilities($options.host) | with_security($options.host) | with_log($options.host.LogConfig)
+	end;
 
 (split("\u0000") | map(select(. != ""))) as $env
 | ($env | any(startswith("PORT="))) as $has_port
@@ -87,6 +72,6 @@ def with_option($flag; $value):
 		+ if $address == "" then {} else { MacAddress: ($address | mac_address) } end) } }
 }
 | if $command == null then . else .Cmd = $command end
-| reduce ($options | pairs)[] as $pair (.; with_option($pair[0]; $pair[1]))
+| with_options($options[0])
 # What we know a container by, also where an option or the image says something else.
 | .Labels += labels

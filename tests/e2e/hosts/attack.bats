@@ -177,7 +177,7 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	in_world docker network disconnect shared attacker.web.1
 	in_world docker network disconnect shared victim.web.1
 	in_world docker network rm shared >/dev/null
-	in_world docker run --detach --name byhand --network dokku --publish 8081:5000 dokku/victim:v1 >/dev/null
+	in_world docker run --detach --name byhand --network dokku --publish 8081:5000 "$(image_of victim 1)" >/dev/null
 	ip=$(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.IPAddress}}' byhand)
 	await 5 in_world curl --silent --output /dev/null --max-time 2 "http://$ip:5000/"
 	attack attacker connect "$ip" 5000
@@ -293,6 +293,47 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	dokku_run apps:destroy --force beta
 	[[ $(in_world bash -c 'docker inspect --format "{{.State.Status}}" "$(cat /tmp/forged/id)"') == running ]]
 	in_world bash -c 'docker rm --force "$(cat /tmp/forged/id)"' >/dev/null
+}
+
+# builds_against VICTIM_LINE… - pushes a Dockerfile of attacker with these lines after its own.
+builds_against() {
+	commit attacker v1
+	cp "$BATS_FILE_TMPDIR/sh" "$(repo attacker)/sh"
+	printf '%s\n' 'FROM scratch' 'COPY web /web' 'COPY public /public' 'COPY sh /bin/sh' 'ENV APP=attacker RELEASE=v1' 'CMD ["/web"]' "$@" >"$(repo attacker)/Dockerfile"
+	git -C "$(repo attacker)" add --all
+	git -C "$(repo attacker)" -c user.name=e2e -c user.email=e2e@example.com commit --quiet --message attack --allow-empty
+	run push attacker
+	printf '%s\n' "$output"
+}
+
+@test "a Dockerfile reads no image of another app by a name that can be guessed" {
+	local line
+	in_world cat /bin/bash-static >"$BATS_FILE_TMPDIR/sh"
+	chmod 755 "$BATS_FILE_TMPDIR/sh"
+	for line in 'FROM dokku/victim' 'FROM dokku/victim:v1' 'FROM dokku/victim:v2' 'COPY --from=dokku/victim:v1 / /stolen' 'COPY --from=dokku/victim:latest / /stolen' \
+		'COPY --from=docker.io/dokku/victim:v2 / /stolen' 'RUN --mount=from=dokku/victim:v1,target=/stolen echo stolen: $(</stolen/public/index.html)'; do
+		builds_against "$line"
+		[[ $status -ne 0 && $output == *'its Dockerfile does not build'* ]]
+	done
+	# By the digits of its Id.
+	line=$(in_world docker inspect --format '{{.Image}}' victim.web.1)
+	builds_against "COPY --from=${line:7:12} / /stolen"
+	[[ $status -ne 0 && $output == *'its Dockerfile does not build'* ]]
+}
+
+@test "a Dockerfile neither reads nor fills another app's build caches, whatever it says" {
+	local line
+	in_world bash -euc 'app=/var/lib/dokku/config/builder-dockerfile
+		printf "FROM scratch\nCOPY sh /bin/sh\nRUN --mount=type=cache,id=deps,target=/c echo s3cret >/c/f\n" >/tmp/Dockerfile.victim
+		mkdir -p /tmp/victim-build && cp /bin/bash-static /tmp/victim-build/sh
+		DOCKER_BUILDKIT=1 docker build --quiet --build-arg "BUILDKIT_CACHE_MOUNT_NS=victim-$(cat $app/victim/cache-namespace)" --file /tmp/Dockerfile.victim /tmp/victim-build'
+	for line in id=deps id=victim/deps id=../victim/deps id=/victim/deps "id=victim-/deps"; do
+		builds_against 'ARG BUILDKIT_CACHE_MOUNT_NS=victim' 'ENV BUILDKIT_CACHE_MOUNT_NS=victim' "RUN --mount=type=cache,$line,target=/c echo \"read: \$(</c/f)\"; echo poison >/c/f"
+		[[ $status -eq 0 && $output != *s3cret* ]]
+	done
+	line=$(in_world bash -euc 'printf "FROM scratch\nCOPY sh /bin/sh\nRUN --mount=type=cache,id=deps,target=/c echo own: \$(</c/f)\n" >/tmp/Dockerfile.victim
+		DOCKER_BUILDKIT=1 docker build --progress=plain --build-arg "BUILDKIT_CACHE_MOUNT_NS=victim-$(cat /var/lib/dokku/config/builder-dockerfile/victim/cache-namespace)" --file /tmp/Dockerfile.victim /tmp/victim-build 2>&1')
+	[[ $line == *'own: s3cret'* ]]
 }
 
 @test "a container that the engine starts anew is tied to its new port at once" {

@@ -33,6 +33,22 @@ teardown_file() { host_down; }
 	await 10 in_world sh -c '! pgrep -x dockerd'
 }
 
+@test "the socket of the engine is of another group, or of root: dokku may use it" {
+	may_use() { in_world setpriv --reuid dokku --regid dokku --init-groups docker ps; }
+	in_world sh -c 'groupadd engineers && echo "{ \"group\": \"engineers\" }" >/etc/docker/daemon.json && setsid --fork dockerd >/dev/null 2>&1'
+	await 20 in_world docker version
+	host_install
+	may_use
+	# As it is where the engine has run since before there was a group docker.
+	in_world chgrp root /var/run/docker.sock
+	! may_use
+	host_install
+	may_use
+	in_world make -C /root/dokku uninstall PURGE=1
+	in_world sh -c 'kill "$(cat /var/run/docker.pid)" && rm /etc/docker/daemon.json'
+	await 10 in_world sh -c '! pgrep -x dockerd'
+}
+
 @test "make install tells the engine's own reason, leaves nothing, and works when it is mended" {
 	in_world mv /usr/sbin/runc /usr/sbin/runc.away
 	in_world sh -c 'printf "#!/bin/sh\ncase \$* in *version*) exec runc.away \"\$@\" ;; esac\necho no profile today >&2\nexit 1\n" >/usr/sbin/runc && chmod +x /usr/sbin/runc'

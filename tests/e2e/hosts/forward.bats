@@ -52,7 +52,7 @@ use_older_table() {
 
 @test "nor a container that no release has, by TCP or otherwise; other networks of Docker do not, either" {
 	local ip
-	in_world docker run --detach --name unreleased --network dokku dokku/shop:v1 >/dev/null
+	in_world docker run --detach --name unreleased --network dokku "$(image_of shop 1)" >/dev/null
 	ip=$(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.IPAddress}}' unreleased)
 	in_world curl --silent --output /dev/null --max-time 5 --retry 20 --retry-connrefused --retry-delay 1 "http://$ip:5000/"
 	dropped from_lan "http://$ip:5000/"
@@ -60,7 +60,7 @@ use_older_table() {
 	run in_world conntrack -L --orig-src 192.0.2.2 --orig-dst "$ip"
 	[[ $output != *"src=192.0.2.2"* ]]
 	in_world docker network create other >/dev/null
-	in_world docker run --detach --name elsewhere --network other dokku/shop:v1 >/dev/null
+	in_world docker run --detach --name elsewhere --network other "$(image_of shop 1)" >/dev/null
 	dropped in_world bash -c "nsenter --net --target \$(docker inspect --format '{{.State.Pid}}' elsewhere) curl --silent --max-time 2 http://$ip:5000/"
 	in_world docker rm --force --volumes elsewhere >/dev/null
 	in_world docker network rm other >/dev/null
@@ -76,7 +76,7 @@ use_older_table() {
 }
 
 @test "a port that an administrator publishes is reached" {
-	in_world docker run --detach --name published --network dokku --publish 8081:5000 dokku/shop:v1 >/dev/null
+	in_world docker run --detach --name published --network dokku --publish 8081:5000 "$(image_of shop 1)" >/dev/null
 	from_lan --retry 20 --retry-connrefused --retry-delay 1 http://192.0.2.1:8081/
 	in_world docker rm --force --volumes published >/dev/null
 }

@@ -96,3 +96,12 @@ assert_pushed() { assert_serves "$1" "$2" && [[ $(branch "$1") == "$(git -C "$(r
 	in_world umount /usr/local/fixed
 	assert_serves fixed v7
 }
+
+@test "/usr/local nosuid: make install fails, names the reason, and leaves what there is" {
+	in_world sh -c 'mkdir -p /usr/local/fixed && mount -t tmpfs -o nosuid,mode=755 none /usr/local/fixed'
+	run in_world make -C /root/dokku install PREFIX=/usr/local/fixed
+	[[ $status -ne 0 && $output == *'/usr/local/fixed/lib/dokku is on a file system that is mounted nosuid'* ]]
+	in_world test ! -e /usr/local/fixed/lib/dokku.new
+	in_world umount /usr/local/fixed
+	assert_serves fixed v7
+}

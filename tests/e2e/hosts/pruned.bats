@@ -130,7 +130,7 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 @test "the group docker: a push says so, and what mends it" {
 	in_world gpasswd --delete dokku docker >/dev/null
 	run over_ssh -- --wait=60 ps:restart shop
-	[[ $status -ne 0 && $output == *'not in the group docker: run sudo dokku plugin:trigger install'* ]]
+	[[ $status -ne 0 && $output == *'not in its group: run sudo dokku plugin:trigger install'* ]]
 	await 25 log_says 'The user dokku is not in the group docker any more'
 	install_again
 	over_ssh -- --wait=60 ps:restart shop

@@ -90,7 +90,10 @@ assert_modes() { [[ $(modes "$1") == $'drwxr-xr-x\n-rw-r--r--' || $(modes "$1") 
 @test "an upgrade mends what an older dokku made unreadable" {
 	in_world chmod 700 /var/lib/dokku /var/lib/dokku/plugins /etc/dokku
 	in_world chmod 600 /etc/dokku/command
-	install_with 077
+	run install_with 077
+	printf '%s\n' "$output"
+	# The checkout is in /root, which is closed to the user dokku.
+	[[ $status -eq 0 && $output != *'Permission denied'* && $output != *'does not own'* ]]
 	commit_as_nobody private v5
 	push private
 	assert_serves private v5

@@ -47,6 +47,23 @@ the_watch() { [[ $(in_world pgrep --count --full 'plugins/watch/subcommands/defa
 	assert_serves moved v2
 }
 
+# guessable - names of images that Dockerfiles of other apps could guess.
+guessable() { in_world docker image ls --format '{{.Repository}}:{{.Tag}}' 'dokku/*' | grep -E ':(latest|v[0-9]+)$'; }
+none_guessable() { ! guessable; }
+
+@test "images have names after it that no other app can guess, and an older release is still gone back to" {
+	await 30 none_guessable
+	[[ $(in_world docker image ls --quiet 'dokku/moved' | wc -l) -ge 2 ]]
+	run dokku_run releases:rollback moved v1
+	[[ $status -eq 0 ]]
+	assert_serves moved v1
+	dokku_run releases:rollback moved v4
+	assert_serves moved v2
+	dokku_run ps:start stopped
+	assert_serves stopped v1
+	dokku_run ps:stop stopped
+}
+
 @test "a container whose MAC address does not tell its IP address is reached after it, and only by its own" {
 	[[ $(in_world curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}' http://10.86.128.200:5000/) == 200 ]]
 	in_world nft list set bridge dokku older | grep --quiet 'ee:11:22:33:44:55 . 10.86.128.200'

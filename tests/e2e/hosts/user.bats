@@ -29,9 +29,10 @@ teardown_file() { host_down; }
 	in_world chage --lastday "$(date +%F)" --maxdays -1 dokku
 }
 
-@test "a login user dokku without a group of its name: a push is a deploy" {
+@test "a login user dokku without a group of its name, whose shell is not there: a push is a deploy" {
 	run in_world getent group dokku
 	[[ $status -ne 0 ]]
+	in_world usermod --shell /bin/tcsh dokku
 	host_install
 	host_key
 	commit_and_push plain v1

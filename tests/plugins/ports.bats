@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# ports: at which ports of the server nginx answers for an app, and which port of its containers they mean.
+
+load ../helper
+
+setup() {
+	world
+	make_app web
+	MAP=$DOKKU_LIB_ROOT/config/ports/web/map
+}
+
+# report FLAG - a value of the report.
+report() { dokku ports:report web "--ports-$1" && assert_status 0; }
+
+@test "ports:set, :add, :remove, :clear: the map that was set, apart from the one that was detected" {
+	dokku ports:set web http:1234:5001
+	assert_success ""
+	dokku ports:add web http:8080:5001 https:8443:5001
+	assert_status 0
+	[[ $stderr == *'web has no certificate'* ]]
+	report map
+	assert_output "http:1234:5001 http:8080:5001 https:8443:5001"
+	report map-json
+	assert_output '[{"scheme":"http","host_port":1234,"container_port":5001},{"scheme":"http","host_port":8080,"container_port":5001},{"scheme":"https","host_port":8443,"container_port":5001}]'
+	report map-detected
+	assert_output http:80:5000
+	dokku ports:remove web 8080
+	report map
+	assert_output "http:1234:5001 https:8443:5001"
+	dokku ports:remove web https:8443
+	dokku ports:remove web http:1234:5001
+	report map
+	assert_output ""
+	[[ ! -e $MAP ]]
+	dokku ports:set web http:90:80
+	dokku ports:clear web
+	assert_success ""
+	[[ ! -e $MAP ]]
+	report map-json
+	assert_output "[]"
+}
+
+@test "ports: what cannot be served is refused, and nothing is changed" {
+	dokku ports:set web http:1234:5001
+	local words
+	for words in 'http:1234:5001' 'http:1234:5002' 'https:1234:5001' 'http:1:5001 http:1:5001' 'http:2:5002' http:0:5001 http:65536:5001 http:080:5001 http:80 80 \
+		ftp:80:5001 grpc:80:5001 'http:80:5001:x' 'http:80:5001;' '$(id):80:5001' ::; do
+		# shellcheck disable=SC2086 # words
+		dokku ports:add web $words
+		[[ $status -ne 0 && $stderr == *'nothing was changed'* && $(wc -l <<<"$stderr") -eq 1 ]] || {
+			printf 'not refused: %s: %s %s\n' "$words" "$status" "$stderr"
+			return 1
+		}
+	done
+	dokku ports:remove web 99
+	assert_refused "ports:remove: web has no port 99 that was set: dokku ports:report web shows them; nothing was changed"
+	assert_file "$MAP" http:1234:5001
+}
+
+@test "ports-get: a certificate opens 443 beside 80, unless HTTPS has a port of its own" {
+	get() { got "$PLUGIN_PATH/ports/ports-get" web && output=${output//$'\n'/ }; }
+	get
+	assert_success http:80:5000
+	make_release web 1
+	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
+	printf '8000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/port"
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	: >"$DOKKU_ROOT/web/tls/server.crt"
+	: >"$DOKKU_ROOT/web/tls/server.key"
+	get
+	assert_success "http:80:8000 https:443:8000"
+	mkdir -p "${MAP%/*}"
+	printf 'http:80:1\nhttp:81:1\n' >"$MAP"
+	get
+	assert_success "http:80:1 http:81:1 https:443:1"
+	printf 'http:80:1\nhttps:444:1\n' >"$MAP"
+	get
+	assert_success "http:80:1 https:444:1"
+	got "$PLUGIN_PATH/ports/app-port" web
+	assert_success 1
+	printf 'example.com\n' >"$DOKKU_ROOT/web/VHOST"
+	dokku urls web
+	assert_success $'http://example.com\nhttps://example.com:444'
+	dokku url web
+	assert_success https://example.com:444
+}
+
+@test "ports: what nginx does not take is not kept" {
+	made_plugins ports
+	hook fake proxy-build-config <<<'printf "%s " "$@" >>"$STEPS"; exit 1'
+	make_release web 1
+	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
+	dokku ports:set web http:1234:5000
+	assert_status 1
+	[[ $stderr == *'ports:set: web keeps the ports that it had' ]]
+	[[ ! -e $MAP && $(<"$STEPS") == *'nginx web 1 '* ]]
+}

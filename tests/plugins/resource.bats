@@ -1,0 +1,80 @@
+#!/usr/bin/env bats
+# resource: limits of containers and builds, which docker itself reads.
+
+load ../helper
+
+setup() {
+	world
+	make_app web
+	rm "$BIN/docker"
+	RESOURCE=$DOKKU_LIB_ROOT/config/resource/web
+}
+
+# args PHASE [PROCESS] - what docker is told.
+args() {
+	got "$PLUGIN_PATH/resource/docker-args-$1" web dokku/web:v1 ${2+"$2" 1} <<<" before"
+	output=$(paste -sd ' ' <<<"$output")
+}
+
+@test "resource:limit, :reserve: for all processes, for one, and away again" {
+	dokku resource:limit --memory 512 --cpu 1.5 web
+	assert_success "=====> Setting resource limits for web
+       cpu: 1.5
+       memory: 512"
+	dokku resource:limit web --process-type worker --memory 1GB --memory-swap -1
+	assert_status 0
+	dokku resource:reserve web --memory 128m
+	assert_status 0
+	args deploy web
+	assert_success " before  --cpus=1.5 --memory=512m --memory-reservation=128m"
+	args deploy worker
+	assert_success " before  --cpus=1.5 --memory=1GB --memory-swap=-1 --memory-reservation=128m"
+	args run
+	assert_success " before  --cpus=1.5 --memory=512m --memory-reservation=128m"
+	args build
+	assert_success " before  "
+	dokku resource:report web --resource-worker.limit.memory
+	assert_success 1GB
+	dokku resource:limit --process-type worker web
+	assert_success "=====> resource limits web information (worker)
+       cpu: 
+       memory: 1GB
+       memory-swap: -1
+       network: 
+       network-ingress: 
+       network-egress: 
+       nvidia-gpu: "
+	dokku resource:limit --memory clear web
+	assert_status 0
+	dokku resource:report web --resource-_default_.limit.memory
+	assert_status 2
+	dokku resource:limit-clear web --process-type worker
+	args deploy worker
+	assert_success " before  --cpus=1.5 --memory-reservation=128m"
+	dokku resource:limit-clear web
+	dokku resource:reserve-clear web
+	args deploy worker
+	assert_success " before  "
+}
+
+@test "resource:limit --process-type build: for builds alone" {
+	dokku resource:limit --process-type build --memory 1g --cpu 0.5 web
+	args build
+	assert_success " before  --memory=1g --cpu-period=100000 --cpu-quota=50000"
+	args deploy web
+	assert_success " before  "
+}
+
+@test "resource: what docker does not take is refused, and the old value stays" {
+	dokku resource:limit --memory 512m web
+	dokku resource:limit --memory 1x web
+	assert_refused 'resource: memory cannot be "1x": a number is wanted, for memory also 512m or 1g; nothing was changed'
+	dokku resource:limit --memory 1g --cpu 9999999.99999 web
+	assert_status 1
+	dokku resource:limit --memory 1gi web
+	assert_status 1
+	[[ $stderr == *'docker says: '*'nothing was changed' ]]
+	dokku resource:limit --process-type '../x' --memory 1g web
+	assert_status 2
+	assert_equal "_default_.limit.memory 512m" "$(ls "$RESOURCE") $(<"$RESOURCE/_default_.limit.memory")"
+}

@@ -1,0 +1,165 @@
+#!/usr/bin/env bats
+# storage: folders and volumes that outlive containers, by path and by name.
+
+load ../helper
+
+setup() {
+	world
+	make_app web
+	STORAGE=$DOKKU_LIB_ROOT/data/storage
+	made_plugins storage apps
+	# Who gets the folder.
+	fake chown chmod </dev/null
+}
+
+# args PHASE [PROCESS] - what docker is told.
+args() {
+	if [[ $1 == run ]]; then
+		got "$PLUGIN_PATH/storage/docker-args-run" web dokku/web:v1 <<<" before"
+	else
+		got "$PLUGIN_PATH/storage/docker-args-$1" web dokku/web:v1 "$2" 1 <<<" before"
+	fi
+	output=$(paste -sd ' ' <<<"$output")
+}
+
+@test "storage:ensure-directory: a folder with an owner, by name or number" {
+	local word uid
+	while read -r word uid; do
+		dokku storage:ensure-directory --chown "$word" data
+		assert_status 0
+		[[ -d $STORAGE/data && $output == *"Setting directory ownership to $uid:$uid"* ]]
+		assert_equal "chown --recursive --no-dereference -P $uid:$uid $(printf %q "$STORAGE/data")" "$(grep ^chown "$CALLS" | tail -n 1)"
+	done <<<$'herokuish 32767\nheroku 1000\npaketo 2000\nroot 0\n1234 1234\n231071 231071'
+	: >"$CALLS"
+	dokku storage:ensure-directory data --chown false
+	assert_status 0
+	[[ $output != *ownership* ]]
+	assert_equal "" "$(grep ^chown "$CALLS" || true)"
+}
+
+@test "storage:ensure-directory: no other name or owner" {
+	local name
+	for name in @ a/ a/b ../a .. 'a b' ''; do
+		dokku storage:ensure-directory "$name"
+		assert_status 1
+		[[ $stderr == *'no name for a folder'* ]]
+	done
+	for name in 65536 165535 231072 -1 x 01; do
+		dokku storage:ensure-directory "--chown=$name" data
+		assert_status 2
+	done
+	[[ ! -e $STORAGE ]]
+}
+
+@test "storage/root/directory: what it reads is checked again, and a link is not followed" {
+	local line root="$PLUGIN_CORE_AVAILABLE_PATH/storage/root/directory"
+	mkdir -p "$STORAGE" "$WORLD/elsewhere"
+	ln -s "$WORLD/elsewhere" "$STORAGE/link"
+	for line in 'chown ../x 1' 'chown link 1' 'chown data 65536' 'chown data -1' 'chmod data 0888' 'chmod data u+x' 'remove link' 'remove ..' 'other data' ''; do
+		run "$root" <<<"$line"
+		[[ $status -eq 1 && $output == ' !     storage: '* ]]
+	done
+	[[ -d $WORLD/elsewhere ]]
+	mkdir "$STORAGE/data"
+	: >"$STORAGE/data/file"
+	"$root" <<<'remove data'
+	[[ ! -e $STORAGE/data ]]
+	"$root" <<<'remove data'
+}
+
+@test "storage:mount HOST:CONTAINER: once, listed, in deploy and run and not at build, and away again" {
+	dokku storage:mount web /srv/a:/data
+	assert_status 0
+	[[ $output == *'two releases of web use it at a time'* ]]
+	dokku --quiet storage:list web
+	assert_success /srv/a:/data
+	dokku storage:mount web /srv/a:/data
+	assert_refused "Mount path already exists."
+	dokku storage:mount web cache:/cache:ro
+	assert_success ""
+	args deploy web
+	assert_success " before  -v /srv/a:/data -v cache:/cache:ro"
+	args run
+	assert_success " before  -v /srv/a:/data -v cache:/cache:ro"
+	[[ ! -e $PLUGIN_PATH/storage/docker-args-build ]]
+	dokku storage:list web --format json
+	assert_equal '[["/srv/a","/data",null],["cache","/cache","ro"]]' "$(jq -c 'map([.host_path, .container_path, .volume_options])' <<<"$output")"
+	dokku storage:unmount web /srv/a:/data
+	assert_success ""
+	dokku storage:unmount web /srv/a:/data
+	assert_refused "Mount path does not exist."
+	dokku storage:unmount web cache:/cache:ro
+	dokku storage:list web --format json
+	assert_success "[]"
+}
+
+@test "storage:mount: no path that leads elsewhere, no option of docker's" {
+	local mount
+	for mount in a/b:/data /srv/../etc:/data /srv:data /srv:/ /srv:/data:ro:x '/srv:/data:ro --privileged' $'/srv\n:/data' :/data /srv: ; do
+		dokku storage:mount web "$mount"
+		[[ $status -ne 0 && $stderr == *'nothing was changed'* ]]
+	done
+	[[ ! -e $DOKKU_LIB_ROOT/config/storage/web ]]
+	dokku storage:mount web '/srv/a b$(id):/data'
+	assert_status 0
+	args deploy web
+	assert_success " before  -v '/srv/a b\$(id):/data'"
+}
+
+@test "storage:create, :mount NAME: in place, for a phase and a process type" {
+	dokku storage:create data --chown heroku --mode 0750
+	assert_status 0
+	[[ -d $STORAGE/data ]]
+	grep -q "^chown .* 1000:1000 " "$CALLS"
+	grep -q "^chmod 0750 " "$CALLS"
+	dokku storage:create data
+	assert_success "-----> Storage entry data already exists, leaving in place"
+	dokku storage:mount web data
+	assert_status 2
+	dokku storage:mount web none --container-dir /x
+	assert_status 1
+	dokku storage:mount web data --container-dir /data --volume-options Z
+	assert_status 0
+	dokku storage:mount web data --container-dir /data --volume-readonly --volume-subpath up --volume-options noexec,nosuid --phase deploy --process-type worker
+	assert_status 0
+	args deploy worker
+	assert_success " before  -v '$STORAGE/data/up:/data:ro,noexec,nosuid'"
+	args deploy web
+	assert_success " before  "
+	args run
+	assert_success " before  "
+	dokku storage:report web --format json
+	assert_equal '["data","/data","deploy","worker","up","true","noexec,nosuid"]' \
+		"$(jq -c '[.["attachment.1.entry-name", "attachment.1.container-path", "attachment.1.phases", "attachment.1.process-type", "storage-attachment.1.subpath", "attachment.1.readonly", "attachment.1.volume-options"]]' <<<"$output")"
+	dokku storage:destroy data
+	assert_refused "storage:destroy: data is mounted by web: dokku storage:unmount web data; nothing was changed"
+	dokku storage:unmount web data
+	dokku storage:destroy data
+	assert_success "-----> Storage entry data destroyed"
+	[[ -d $STORAGE/data ]]
+}
+
+@test "storage: an entry that is gone is told, and leaves the rest" {
+	dokku storage:create one
+	dokku storage:create two
+	dokku storage:mount web one --container-dir /1
+	dokku storage:mount web two --container-dir /2
+	rm "$DOKKU_LIB_ROOT/data/storage-registry/entries/one.json"
+	dokku storage:report web --storage-deploy-mounts
+	assert_status 0
+	assert_output "-v '$STORAGE/two:/2'"
+	[[ $stderr == *'Skipping attachment on web: the storage entry one is missing'* ]]
+	dokku storage:unmount web one
+	assert_status 0
+}
+
+@test "apps:destroy: keeps the data of an app, also that of the same name" {
+	dokku storage:ensure-directory web --chown false
+	dokku storage:mount web "/srv/a:/data"
+	: >"$STORAGE/web/kept"
+	make_app entries
+	dokku --force apps:destroy web
+	dokku --force apps:destroy entries
+	[[ -e $STORAGE/web/kept && ! -e $DOKKU_LIB_ROOT/config/storage/web ]]
+	ls "$DOKKU_LIB_ROOT"/data/storage-registry/entries/legacy-*.json
+}
