@@ -392,7 +392,7 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	assert_calls "docker logs --tail 5 idA"
 	dokku logs web -n x
 	assert_refused 'logs: -n wants a whole number, not "x"; nothing was done. Usage:' \
-		'dokku logs [-t|--tail] [-q] [-n|--num N] [-p|--ps PROCESS] APP' 2
+		'dokku logs [-t|--tail] [-q] [-n|--num N] [-p|--ps PROCESS] APP|--all' 2
 	dokku logs web -p worker
 	assert_refused "web has no containers of worker: nothing to show"
 }

@@ -48,7 +48,8 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 	timeout 10 bash -c 'while [[ -e /proc/$1 ]]; do sleep 0.02; done' bash "$child"
 }
 
-# client REQUEST… - a docker client that sends these, one connection each, and prints what it is told.
+# client REQUEST… - a docker client that sends these, one connection each, and prints what it is
+# told.
 client() {
 	cat >"$work/client" <<-'BODY'
 		#!/usr/bin/env python3
