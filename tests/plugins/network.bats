@@ -262,8 +262,8 @@ users_networks() {
 	export DOKKU_RELEASE=2
 	got "$PLUGIN_PATH/network/pre-deploy" web image
 	assert_refused "web: the network none-such does not exist:" \
-		"dokku network:create none-such makes it, dokku network:report web shows who" \
-		"wants it"
+		"dokku network:create none-such creates it, dokku network:report web shows which" \
+		"setting names it"
 	dokku network:set web initial-network
 	make_release web 2
 	got "$PLUGIN_PATH/network/pre-deploy" web image

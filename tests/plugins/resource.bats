@@ -69,7 +69,7 @@ args() {
 	dokku resource:limit --memory 512m web
 	dokku resource:limit --memory 1x web
 	assert_refused 'resource: memory cannot be "1x": give a number,' \
-		'for memory also 512m or 1g; nothing was changed'
+		'or for memory a size such as 512m or 1g; nothing was changed'
 	dokku resource:limit --memory 1g --cpu 9999999.99999 web
 	assert_status 1
 	dokku resource:limit --memory 1gi web
