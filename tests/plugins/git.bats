@@ -1872,6 +1872,22 @@ closed/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 		"\"$SOURCE\x0ax\"; nothing was changed"
 }
 
+@test "git:auth, git:auth-status: no process has a password in its arguments" {
+	fake_write <<-'BODY'
+		[[ $1 != *.netrc ]] || grep -l s3cret /proc/[0-9]*/cmdline >>"$WORLD/seen" || true
+	BODY
+	dokku git:auth example.com ann s3cret
+	assert_status 0
+	assert_file "$WORLD/seen" ""
+	assert_file "$DOKKU_ROOT/.netrc" "machine example.com login ann password s3cret"
+	got "$DOKKU" git:auth --quiet example.com ann <<<"other"
+	assert_status 0
+	got "$DOKKU" git:auth-status example.com ann <<<"other"
+	assert_status 0
+	dokku git:auth-status --quiet example.com ann s3cret
+	assert_status 1
+}
+
 @test "git:auth, git:auth-status, deploy keys: for hosts that git:sync fetches from" {
 	got "$DOKKU" git:auth example.com ann <<<"pass word"
 	assert_status 1
