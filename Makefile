@@ -109,7 +109,7 @@ fuzz: fuzz-all
 coverage: coverage-check-runner
 
 # Side by side with what people would use; figures are ratios, not promises.
-bench: bench-check-runner bench-switch
+bench: bench-check-runner bench-switch bench-road
 
 clean:
 	rm -rf build

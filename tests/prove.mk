@@ -1,4 +1,4 @@
-# The proof that deploys lose nothing, what others lose, and what a switch costs.
+# The proof that deploys lose nothing, what others lose, what a switch costs, and what the road to an app carries.
 
 DEPLOYS ?= 1000
 
@@ -17,4 +17,7 @@ bench-sustained:
 bench-switch:
 	@tests/bench/switch
 
-.PHONY: prove prove-contrast prove-sustained bench-sustained bench-switch
+bench-road:
+	@tests/bench/road
+
+.PHONY: prove prove-contrast prove-sustained bench-sustained bench-switch bench-road

@@ -24,6 +24,13 @@ status_of() {
 	[[ $output == *"404 Not Found"*"X-App: shop"*"X-Release: v7"* ]]
 }
 
+@test "CLOSE_AFTER: a connection ends after so many answers, of which none says so" {
+	web CLOSE_AFTER=2
+	run -0 curl -sv --output /dev/null --output /dev/null --output /dev/null "$(url /)" "$(url /)" "$(url /)"
+	[[ $(grep -c '^< HTTP/1.1 200' <<<"$output") -eq 3 && $(grep -c '^\* Connected to' <<<"$output") -eq 2 ]]
+	[[ $output != *'Connection: close'* ]]
+}
+
 @test "a header value holds no control characters" {
 	web $'APP=a\r\nX-Evil: 1'
 	run -0 curl -sI "$(url /)"

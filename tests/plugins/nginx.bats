@@ -74,7 +74,7 @@ killed_after() { fake "$1" <<<"/bin/$1 \"\$@\"; [[ \"\$*\" != $2 ]] || kill -KIL
 reloads() { grep -c reload "$CALLS" || true; }
 
 # rendered - the file of web, without its head, and with what differs in each run replaced.
-rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.conf"; }
+rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HOST,," "$TREE/web.conf"; }
 
 @test "apply: the ports that the app has; HTTPS only with a certificate, and HTTP redirects to its port" {
 	apply "$FACTS"$'\nlisten http 80\nlisten http 8080\nlisten https 8443'
@@ -160,6 +160,28 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' "$TREE/web.con
 	server 10.86.0.3:80 max_fails=0;
 }
 
+upstream dokku-web_1 {
+	server 10.86.0.2:82 max_fails=0;
+	server 10.86.0.3:82 max_fails=0;
+	server 10.86.0.2:83 max_fails=0 backup;
+	server 10.86.0.3:83 max_fails=0 backup;
+	server 10.86.0.2:83 max_fails=0 backup;
+	server 10.86.0.3:83 max_fails=0 backup;
+	keepalive 32;
+	keepalive_timeout 1s;
+}
+
+upstream dokku-web_2 {
+	server 10.86.0.2:84 max_fails=0;
+	server 10.86.0.3:84 max_fails=0;
+	server 10.86.0.2:85 max_fails=0 backup;
+	server 10.86.0.3:85 max_fails=0 backup;
+	server 10.86.0.2:85 max_fails=0 backup;
+	server 10.86.0.3:85 max_fails=0 backup;
+	keepalive 32;
+	keepalive_timeout 1s;
+}
+
 server {
 	listen *:80;
 	server_name web.example.com *.web.example.com;
@@ -169,6 +191,16 @@ server {
 	proxy_buffers 8 4k;
 	proxy_busy_buffers_size 24k;
 	set $dokku_upstream dokku-web;
+	set $dokku_header $dokku_connection;
+	open_file_cache off;
+	if (-f /run/dokku-kept/10.86.0.2.1$dokku_own) {
+		set $dokku_upstream dokku-web_1;
+		set $dokku_header "";
+	}
+	if (-f /run/dokku-kept/10.86.0.2.2$dokku_own) {
+		set $dokku_upstream dokku-web_2;
+		set $dokku_header "";
+	}
 
 	location / {
 		proxy_pass http://$dokku_upstream;
@@ -176,7 +208,7 @@ server {
 		proxy_next_upstream error;
 		proxy_next_upstream_tries 3;
 		proxy_set_header Upgrade $dokku_upgrade;
-		proxy_set_header Connection $dokku_connection;
+		proxy_set_header Connection $dokku_header;
 		proxy_set_header Host $dokku_host;
 		proxy_set_header X-Real-IP $remote_addr;
 		proxy_set_header X-Forwarded-For $remote_addr;
@@ -217,8 +249,42 @@ server {
 	}' "$(rendered | sed '/X-Request-Start/{n;q}')"
 	grep -q 'return 503' "$TREE/web.conf"
 	grep -q 'add_header Retry-After' "$TREE/web.conf"
-	run ! grep -q keepalive "$TREE/web.conf"
 	run ! grep -q 443 "$TREE/web.conf"
+}
+
+@test "apply: connections are kept as the setting says, and not where nginx would notice too late that it must not" {
+	apply "$FACTS
+preview 10.86.0.2 81
+set proxy-keepalive 7"
+	assert_success ""
+	assert_equal 2 "$(rendered | grep -c 'keepalive 7;')"
+	# A preview does not go by a kept connection.
+	assert_equal $'\t\tset $dokku_upstream dokku-web_preview;\n\t\tset $dokku_header $dokku_connection;' \
+		"$(rendered | sed -n '/if ($dokku_preview)/,/}/p' | sed '1d;$d')"
+	not_kept "set proxy-keepalive off"
+	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
+	not_kept ""
+	rm "$TEST_HOST/etc/dokku/switch"
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	printf '  open_file_cache max=10;\n' >"$DOKKU_ROOT/web/nginx.conf.d/cache.conf"
+	not_kept ""
+	apply "$FACTS
+set disable-custom-config true"
+	assert_equal 2 "$(rendered | grep -c 'keepalive 32;')"
+	for value in 0 1000 on 08 '32;' -1; do
+		apply "$FACTS
+set proxy-keepalive $value"
+		assert_refused "nginx: not a setting, or not a value of it: proxy-keepalive $value"
+	done
+}
+
+# not_kept FACT - with it, each request gets a connection of its own, and is told to close it.
+not_kept() {
+	apply "$FACTS
+$1"
+	assert_success ""
+	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept -e dokku_header -e open_file_cache)"
+	assert_equal 1 "$(rendered | grep -c 'Connection $dokku_connection;')"
 }
 
 @test "apply: with a certificate HTTPS as well, HTTP/2, no redirect and no HSTS" {

@@ -20,10 +20,8 @@ teardown() { kill "$KERNEL"; }
 start_kernel() {
 	local program="$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map"
 	rm "$BIN/nft"
-	unshare --net --mount --propagation private bash -c \
-		'mount -t tmpfs none /etc && mkdir /etc/dokku &&
-		mount --bind "$TEST_HOST/etc/dokku" /etc/dokku && : >"$BATS_TEST_TMPDIR/up" &&
-		exec sleep 600' >/dev/null 2>&1 3>&- &
+	unshare --net --mount --propagation private bash -c 'mount -t tmpfs none /etc && mkdir /etc/dokku &&
+		mount --bind "$TEST_HOST/etc/dokku" /etc/dokku && mount --bind "$TEST_HOST/run" /run && : >"$BATS_TEST_TMPDIR/up" && exec sleep 600' >/dev/null 2>&1 3>&- &
 	export KERNEL=$!
 	fake sudo <<<'[[ $1 != -l ]] || exit 0; [[ $1 != -n ]] || shift
 		exec nsenter --target "$KERNEL" --net -- "$@"'
@@ -38,24 +36,28 @@ start_kernel() {
 
 nft() { nsenter --target "$KERNEL" --net -- /usr/sbin/nft "$@"; }
 
-# kernel - the elements, a line "MAP KEY : VALUE" each.
+# kernel - the elements, a line "MAP KEY : VALUE" each. The ports for kept connections are left out: they have the same as port 80.
 kernel() {
 	local map
 	for map in services shares; do
 		{ nft list map ip dokku "$map" 2>/dev/null || true; } |
-			{ grep -oE '[0-9.]+ \. [0-9]+ (\. [0-9]+ )?: [0-9.]+ \. [0-9]+' || true; } |
-			sed -e "s/^/$map /"
+			{ grep -oE '[0-9.]+ \. [0-9]+ (\. [0-9]+ )?: [0-9.]+ \. [0-9]+' || true; } | sed -e '/^[0-9.]* \. 8[2-5] /d' -e "s/^/$map /"
 	done
 }
 
-# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE".
+# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE". Those for port 80 are there for kept connections, too.
 kernel_has() {
-	local element
+	local element port
 	"$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	nft flush map ip dokku services
 	nft flush map ip dokku shares
 	for element; do
 		nft add element ip dokku "${element%% *}" "{ ${element#* } }"
+		[[ $element == *' . 80 '* ]] || continue
+		: >"$TEST_HOST/run/dokku-kept/$(awk '{ print $2 }' <<<"$element").1"
+		for port in 82 83 84 85; do
+			nft add element ip dokku "${element%% *}" "{ $(sed "s/ \. 80 / . $port /" <<<"${element#* }") }"
+		done
 	done
 }
 
@@ -466,11 +468,11 @@ policy = { syn_sent: 1, last_ack: 3, close: 0, time_wait: 3 }
 }
 chain timeouts_output {
 type filter hook output priority -150
-ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } ct state new ct timeout set "forget"
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-85 ct state new ct timeout set "forget"
 }
 chain timeouts_prerouting {
 type filter hook prerouting priority -150
-ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } ct state new ct timeout set "forget"
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-85 ct state new ct timeout set "forget"
 }
 chain output {
 type nat hook output priority -100
@@ -479,17 +481,18 @@ ip daddr 10.86.0.0-10.86.127.255 dnat ip to ip daddr . tcp dport . numgen random
 }
 chain own_ports {
 type nat hook postrouting priority 90
-ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original ip daddr 10.86.128.0-10.86.255.255 snat to 10.86.0.1:1024-32767
-ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 81 snat to 10.86.0.1:1024-32767
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original ip daddr 10.86.128.0-10.86.255.255 snat to 10.86.0.1:1024-16383
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 81 snat to 10.86.0.1:1024-16383
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 82-85 snat to 10.86.0.1:16384-32767
 }
 chain unmapped_output {
 type filter hook output priority 0
-ip daddr 10.86.0.0-10.86.127.255 tcp dport { 80, 81 } reject with tcp reset
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-85 reject with tcp reset
 }
 chain invalid_input {
 type filter hook input priority 0
 ip saddr 10.86.128.0-10.86.255.255 ct state invalid drop
-ip saddr 10.86.128.0-10.86.255.255 tcp dport 32768-65535 ct state new tcp flags & (syn | ack) == ack drop
+ip saddr 10.86.128.0-10.86.255.255 tcp dport 16384-65535 ct state new tcp flags & (syn | ack) == ack drop
 }
 chain strangers_prerouting {
 type filter hook prerouting priority -300
@@ -671,7 +674,8 @@ chain $RULES {
 		map services { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 10.86.0.9 . 80 : 10.86.128.9 . 5000 }; }
 	}'
 	code service-addresses 'addresses_map list'
-	assert_success "10.86.0.9 80 10.86.128.9:5000"
+	# The ports for kept connections are missing.
+	assert_success "10.86.0.9 80 10.86.128.9:5000 ?"
 	nft list chain ip dokku strangers_forward
 }
 
@@ -858,6 +862,204 @@ list"
 	assert_success "10.86.0.2 80 10.86.128.2:5000"
 }
 
+# kept - the files that let nginx keep connections.
+kept() { ls "$TEST_HOST/run/dokku-kept"; }
+
+# connect PORT - a connection to the app's address, for as long as CONNECTED runs.
+connect() {
+	rm -f "$BATS_TEST_TMPDIR/connected"
+	# shellcheck disable=SC2016 # for the other shell
+	nsenter --target "$KERNEL" --net -- bash -c 'exec 3<>"/dev/tcp/10.86.0.2/$1" && : >"$2" && exec sleep 60' \
+		bash "$1" "$BATS_TEST_TMPDIR/connected" >/dev/null 2>&1 3>&- &
+	CONNECTED=$!
+	timeout 5 bash -c 'until [[ -e $1 ]]; do sleep 0.01; done' bash "$BATS_TEST_TMPDIR/connected"
+}
+
+disconnect() {
+	kill "$CONNECTED"
+	wait "$CONNECTED" 2>/dev/null || true
+}
+
+# an_app_that_listens - the app of the address 10.86.0.2, with the containers 10.86.128.2 and .3 on one server.
+an_app_that_listens() {
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000'
+	rm "$TEST_HOST/run/dokku-kept"/*
+	nsenter --target "$KERNEL" --net -- sh -c 'ip link set lo up && for a in 0.1 0.2 128.2 128.3; do ip addr add "10.86.$a/32" dev lo; done'
+	PORT=5000 nsenter --target "$KERNEL" --net -- "$REPO/build/tests/apps/web" "$BATS_TEST_TMPDIR" >/dev/null 2>&1 3>&- &
+	LISTENER=$!
+	timeout 5 nsenter --target "$KERNEL" --net -- bash -c 'until : 2>/dev/null >/dev/tcp/10.86.128.2/5000; do sleep 0.02; done'
+}
+
+@test "root/map: nginx may use a pool only after it was empty, and none from the moment on that the map changes" {
+	local port pool
+	an_app_that_listens
+	map "keep 10.86.0.2"
+	assert_success ""
+	assert_equal 10.86.0.2.2 "$(kept)"
+	# It stays while nothing changes, also when its pool is in use.
+	connect 84
+	map "set 10.86.0.2 80 10.86.128.2:5000
+set 10.86.0.2 81 10.86.128.3:5000
+keep 10.86.0.2"
+	assert_equal 10.86.0.2.2 "$(kept)"
+	# A change takes it, and the pool that still has a connection is not used again.
+	map "set 10.86.0.2 80 10.86.128.3:5000"
+	assert_equal "" "$(kept)"
+	map "keep 10.86.0.2"
+	assert_equal 10.86.0.2.1 "$(kept)"
+	map "set 10.86.0.2 80 10.86.128.2:5000
+keep 10.86.0.2"
+	assert_equal 10.86.0.2.1 "$(kept)"
+	disconnect
+	map "unset 10.86.0.2 80
+keep 10.86.0.2"
+	assert_equal "" "$(kept)"
+	kill "$LISTENER"
+}
+
+@test "root/map: each port of a pool counts, at each of the app's addresses; with both in use there is none" {
+	local port pool
+	an_app_that_listens
+	for port in 80:2 82:2 83:2 84:1 85:1; do
+		connect "${port%:*}"
+		map "set 10.86.0.2 80 10.86.128.3:5000
+keep 10.86.0.2"
+		assert_equal "10.86.0.2.${port#*:}" "$(kept)"
+		map "set 10.86.0.3 80 10.86.128.2:5000
+set 10.86.0.2 80 10.86.128.2:5000
+keep 10.86.0.3 10.86.0.2"
+		assert_equal "10.86.0.3.${port#*:}" "$(kept)"
+		map "unset 10.86.0.3 80"
+		disconnect
+	done
+	connect 82
+	local first=$CONNECTED
+	connect 85
+	map "set 10.86.0.2 80 10.86.128.3:5000
+keep 10.86.0.2"
+	assert_equal "" "$(kept)"
+	disconnect
+	map "keep 10.86.0.2"
+	assert_equal 10.86.0.2.2 "$(kept)"
+	kill "$first" "$LISTENER"
+}
+
+# killed_map TEXT - the map is killed at any time, also before it has begun or after it has ended.
+killed_map() {
+	"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" <<<"$1" >/dev/null 3>&- &
+	local pid=$!
+	sleep "0.0$((RANDOM % 10))$((RANDOM % 10))"
+	kill -KILL "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+}
+
+@test "root/map: killed at any time, it leaves no pool allowed that has connections from before" {
+	local i kept=0 changed=0 was is
+	an_app_that_listens
+	connect 84
+	was=$(nft list map ip dokku services)
+	for i in {1..40}; do
+		killed_map "set 10.86.0.2 80 10.86.128.$((2 + i % 2)):5000
+keep 10.86.0.2"
+		[[ ! -e $TEST_HOST/run/dokku-kept/10.86.0.2.2 ]]
+		[[ ! -e $TEST_HOST/run/dokku-kept/10.86.0.2.1 ]] || ((++kept))
+		is=$(nft list map ip dokku services)
+		[[ $is == "$was" ]] || ((++changed))
+		was=$is
+		map "get 10.86.0.2 80"
+		[[ $output != *'?'* ]]
+	done
+	echo "changed $changed, kept $kept"
+	[[ $changed -gt 0 && $kept -gt 0 ]]
+	# What was left in the folder does no harm, and goes with the next change.
+	disconnect
+	map "set 10.86.0.2 80 10.86.128.9:5000"
+	assert_equal "" "$(kept)"
+	kill "$LISTENER"
+}
+
+@test "root/map: no pool is used at an address whose ports lead to different containers, until it is completed" {
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000' 'services 10.86.0.3 . 80 : 10.86.128.3 . 5000'
+	rm "$TEST_HOST/run/dokku-kept"/*
+	nft delete element ip dokku services '{ 10.86.0.2 . 85 }'
+	nft delete element ip dokku services '{ 10.86.0.3 . 80 }'
+	map "get 10.86.0.2 80
+keep 10.86.0.2
+keep 10.86.0.3"
+	assert_success "10.86.0.2 80 10.86.128.2:5000 ?"
+	assert_equal "" "$(kept)"
+	map "complete
+list
+keep 10.86.0.2"
+	assert_success "10.86.0.2 80 10.86.128.2:5000"
+	assert_equal 10.86.0.2.2 "$(kept)"
+	map "set 10.86.0.4 80 10.86.128.4:5000 10.86.128.5:5000"
+	for port in 82 83 84 85; do
+		for share in {0..11}; do
+			nft delete element ip dokku shares "{ 10.86.0.4 . $port . $share }"
+		done
+	done
+	map "complete
+list"
+	assert_success "10.86.0.2 80 10.86.128.2:5000
+10.86.0.4 80 10.86.128.4:5000 10.86.128.5:5000"
+}
+
+@test "root/map: what another process is about to allow is forbidden, too; without the folder nothing is kept" {
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000'
+	: >"$TEST_HOST/run/dokku-kept/10.86.0.2.AbCdEf"
+	: >"$TEST_HOST/run/dokku-kept/10.86.0.22.1"
+	map "set 10.86.0.2 80 10.86.128.3:5000"
+	assert_success ""
+	assert_equal 10.86.0.22.1 "$(kept)"
+	# What cannot be forbidden keeps the map as it is.
+	mkdir "$TEST_HOST/run/dokku-kept/10.86.0.2.1"
+	map "set 10.86.0.2 80 10.86.128.4:5000"
+	assert_status 1
+	assert_error_like ' !     address map: kept connections cannot be forbidden: *; nothing was changed'
+	assert_equal "services 10.86.0.2 . 80 : 10.86.128.3 . 5000" "$(kernel)"
+	rm -r "$TEST_HOST/run/dokku-kept"
+	map "set 10.86.0.2 80 10.86.128.2:5000
+keep 10.86.0.2"
+	assert_success ""
+	[[ ! -e $TEST_HOST/run/dokku-kept ]]
+}
+
+@test "a switch forbids kept connections and allows them again; heal allows what is missing, not of an app that is stopped" {
+	make_app web
+	make_release web 1 web=1
+	containers 1 'web 1 idA 10.86.128.2 5000'
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.9 . 5000'
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
+	assert_equal "" "$(kept)"
+	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
+	assert_success ""
+	assert_equal 10.86.0.2.2 "$(kept)"
+	rm "$TEST_HOST/run/dokku-kept"/*
+	make_current web 1
+	got "$PLUGIN_PATH/service-addresses/heal"
+	assert_success ""
+	assert_equal 10.86.0.2.2 "$(kept)"
+	: >"$CALLS"
+	got "$PLUGIN_PATH/service-addresses/heal"
+	assert_calls ""
+	got "$PLUGIN_PATH/service-addresses/core-post-stop" web
+	assert_equal "" "$(kept)"
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/web"
+	printf '1\n' >"$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	: >"$CALLS"
+	got "$PLUGIN_PATH/service-addresses/heal"
+	assert_calls ""
+	rm "$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	rm -r "$TEST_HOST/run/dokku-kept"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
+	got "$PLUGIN_PATH/service-addresses/heal"
+	assert_success ""
+	assert_equal 10.86.0.2.2 "$(kept)"
+}
+
 @test "root/map: refuses whatever is outside its grammar, and changes nothing" {
 	kernel_has
 	map "set 10.86.0.2 80 10.86.128.2:5000"
@@ -880,6 +1082,10 @@ $1"
 		set 10.86.0.2 0 10.86.128.2:5000
 		set 10.86.0.2 65536 10.86.128.2:5000
 		set 10.86.0.2 080 10.86.128.2:5000
+		keep
+		keep 10.86.128.2
+		keep 10.86.0.2 x
+		complete 10.86.0.2
 		set 10.86.0.2 80 10.86.128.2:99999
 		set 10.86.0.2 80 10.86.128.2
 		set 10.86.0.2 80 :5000
@@ -943,7 +1149,8 @@ unset 10.86.0.7 80"
 	sleep 0.3
 	kill "$monitor"
 	assert_equal "delete element ip dokku services { 10.86.0.2 . 80 : 10.86.128.2 . 5000 }
-create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(grep -v '^# ' "$BATS_TEST_TMPDIR/changes")"
+create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(grep -v -e '^# ' -e ' 8[2-5] :' "$BATS_TEST_TMPDIR/changes")"
+	assert_equal 8 "$(grep -c ' 8[2-5] :' "$BATS_TEST_TMPDIR/changes")"
 	for i in {1..9}; do
 		"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" \
 			<<<"set 10.86.0.2 80 10.86.128.$i:5000" &
@@ -961,9 +1168,7 @@ create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(gre
 	grep -qx 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$file"
 	# It sources one file, which lies beside it.
 	assert_equal 1 "$(grep -cx 'source "${BASH_SOURCE\[0\]%/\*}/bridge"' "$file")"
-	assert_equal "" \
-		"$(cat "$file" "${file%/*}/bridge" | grep -vE '^# |^source "\$\{BASH_SOURCE' |
-			grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|BRIDGE|METADATA|RULES')"
+	assert_equal "" "$(cat "$file" "${file%/*}/bridge" | grep -vE '^# |^source "\$\{BASH_SOURCE' | grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|KEPT|BRIDGE|METADATA|RULES')"
 }
 
 # --- heal -------------------------------------------------------------------------

@@ -52,7 +52,7 @@ enum {
 	REQUEST_SIZE = 256,
 	/* The ports of service addresses. */
 	PORT_FIRST = 80,
-	PORT_LAST = 81,
+	PORT_LAST = 85,
 	/* Priorities after and before the filter chains of the map's table, which have 0. */
 	BEHIND = 10,
 	BEFORE = -10

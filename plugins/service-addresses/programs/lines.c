@@ -62,13 +62,34 @@ parse_targets(
 	return true;
 }
 
+static bool
+parse_keep(
+	struct line *line, const struct network *network, struct word rest, struct refusal *refusal)
+{
+	struct word word;
+
+	while ((word = next_word(&rest)).length > 0) {
+		if (line->nr == LINES_SHARES)
+			break;
+		if (!network_parse_address(&line->target[line->nr++].address, network,
+			    NETWORK_SERVICES, word.text, word.length, refusal))
+			return false;
+	}
+	return (word.length == 0 && line->nr > 0) ||
+		refuse(refusal, "1 to %d addresses are needed", LINES_SHARES);
+}
+
 /* Parses what follows the verb. */
 static bool
 parse_change(
 	struct line *line, const struct network *network, struct word rest, struct refusal *refusal)
 {
-	struct word service = next_word(&rest), port = next_word(&rest);
+	struct word service, port;
 
+	if (line->verb == LINE_KEEP)
+		return parse_keep(line, network, rest, refusal);
+	service = next_word(&rest);
+	port = next_word(&rest);
 	if (!network_parse_address(&line->service.address, network, NETWORK_SERVICES, service.text,
 		    service.length, refusal) ||
 		!network_parse_port(&line->service.port, port.text, port.length, refusal))
@@ -89,7 +110,7 @@ lines_add(struct lines *lines, const struct network *network, const char *text, 
 	struct refusal *refusal)
 {
 	static const char *const verbs[] = {
-		[LINE_SET] = "set", [LINE_UNSET] = "unset", [LINE_GET] = "get"
+		[LINE_SET] = "set", [LINE_UNSET] = "unset", [LINE_GET] = "get", [LINE_KEEP] = "keep"
 	};
 	struct word rest = { text, length }, verb = next_word(&rest);
 	struct line line = { .verb = LINE_SET };
@@ -99,10 +120,11 @@ lines_add(struct lines *lines, const struct network *network, const char *text, 
 		return refuse(refusal, "not understood");
 	if (verb.length == 0)
 		return true;
-	if (equals(verb, "list")) {
+	if (equals(verb, "list") || equals(verb, "complete")) {
 		if (next_word(&rest).length > 0)
 			return refuse(refusal, "too many words");
-		lines->want_list = true;
+		lines->want_list = lines->want_list || equals(verb, "list");
+		lines->want_complete = lines->want_complete || equals(verb, "complete");
 		return true;
 	}
 	while (i < UTIL_COUNT(verbs) && !equals(verb, verbs[i]))

@@ -5,6 +5,10 @@
  *                               most LINES_SHARES of them
  *   unset SERVICE PORT          connections to SERVICE:PORT are refused
  *   get SERVICE PORT            print what the kernel has for SERVICE:PORT after the changes
+ *   keep SERVICE…               nginx may keep connections to the app that has these addresses, the
+ *                               first one first, to at most LINES_SHARES (see kept.h)
+ *   complete                    connections to all ports at which nginx asks go to the containers of
+ *                               the first one, as an older version left it
  *   list                        print the whole map after the changes
  *
  * Words are separated by spaces or tabs. A line without a word is ignored. SERVICE must lie in the
@@ -20,20 +24,20 @@
 
 enum { LINES_SHARES = 12 };
 
-enum line_verb { LINE_SET, LINE_UNSET, LINE_GET };
+enum line_verb { LINE_SET, LINE_UNSET, LINE_GET, LINE_KEEP };
 
 struct line {
 	enum line_verb verb;
 	struct endpoint service;
-	size_t nr; /* of targets; 0 unless the verb is LINE_SET */
-	struct endpoint target[LINES_SHARES];
+	size_t nr; /* of targets; 0 unless the verb is LINE_SET or LINE_KEEP */
+	struct endpoint target[LINES_SHARES]; /* services, if the verb is LINE_KEEP */
 };
 
 /* What stdin says. A zeroed struct has no lines. */
 struct lines {
 	struct line *line;
 	size_t nr;
-	bool want_list;
+	bool want_list, want_complete;
 };
 
 /*

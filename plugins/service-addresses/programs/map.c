@@ -14,7 +14,8 @@
  * The table is made by root/table, which documents it. The elements that a line is about are read
  * first, one by one, so the time does not grow with the size of the map. Elements that are right
  * are left alone. If another process changes one of them meanwhile, the kernel refuses the
- * transaction, and this program starts again.
+ * transaction, and this program starts again. A line about the port for new connections (kept.h)
+ * counts for all ports at which nginx asks.
  *
  * Exit status: 0; 1 and a line on stderr if anything fails, and then nothing has changed; 3 if the
  * table is missing or of an older version, and for "list" also if the bridge's table (root/bridge)
@@ -22,6 +23,7 @@
  */
 #include "guard.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
@@ -36,6 +38,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "kept.h"
 #include "lines.h"
 #include "netlink.h"
 #include "network.h"
@@ -209,14 +212,44 @@ read_element(struct kernel *kernel, enum map map, struct endpoint service, uint3
 	return target;
 }
 
+/* The ports of the kernel's map that a line about this service is about. Returns their number. */
+static size_t
+ports_of(struct endpoint service, uint16_t port[KEPT_PORTS])
+{
+	if (!kept_is_visited(service.port)) {
+		port[0] = service.port;
+		return 1;
+	}
+	for (size_t i = 0; i < KEPT_PORTS; i++)
+		port[i] = htons(kept_ports[i]);
+	return KEPT_PORTS;
+}
+
 static struct shares
-read_shares(struct kernel *kernel, struct endpoint service)
+read_port(struct kernel *kernel, struct endpoint service)
 {
 	struct shares present = { .single = read_element(kernel, MAP_SERVICES, service, 0) };
 
 	for (uint32_t i = 0; i < LINES_SHARES; i++)
 		present.share[i] = read_element(kernel, MAP_SHARES, service, i);
 	return present;
+}
+
+static struct shares
+read_shares(struct kernel *kernel, struct endpoint service)
+{
+	uint16_t port[KEPT_PORTS];
+	size_t nr = ports_of(service, port);
+	struct shares first = read_port(kernel, service);
+
+	for (size_t i = 1; i < nr; i++) {
+		struct shares other;
+
+		service.port = port[i];
+		other = read_port(kernel, service);
+		first.differ = first.differ || !shares_equal(&first, &other);
+	}
+	return first;
 }
 
 /* Adds all elements of one map to entries. */
@@ -245,6 +278,7 @@ struct batch {
 	char *at;
 	size_t size, used;
 	size_t changes;
+	bool moves_visitors;
 };
 
 /* Makes room for one more message. */
@@ -287,18 +321,83 @@ replace(struct batch *batch, enum map map, struct key key, struct endpoint prese
 		add_change(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, &entry);
 }
 
+/* Adds what turns the elements of one port into those that are wanted. */
+static void
+replace_port(struct batch *batch, struct endpoint service, const struct shares *wanted)
+{
+	struct shares present = read_port(batch->kernel, service);
+
+	replace(batch, MAP_SERVICES, (struct key){ .service = service }, present.single,
+		wanted->single);
+	for (uint32_t i = 0; i < LINES_SHARES; i++)
+		replace(batch, MAP_SHARES, (struct key){ service, i }, present.share[i],
+			wanted->share[i]);
+}
+
+static bool
+is_change(const struct line *line)
+{
+	return line->verb == LINE_SET || line->verb == LINE_UNSET;
+}
+
 /* Adds what one line asks for. */
 static void
 add_line(struct batch *batch, const struct line *line)
 {
+	uint16_t port[KEPT_PORTS];
+	size_t nr = ports_of(line->service, port), before = batch->changes;
 	struct shares wanted = shares_wanted(line);
-	struct shares present = read_shares(batch->kernel, line->service);
+	struct endpoint service = line->service;
 
-	replace(batch, MAP_SERVICES, (struct key){ .service = line->service }, present.single,
-		wanted.single);
-	for (uint32_t i = 0; i < LINES_SHARES; i++)
-		replace(batch, MAP_SHARES, (struct key){ line->service, i }, present.share[i],
-			wanted.share[i]);
+	for (size_t i = 0; i < nr; i++) {
+		service.port = port[i];
+		replace_port(batch, service, &wanted);
+	}
+	if (batch->changes > before && kept_is_visited(line->service.port))
+		batch->moves_visitors = true;
+}
+
+/*
+ * All addresses of an app are in one input, and its file is that of the first one. If this fails,
+ * the program ends and says what has become of the map.
+ */
+static void
+forbid_kept(const struct lines *lines, const char *changed)
+{
+	for (size_t i = 0; i < lines->nr; i++) {
+		const struct line *line = &lines->line[i];
+		int error = 0;
+
+		if (is_change(line) && kept_is_visited(line->service.port))
+			error = kept_forbid(line->service.address);
+		if (error)
+			die(FAILED, "kept connections cannot be forbidden: %s; %s", strerror(error),
+				changed);
+	}
+}
+
+/* Adds what gives the pools of each service the elements of its first port. */
+static void
+add_pools(struct batch *batch)
+{
+	struct entries entries = { 0 };
+
+	read_map(batch->kernel, MAP_SERVICES, &entries);
+	read_map(batch->kernel, MAP_SHARES, &entries);
+	for (size_t i = 0; i < entries.nr; i++) {
+		struct endpoint service = entries.entry[i].key.service;
+		struct shares first;
+
+		/* Of those in the map shares, one stands for all. */
+		if (!kept_is_visited(service.port) || entries.entry[i].key.share > 0)
+			continue;
+		first = read_shares(batch->kernel, service);
+		for (size_t k = 1; first.differ && k < KEPT_PORTS; k++) {
+			service.port = htons(kept_ports[k]);
+			replace_port(batch, service, &first);
+		}
+	}
+	entries_release(&entries);
 }
 
 static int
@@ -320,11 +419,17 @@ try_change(struct kernel *kernel, const struct lines *lines)
 	make_room(&batch);
 	batch.used = nftnl_batch_begin(batch.at, ++kernel->sequence)->nlmsg_len;
 	for (size_t i = 0; i < lines->nr; i++) {
-		if (lines->line[i].verb != LINE_GET)
+		if (is_change(&lines->line[i]))
 			add_line(&batch, &lines->line[i]);
 	}
+	if (lines->want_complete)
+		add_pools(&batch);
+	if (batch.moves_visitors)
+		forbid_kept(lines, "nothing was changed");
 	if (batch.changes > 0)
 		error = commit(&batch);
+	if (batch.moves_visitors)
+		forbid_kept(lines, "the map was changed");
 	free(batch.at);
 	return error;
 }
@@ -358,6 +463,32 @@ print_map(struct kernel *kernel)
 	entries_release(&entries);
 }
 
+/* Whether connections to all ports of an app's addresses lead to the same containers. */
+static bool
+has_pools(struct kernel *kernel, const struct line *keep)
+{
+	for (size_t i = 0; i < keep->nr; i++) {
+		struct endpoint service = { .address = keep->target[i].address,
+			.port = htons(kept_ports[0]) };
+		struct shares present = read_shares(kernel, service);
+
+		if (present.differ || shares_is_empty(&present))
+			return false;
+	}
+	return true;
+}
+
+static void
+allow_kept(struct kernel *kernel, const struct lines *lines)
+{
+	for (size_t i = 0; i < lines->nr; i++) {
+		const struct line *line = &lines->line[i];
+
+		if (line->verb == LINE_KEEP && has_pools(kernel, line))
+			kept_allow(line->target, line->nr);
+	}
+}
+
 static void
 print_answers(struct kernel *kernel, const struct lines *lines)
 {
@@ -382,7 +513,7 @@ print_lines(const struct lines *lines)
 		const struct line *line = &lines->line[i];
 
 		question = question || line->verb == LINE_GET;
-		if (line->verb == LINE_GET)
+		if (!is_change(line))
 			continue;
 		fputs(endpoint_format(line->service, ':', text), stdout);
 		for (size_t k = 0; k < line->nr; k++)
@@ -407,6 +538,7 @@ answer_from_kernel(const struct lines *lines)
 	if (lines->want_list)
 		require_bridge(&kernel);
 	change(&kernel, lines);
+	allow_kept(&kernel, lines);
 	print_answers(&kernel, lines);
 	netlink_close(kernel.socket);
 }

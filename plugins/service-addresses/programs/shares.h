@@ -7,6 +7,7 @@
 #ifndef SHARES_H
 #define SHARES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,7 +43,11 @@ void entries_release(struct entries *entries);
 struct shares {
 	struct endpoint single;
 	struct endpoint share[LINES_SHARES];
+	bool differ; /* the ports at which nginx asks do not have the same elements */
 };
+
+bool shares_is_empty(const struct shares *shares);
+bool shares_equal(const struct shares *a, const struct shares *b);
 
 /* The elements that line asks for. There are none unless its verb is LINE_SET. */
 struct shares shares_wanted(const struct line *line);
@@ -50,11 +55,15 @@ struct shares shares_wanted(const struct line *line);
 /*
  * Prints "SERVICE PORT IP:PORT…" as a line, or nothing if there is no element. Shares that are not
  * a list of different containers, dealt out in turn, are printed as "?". An address that is in both
- * maps is printed as the map services has it, which the rules of the table ask first.
+ * maps is printed as the map services has it, which the rules of the table ask first. If the ports
+ * differ, "?" follows.
  */
 void shares_print(FILE *out, struct endpoint service, const struct shares *shares);
 
-/* Prints all addresses that entries has elements of, in order. Sorts entries. */
+/*
+ * Prints all addresses that entries has elements of, in order. Sorts entries. The ports at which
+ * nginx asks are one line, that of the first one.
+ */
 void shares_print_all(FILE *out, struct entries *entries);
 
 #endif

@@ -66,6 +66,7 @@ config_read(struct config *c, const char *dir)
 		{ "READY_DELAY_MS", UINT32_MAX, &c->ready_delay_ms },
 		{ "FIRST_DELAY_MS", UINT32_MAX, &c->first_delay_ms },
 		{ "EXIT_AFTER_MS", UINT32_MAX, &c->exit_after_ms },
+		{ "CLOSE_AFTER", UINT32_MAX, &c->close_after },
 	};
 
 	*c = (struct config){ .app = text_of("APP", "web"),

@@ -26,6 +26,7 @@ struct config {
 	uint64_t ready_delay_ms;
 	uint64_t first_delay_ms; /* requests wait so long until the first one is answered */
 	uint64_t exit_after_ms; /* 0: never */
+	uint64_t close_after; /* answers on a connection; 0: it is not closed for that */
 	int exit_code;
 	bool no_listen;
 	bool ignore_term;

@@ -54,6 +54,7 @@ static void
 serve_client(struct server *s, struct conn *c, struct request *r)
 {
 	int one = 1;
+	uint64_t left = s->config->close_after;
 
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
@@ -62,6 +63,8 @@ serve_client(struct server *s, struct conn *c, struct request *r)
 		pages_answer(c, r, s->config, s->ready_at);
 		if (s->config->log)
 			log_request(r, begin);
+		if (left > 0 && --left == 0)
+			break;
 	}
 	conn_end(c);
 }
