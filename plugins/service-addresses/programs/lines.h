@@ -7,8 +7,8 @@
  *   get SERVICE PORT            print what the kernel has for SERVICE:PORT after the changes
  *   keep SERVICE…               nginx may keep connections to the app that has these addresses, the
  *                               first one first, to at most LINES_SHARES (see kept.h)
- *   complete                    connections to all ports at which nginx asks go to the containers of
- *                               the first one, as an older version left it
+ *   complete                    connections to all ports at which nginx asks go to the containers
+ *                               of the first one, as an older version left it
  *   list                        print the whole map after the changes
  *
  * Words are separated by spaces or tabs. A line without a word is ignored. SERVICE must lie in the
