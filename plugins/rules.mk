@@ -14,7 +14,8 @@ $(PLUGIN_OUT)/o/%.o: $(PLUGIN_SRC)/%.c plugins/rules.mk $(CR_LIBRARIES)
 	@mkdir -p $(@D)
 	$(PLUGIN_CC) -c -o $@ $<
 
-# Static, because loading the C library would make a start half as slow again.
+# These are linked statically, because loading the C library would make each start half as slow
+# again.
 PLUGIN_ENV := $(PLUGIN_OUT)/o/env.o
 PLUGIN_PROC := $(PLUGIN_OUT)/o/proc.o
 
@@ -24,8 +25,8 @@ $(PLUGIN_SMALL:%=$(PLUGIN_OUT)/%) $(PLUGIN_OUT)/exchange: $(PLUGIN_OUT)/%: $(PLU
 		$(PLUGIN_OUT)/o/process.o $(CR_OUT)/util.o
 	$(PLUGIN_LINK) $(filter-out -fPIE -pie,$(LDFLAGS)) -static -s -o $@ $(filter %.o,$^)
 
-# Linked as check-runner is, for the same reason. A program that was linked is tried: it must say that
-# a missing socket is missing.
+# This is linked as check-runner is, for the same reason. After linking, the program is tried: it
+# must report that a missing socket is missing.
 PLUGIN_JANSSON = $(or $(wildcard $(shell $(CC) -print-file-name=libjansson.a)),-ljansson)
 PLUGIN_ENGINE := $(PLUGIN_OUT)/o/engine.o $(PLUGIN_OUT)/o/members.o $(CR_OUT)/util.o
 PLUGIN_ENGINE_LINK = $(PLUGIN_LINK) $(filter-out -pie,$(CR_HARD_LDFLAGS)) $(LDFLAGS) -o $@ $(PLUGIN_ENGINE)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# A command's words against the usage in its own header, and that no command of ours passes over a word.
+# A command's words against the usage in its own header, and that no command of ours passes over a
+# word.
 
 load helper
 
@@ -97,11 +98,20 @@ refuses() {
 	refuses "web" "COMMAND is missing"
 }
 
+@test "an option that may be repeated, and words that may begin with a hyphen" {
+	command '[--type TYPE]... [--one A] NAME WORD...'
+	gives '--type a --type=b x -v y --one z' $'<x><-v><y><--one><z> type=a\nb'
+	gives '--one 1 --one 2 x y' '<x><y> one=2'
+	refuses '--type a x' 'WORD is missing'
+	refuses '-v x y' 'there is no option -v'
+}
+
 @test "a new app's name, and a plugin that must exist" {
 	command 'NEW-APP'
 	gives "shop" "<shop>"
 	dokku t:do Shop
-	assert_refused 'not an app name: "Shop": use lower case letters, digits, dots and hyphens, at most 63'
+	assert_refused 'not an app name: "Shop": use lower case letters, digits,' \
+		'dots and hyphens, at most 63'
 	command 'PLUGIN'
 	dokku t:do nope
 	assert_refused 'no such plugin: "nope": dokku plugin:list shows them'
@@ -111,7 +121,8 @@ refuses() {
 
 @test "a usage of several lines is one, and Root: only refuses other users" {
 	command 'APP'
-	sed -i -e '3a #     [--format a|b] [NAME]\n# Root: only\n# Dokku: new; one\n#     two: three' "$PLUGIN_PATH/t/subcommands/do"
+	sed \
+		-i -e '3a #     [--format a|b] [NAME]\n# Root: only\n# Dokku: new; one\n#     two: three' "$PLUGIN_PATH/t/subcommands/do"
 	usage='APP [--format a|b] [NAME]'
 	make_app web
 	gives "web x --format b" "<web><x> format=b"
@@ -151,7 +162,9 @@ refuses() {
 
 # digest - of all that a command could have changed: files, calls of programs, hooks that ran.
 digest() {
-	(cd "$WORLD" && find . -path ./home -prune -o -type f -printf '%p %m ' -exec cat {} + -o -printf '%p %m\n') | sha256sum
+	(cd "$WORLD" &&
+		find . -path ./home -prune -o -type f -printf '%p %m ' -exec cat {} + \
+			-o -printf '%p %m\n') | sha256sum
 	# To ask the engine changes nothing.
 	grep -hv '^engine GET ' "$CALLS" "$STEPS" || true
 }
@@ -168,23 +181,27 @@ commands() {
 	done
 }
 
-# unchanged WORD ARG… - the command is refused in one line, with exit status 2, or shows its help, and nothing has changed.
+# unchanged WORD ARG… - the command is refused in one line, with exit status 2, or shows its help,
+# and nothing has changed.
 unchanged() {
 	local before
 	before=$(digest)
 	dokku "$@" </dev/null
-	[[ $(digest) == "$before" ]] || differ "$* changed something" "" "$(diff <(printf '%s' "$before") <(digest))" || return
+	[[ $(digest) == "$before" ]] ||
+		differ "$* changed something" "" "$(diff <(printf '%s' "$before") <(digest))" ||
+		return
 	if [[ ${*: -1} == --help ]]; then
 		assert_status 0 && assert_error "" && [[ $output == *"dokku $1"* ]] || return 1
 	else
-		assert_status 2 && assert_output "" && assert_error_like " !     *" && [[ $stderr != *$'\n'* ]]
+		assert_status 2 && assert_output "" && assert_error_like " !     *" &&
+			[[ $stderr != *$'\n'* ]]
 	fi
 }
 
 # words_for USAGE - one word for each argument that must be there, and for those that may.
 words_for() {
 	local text place
-	text=$(sed -e 's/\[-[^]]*\]//g' -e 's/[][]//g' <<<"$1")
+	text=$(sed -e 's/\[-[^]]*\]\(\.\.\.\)\?//g' -e 's/[][]//g' <<<"$1")
 	for place in $text; do
 		place=${place%...}
 		case $place in

@@ -40,7 +40,8 @@ gates() { got "$REPO/tests/c-gates" "$@"; }
 	gates files a.c
 	assert_success ""
 	# A tab counts as eight, and a character that takes three bytes as one.
-	printf '\t/* %s */\n\t/* %s */\n' "$(printf '…%.0s' {1..86})" "$(printf '…%.0s' {1..87})" >a.c
+	printf '\t/* %s */\n\t/* %s */\n' "$(printf '…%.0s' {1..86})" "$(printf '…%.0s' {1..87})" \
+		>a.c
 	gates files a.c
 	assert_output "a.c:2: 101 columns"
 	printf 'int n = atoi(text);\n' >a.c

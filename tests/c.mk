@@ -1,11 +1,12 @@
-# The rules for all C in this repository: one format, one order of includes, short functions, and the
-# flags of check-runner with each compiler that is here and warnings as errors.
+# The rules for all C in this repository: one format, one order of includes, short functions. Each
+# installed compiler compiles it with the flags of check-runner, and warnings are errors.
 
 C_SOURCES = $(shell git ls-files --cached --others --exclude-standard '*.c')
 C_HEADERS = $(shell git ls-files --cached --others --exclude-standard '*.h')
 C_OUT := build/check-c
 C_INCLUDES := -I$(CR_SRC) -I$(CR_OUT) -I$(CR_TESTS) -Itests/http -I$(PLUGIN_SRC) -I$(MAP_SRC)
-C_COMPILED = $(wildcard $(if $(filter openssl,$(LOAD_TLS)),$(C_SOURCES),$(filter-out %/tls_openssl.c,$(C_SOURCES))))
+C_COMPILED = $(wildcard $(if $(filter openssl,$(LOAD_TLS)),$(C_SOURCES),\
+	$(filter-out %/tls_openssl.c,$(C_SOURCES))))
 C_OBJECTS = $(foreach cc,$(CR_COMPILERS),$(C_COMPILED:%.c=$(C_OUT)/$(cc)/%.o))
 
 define c_compile

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The header of a command's file is the one place that tells of it: the check of its arguments, help,
-# the manual page, docs/commands.md and completion agree.
+# The header of a command's file is the one place that tells of it: the check of its arguments,
+# help, the manual page, docs/commands.md and completion agree.
 
 load helper
 
@@ -53,34 +53,38 @@ made_docs() {
 	dokku t:do web x --how=b
 	assert_success "<web><x><b>"
 	dokku t:do web x --how c
-	assert_refused 't:do: --how: "c" is not one of a, b; nothing was done. Usage: dokku t:do [-f|--fast] [--how a|b] APP|--all NAME...' 2
+	assert_refused 't:do: --how: "c" is not one of a, b; nothing was done. Usage:' \
+		'dokku t:do [-f|--fast] [--how a|b] APP|--all NAME...' 2
 	dokku help
 	assert_status 0
-	assert_equal "    t:do [-f|--fast] [--how a|b] APP|--all NAME...       Do it" "$(grep -F t:do <<<"$output")"
+	assert_equal "    t:do [-f|--fast] [--how a|b] APP|--all NAME...       Do it" \
+		"$(grep -F t:do <<<"$output")"
 	dokku t:do --help
 	assert_success 'Do it
     dokku t:do [-f|--fast] [--how a|b] APP|--all NAME...
      .More \of it. And more.
      Dokku: new; `x` is new, too'
-	complete t
+	complete t:
 	assert_success $'t:do\tDo it'
 	complete t:do --how ""
 	assert_success $'a\nb'
 	got grep -F 't:do' "$WORLD/repo/docs/commands.md"
-	assert_success '| `t:do [-f\|--fast] [--how a\|b] APP\|--all NAME…` | Do it | **new**; `x` is **new**, too |'
+	assert_success '| `t:do [-f\|--fast] [--how a\|b] APP\|--all NAME…` | Do it | **new**;' \
+		'`x` is **new**, too |'
 	got grep -F -A 4 't:do' "$WORLD/repo/docs/dokku.1"
 	assert_success '.It Ic t:do Oo Fl f | Fl -fast Oc Oo Fl -how Cm a | Cm b Oc Ar APP | Fl -all Ar NAME Ns ...
 Do it.
 \&.More \eof it.
 And more.
-.It Ic url Ar APP'
+.It Ic trace:off'
 	got mandoc -Tlint -Wwarning "$WORLD/repo/docs/dokku.1"
 	assert_success ""
 }
 
 @test "docs/generate --check sees that a header has changed" {
 	made_docs
-	sed -i 's/^# Summary: .*/# Summary: Do something else/' "$WORLD/repo/plugins/t/subcommands/do"
+	sed -i 's/^# Summary: .*/# Summary: Do something else/' \
+		"$WORLD/repo/plugins/t/subcommands/do"
 	got "$WORLD/repo/docs/generate" --check
 	assert_status 1
 	assert_output "docs/commands.md is not what the code says: run docs/generate
@@ -101,7 +105,9 @@ docs/dokku.1 is not what the code says: run docs/generate"
 	assert_status 0
 	assert_equal "$seen" "$(cut -f 1 <<<"$output" | sort)"
 	assert_equal "$seen" "$(sed -n 's/^\.It Ic \([^ ]*\).*/\1/p' "$REPO/docs/dokku.1" | sort)"
-	assert_equal "$all" "$(sed -n '/generated: commands/,/<!-- end/s/^| `\([^ `]*\).*/\1/p' "$REPO/docs/commands.md" | sort)"
+	assert_equal "$all" \
+		"$(sed -n '/generated: commands/,/<!-- end/s/^| `\([^ `]*\).*/\1/p' \
+			"$REPO/docs/commands.md" | sort)"
 }
 
 @test "completion offers exactly the options that the usage names" {
@@ -111,7 +117,8 @@ docs/dokku.1 is not what the code says: run docs/generate"
 		local wanted
 		[[ -z ${header[Hidden]} ]] || return 0
 		usage_read "${header[Usage]#"$1"}"
-		# A lone -- and what stands at a place, such as --all, are offered beside the options.
+		# A lone -- and what stands at a place, such as --all, are offered beside the
+		# options.
 		wanted=$(printf '%s\n' "${!aliases[@]}" --help | grep -v -x -e --FLAG)
 		wanted+=$(printf '\n%s' "$(tr '|' '\n' <<<"${places[0]-}" | grep '^--' || true)")
 		complete "$1" -
@@ -127,23 +134,28 @@ docs/dokku.1 is not what the code says: run docs/generate"
 		local name
 		usage_read "${header[Usage]#"$1"}"
 		while read -r name; do
-			[[ " ${aliases[*]} " == *" $name "* ]] || printf '%s asks for --%s\n' "$1" "$name"
+			[[ " ${aliases[*]} " == *" $name "* ]] ||
+				printf '%s asks for --%s\n' "$1" "$name"
 		done < <(grep -oE '\$\{option\["?[a-zA-Z-]+' "$2" | sed 's/.*\["\?//')
 	}
-	grep -E '\$\{option\[' "$PLUGIN_CORE_AVAILABLE_PATH"/*/subcommands/* >"$BATS_TEST_TMPDIR/asked"
+	grep -E '\$\{option\[' "$PLUGIN_CORE_AVAILABLE_PATH"/*/subcommands/* \
+		>"$BATS_TEST_TMPDIR/asked"
 	assert_equal "" "$(headers asked_options)"
 }
 
 @test "no command that is here stands in the list of those that are not" {
 	local names name first
-	# `proxy:disable`, `:enable` are two of the plugin proxy; a word after the name says that it is one option of it.
-	names=$(sed -n '/^## Not here/,$s/^| \([^|]*\) |.*/\1/p' "$REPO/docs/commands.md" | grep -o '`[^`]*`' | tr -d '`')
+	# `proxy:disable`, `:enable` are two of the plugin proxy; a word after the name says that it
+	# is one option of it.
+	names=$(sed -n '/^## Not here/,$s/^| \([^|]*\) |.*/\1/p' "$REPO/docs/commands.md" |
+		grep -o '`[^`]*`' | tr -d '`')
 	[[ $(wc -l <<<"$names") -gt 20 ]]
 	while read -r name; do
 		[[ $name != *' '* ]] || continue
 		[[ $name == :* ]] || first=${name%%:*}
 		name=$first:${name#*:}
-		[[ ! -e $PLUGIN_CORE_AVAILABLE_PATH/${name%%:*}/subcommands/${name#*:} ]] || printf '%s is here\n' "$name"
+		[[ ! -e $PLUGIN_CORE_AVAILABLE_PATH/${name%%:*}/subcommands/${name#*:} ]] ||
+			printf '%s is here\n' "$name"
 	done <<<"$names" >"$BATS_TEST_TMPDIR/here"
 	assert_equal "" "$(<"$BATS_TEST_TMPDIR/here")"
 }

@@ -11,7 +11,9 @@ setup() {
 
 # in_bash LINE - what Bash is told to offer for LINE, with the cursor at its end.
 in_bash() {
-	got bash -c 'source "$1"; COMP_LINE=$2 COMP_POINT=${#2}; _dokku dokku; printf "%s\n" "${COMPREPLY[@]}"' \
+	got bash -c \
+		'source "$1"; COMP_LINE=$2 COMP_POINT=${#2}; _dokku dokku
+			printf "%s\n" "${COMPREPLY[@]}"' \
 		bash "$REPO/completion/dokku.bash" "$1"
 }
 
@@ -19,7 +21,8 @@ in_bash() {
 in_zsh() {
 	# shellcheck disable=SC2016 # for zsh
 	got zsh -f -c 'compadd() { print -rl -- "${@[5,-1]}"; }; _files() { print -r -- files; }
-		words=("${(@s: :)2}"); CURRENT=$#words; source "$1"' zsh "$REPO/completion/_dokku" "$1"
+		words=("${(@s: :)2}"); CURRENT=$#words; source "$1"' zsh "$REPO/completion/_dokku" \
+		"$1"
 }
 
 # offers LINE WORD… - in both shells, where WORD… are whole words.
@@ -51,18 +54,18 @@ offers() {
 }
 
 @test "options, their values, and what is no option after --" {
-	offers "dokku logs --" --help --num --ps --tail
+	offers "dokku logs --" --all --help --num --ps --tail
 	offers "dokku logs web --t" --tail
-	offers "dokku logs -" --help --num --ps --tail -n -p -q -t
+	offers "dokku logs -" --all --help --num --ps --tail -n -p -q -t
 	offers "dokku apps:list --format " json text
 	offers "dokku apps:list --format=" --format=json --format=text
 	offers "dokku apps:list --format=j" --format=json
-	offers "dokku logs -- -" ""
+	offers "dokku urls -- -" ""
 	offers "dokku -" --app --force --help --quiet --trace --wait
 }
 
 @test "apps, alternatives, plugins: at the place that the usage gives them" {
-	offers "dokku logs " blog web
+	offers "dokku enter " blog web
 	offers "dokku logs -n 5 w" web
 	offers "dokku logs --num=5 --tail w" web
 	offers "dokku logs web " ""
@@ -79,8 +82,10 @@ offers() {
 @test "the settings of a plugin that has a table of them" {
 	made_plugins
 	mkdir -p "$PLUGIN_PATH/t/subcommands"
-	printf '#!/bin/sh\n# Summary: Set it\n# Usage: dokku t:set APP|--global KEY [VALUE]\n' >"$PLUGIN_PATH/t/subcommands/set"
-	printf '# KEY KIND DEFAULT SUMMARY\n\nkeep number 3 How many\nkind text - Which\n' >"$PLUGIN_PATH/t/settings"
+	printf '#!/bin/sh\n# Summary: Set it\n# Usage: dokku t:set APP|--global KEY [VALUE]\n' \
+		>"$PLUGIN_PATH/t/subcommands/set"
+	printf '# KEY KIND DEFAULT SUMMARY\n\nkeep number 3 How many\nkind text - Which\n' \
+		>"$PLUGIN_PATH/t/settings"
 	offers "dokku t:set web " keep kind
 	offers "dokku t:set --global kee" keep
 	offers "dokku t:set web keep " ""
@@ -89,7 +94,9 @@ offers() {
 @test "files are the shell's to complete" {
 	in_zsh "dokku certs:add web "
 	assert_success files
-	got bash -c 'compopt() { printf "<%s>" "$@"; }; source "$1"; COMP_LINE="dokku certs:add web " COMP_POINT=20
+	got bash -c \
+		'compopt() { printf "<%s>" "$@"; }; source "$1"
+			COMP_LINE="dokku certs:add web " COMP_POINT=20
 		_dokku dokku; printf "%s" "${#COMPREPLY[@]}"' bash "$REPO/completion/dokku.bash"
 	assert_success "<-o><default>0"
 }
@@ -99,7 +106,11 @@ offers() {
 	fake id <<<'printf "users%s\n" "${GROUP-}"'
 	chmod -R a+rwX "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR"
 	chmod 711 "$DOKKU_ROOT"
-	as_nobody() { got setpriv --reuid nobody --clear-groups "$PLUGIN_CORE_AVAILABLE_PATH/common/libexec/complete" logs "$1"; }
+	as_nobody() {
+		got setpriv --reuid nobody \
+			--clear-groups "$PLUGIN_CORE_AVAILABLE_PATH/common/libexec/complete" enter \
+			"$1"
+	}
 	as_nobody ""
 	assert_success ""
 	GROUP=" sudo" as_nobody w
@@ -120,10 +131,12 @@ types() {
 }
 
 @test "Bash on a terminal: a tab completes a word with a colon, another the app" {
-	types "bash --norc --noprofile -i" "source '$REPO/completion/dokku.bash'" $'dokku apps:exi\twe\t; echo STATUS:$?\n'
+	types "bash --norc --noprofile -i" "source '$REPO/completion/dokku.bash'" \
+		$'dokku apps:exi\twe\t; echo STATUS:$?\n'
 	assert_status 0
 	assert_output_like "*STATUS:0*"
-	types "bash --norc --noprofile -i" "source '$REPO/completion/dokku.bash'" $'dokku apps:exi\tnop\t; echo STATUS:$?\n'
+	types "bash --norc --noprofile -i" "source '$REPO/completion/dokku.bash'" \
+		$'dokku apps:exi\tnop\t; echo STATUS:$?\n'
 	assert_output_like "*STATUS:1*"
 }
 

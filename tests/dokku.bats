@@ -19,7 +19,8 @@ echo_plugin() {
 	mkdir -p "$PLUGIN_PATH/say/subcommands"
 	printf '#!/usr/bin/env bash\n# Summary: Say words\n# Usage: dokku say:words [WORD…]\n# More of it.\nprintf "<%%s>" "${0##*/}" "$@"\n' \
 		>"$PLUGIN_PATH/say/subcommands/words"
-	sed 's/say:words/say/' "$PLUGIN_PATH/say/subcommands/words" >"$PLUGIN_PATH/say/subcommands/default"
+	sed 's/say:words/say/' "$PLUGIN_PATH/say/subcommands/words" \
+		>"$PLUGIN_PATH/say/subcommands/default"
 	chmod +x "$PLUGIN_PATH"/say/subcommands/*
 }
 
@@ -34,12 +35,16 @@ echo_plugin() {
 @test "what is no command is refused, with its own words shown" {
 	echo_plugin
 	dokku nope
-	assert_refused '`nope` is not a dokku command. See `dokku help` for a list of available commands.'
+	assert_refused \
+		'`nope` is not a dokku command. See `dokku help` for a list of available commands.'
 	dokku say:nope
-	assert_refused '`say:nope` is not a dokku command. See `dokku help` for a list of available commands.'
+	assert_refused '`say:nope` is not a dokku command. See `dokku help` for a list of' \
+		'available commands.'
 	is_no_command() {
 		dokku "$1"
-		assert_status 1 && assert_output "" && assert_error_like ' !     `*` is not a dokku command. See `dokku help` for a list of available commands.'
+		assert_status 1 && assert_output "" &&
+			assert_error_like ' !     `*` is not a dokku command.' \
+				'See `dokku help` for a list of available commands.'
 	}
 	each is_no_command <<-'WORDS'
 		../say:words
@@ -59,7 +64,8 @@ echo_plugin() {
 
 @test "control characters of a refused word do not reach the terminal" {
 	dokku $'x\e[31m\u202e'
-	assert_refused '`x\x1b[31m\x202e` is not a dokku command. See `dokku help` for a list of available commands.'
+	assert_refused '`x\x1b[31m\x202e` is not a dokku command.' \
+		'See `dokku help` for a list of available commands.'
 }
 
 @test "no word, help, -h and --help list every command by its summary and usage" {
@@ -69,7 +75,7 @@ echo_plugin() {
 
     say [WORD…]                                        Say words
     say:words [WORD…]                                  Say words
-    help [--all] [WORD]                                  List the commands
+    help [--all] [TOPIC]                                 List the commands
     reconcile APP|--all...                               Finish or undo what a killed operation left
     version                                              Print the version of dokku
 
@@ -133,27 +139,36 @@ Say words"* ]] || differ "stdout" "what the plugin is" "$output"
 	dokku help say
 	[[ $status -eq 0 && $output == "Say words"* ]]
 	dokku help say:nope
-	assert_refused '`say:nope` is not a dokku command. See `dokku help` for a list of available commands.'
+	assert_refused '`say:nope` is not a dokku command. See `dokku help` for a list of' \
+		'available commands.'
 	dokku help nope
-	assert_refused '`nope` is not a dokku command. See `dokku help` for a list of available commands.'
+	assert_refused \
+		'`nope` is not a dokku command. See `dokku help` for a list of available commands.'
 	dokku help ../../etc
-	assert_refused '`../../etc` is not a dokku command. See `dokku help` for a list of available commands.'
+	assert_refused '`../../etc` is not a dokku command. See `dokku help` for a list of' \
+		'available commands.'
 	dokku help say loud
-	assert_refused 'help: "loud" is one argument too many; nothing was done. Usage: dokku help [--all] [WORD]' 2
+	assert_refused 'help: "loud" is one argument too many; nothing was done. Usage:' \
+		'dokku help [--all] [TOPIC]' 2
 }
 
 @test "the words of the core pass over nothing: version, reconcile, --app" {
 	make_app web
 	dokku version now
-	assert_refused 'version: "now" is one argument too many; nothing was done. Usage: dokku version' 2
+	assert_refused \
+		'version: "now" is one argument too many; nothing was done. Usage: dokku version' 2
 	dokku reconcile
-	assert_refused 'reconcile: APP|--all is missing; nothing was done. Usage: dokku reconcile APP|--all...' 2
+	assert_refused 'reconcile: APP|--all is missing; nothing was done. Usage:' \
+		'dokku reconcile APP|--all...' 2
 	dokku reconcile --all web
-	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP|--all...' 2
+	assert_refused 'reconcile: --all stands alone; nothing was done. Usage:' \
+		'dokku reconcile APP|--all...' 2
 	dokku reconcile web --all
-	assert_refused 'reconcile: --all stands alone; nothing was done. Usage: dokku reconcile APP|--all...' 2
+	assert_refused 'reconcile: --all stands alone; nothing was done. Usage:' \
+		'dokku reconcile APP|--all...' 2
 	dokku reconcile web --bogus
-	assert_refused 'reconcile: there is no option --bogus; nothing was done. Usage: dokku reconcile APP|--all...' 2
+	assert_refused 'reconcile: there is no option --bogus; nothing was done. Usage:' \
+		'dokku reconcile APP|--all...' 2
 	dokku reconcile web nosuch
 	assert_refused 'App nosuch does not exist'
 	dokku reconcile web --help
@@ -200,7 +215,8 @@ Say words"* ]] || differ "stdout" "what the plugin is" "$output"
 	dokku --quiet --app web --force say
 	assert_success "1|1|web|"
 	dokku --nope say
-	assert_refused '`--nope` is not a dokku command. See `dokku help` for a list of available commands.'
+	assert_refused '`--nope` is not a dokku command. See `dokku help` for a list of available' \
+		'commands.'
 }
 
 @test "the environment that plugins get" {
@@ -218,12 +234,13 @@ C.UTF-8
 none"
 }
 
-# environment_of COMMAND ARG… - what a plugin's command gets where COMMAND runs dokku with ARGs: names of variables, sorted, but
-# for those that a shell makes by itself.
+# environment_of COMMAND ARG… - what a plugin's command gets where COMMAND runs dokku with ARGs:
+# names of variables, sorted, but for those that a shell makes by itself.
 environment_of() {
 	made_plugins
 	mkdir -p "$PLUGIN_PATH/env/subcommands"
-	printf '#!%s\ncat "/proc/$$/environ" | tr "\\0" "\\n"\n' "$INTERPRETER" >"$PLUGIN_PATH/env/subcommands/default"
+	printf '#!%s\ncat "/proc/$$/environ" | tr "\\0" "\\n"\n' "$INTERPRETER" \
+		>"$PLUGIN_PATH/env/subcommands/default"
 	chmod +x "$PLUGIN_PATH/env/subcommands/default"
 	got env -u DOKKU_TESTING "$@"
 	assert_status 0
@@ -232,14 +249,20 @@ environment_of() {
 
 @test "environment: what is not named is dropped, whatever it would change" {
 	local line
-	environment_of POSIXLY_CORRECT=1 DOCKER_CONTEXT=far DOCKER_CONFIG=/far DOCKER_API_VERSION=1.24 GREP_OPTIONS=-v ENV=/x CDPATH=/ \
-		GLOBIGNORE='*' IFS=x LANG=tr_TR.UTF-8 LC_MESSAGES=tr_TR TMPDIR=/nowhere GIT_DIR=/nowhere GIT_TRACE=1 CURL_HOME=/nowhere NGINX=3 \
-		TAR_OPTIONS=-v SHELLOPTS=noglob:noclobber:xtrace BASHOPTS=extglob BASH_ENV=/nowhere LD_BIND_NOW=1 'BASH_FUNC_cat%%=() { :; }' \
+	environment_of POSIXLY_CORRECT=1 DOCKER_CONTEXT=far DOCKER_CONFIG=/far \
+		DOCKER_API_VERSION=1.24 GREP_OPTIONS=-v ENV=/x CDPATH=/ \
+		GLOBIGNORE='*' IFS=x LANG=tr_TR.UTF-8 LC_MESSAGES=tr_TR TMPDIR=/nowhere \
+		GIT_DIR=/nowhere GIT_TRACE=1 CURL_HOME=/nowhere NGINX=3 \
+		TAR_OPTIONS=-v SHELLOPTS=noglob:noclobber:xtrace BASHOPTS=extglob \
+		BASH_ENV=/nowhere LD_BIND_NOW=1 'BASH_FUNC_cat%%=() { :; }' \
 		odd.name=1 'text=two
 lines' DOCKER_HOST=tcp://far:1 http_proxy=http://proxy TERM=vt100 NAME=alice "$DOKKU" env
-	assert_equal "$(compgen -e | grep -E '^(DOKKU_|PLUGIN_)' | grep -vx DOKKU_TESTING | cat - <(printf '%s\n' DOCKER_HOST DOKKU HOME LC_ALL NAME PATH PS4 TERM \
-		http_proxy && compgen -e | grep -xE 'USER|LOGNAME|SHELL|TZ|SUDO_.*') | sort -u)" "$(sed -n 's/^\([A-Za-z_][^=]*\)=.*/\1/p' <<<"$output" | grep -vxE '_|SHLVL|PWD|OLDPWD' | sort -u)"
-	for line in DOCKER_HOST=unix:///var/run/docker.sock LC_ALL=C.UTF-8 http_proxy=http://proxy "HOME=$DOKKU_ROOT"; do
+	assert_equal \
+		"$(compgen -e | grep -E '^(DOKKU_|PLUGIN_)' | grep -vx DOKKU_TESTING |
+			cat - <(printf '%s\n' DOCKER_HOST DOKKU HOME LC_ALL NAME PATH PS4 TERM \
+				http_proxy && compgen -e | grep -xE 'USER|LOGNAME|SHELL|TZ|SUDO_.*') | sort -u)" "$(sed -n 's/^\([A-Za-z_][^=]*\)=.*/\1/p' <<<"$output" | grep -vxE '_|SHLVL|PWD|OLDPWD' | sort -u)"
+	for line in DOCKER_HOST=unix:///var/run/docker.sock LC_ALL=C.UTF-8 http_proxy=http://proxy \
+		"HOME=$DOKKU_ROOT"; do
 		grep -qxF -e "$line" <<<"$output"
 	done
 }
@@ -249,7 +272,8 @@ lines' DOCKER_HOST=tcp://far:1 http_proxy=http://proxy TERM=vt100 NAME=alice "$D
 	local name
 	for name in git-hook say; do
 		mkdir -p "$PLUGIN_PATH/$name/subcommands"
-		printf '#!%s\nprintf "%%s|" "${GIT_DIR-none}" "${GIT_PROTOCOL-none}" "$@"\n' "$INTERPRETER" >"$PLUGIN_PATH/$name/subcommands/default"
+		printf '#!%s\nprintf "%%s|" "${GIT_DIR-none}" "${GIT_PROTOCOL-none}" "$@"\n' \
+			"$INTERPRETER" >"$PLUGIN_PATH/$name/subcommands/default"
 		chmod +x "$PLUGIN_PATH/$name/subcommands/default"
 	done
 	got env -u DOKKU_TESTING GIT_DIR=. GIT_PROTOCOL=version=2 "$DOKKU" git-hook web
@@ -258,7 +282,8 @@ lines' DOCKER_HOST=tcp://far:1 http_proxy=http://proxy TERM=vt100 NAME=alice "$D
 	assert_success "none|version=2|web|"
 	got env -u DOKKU_TESTING 'BASH_FUNC_x%%=() { :; }' GIT_DIR=. "$DOKKU" say 'a  b' '' '*'
 	assert_success "none|none|a  b||*|"
-	SSH_ORIGINAL_COMMAND="say 'a  b'" got env -u DOKKU_TESTING 'BASH_FUNC_x%%=() { :; }' GIT_DIR=. "$DOKKU"
+	SSH_ORIGINAL_COMMAND="say 'a  b'" got env -u DOKKU_TESTING 'BASH_FUNC_x%%=() { :; }' \
+		GIT_DIR=. "$DOKKU"
 	assert_success "none|none|a  b|"
 }
 
@@ -356,7 +381,8 @@ over_ssh() {
 	echo_plugin
 	has_control() {
 		over_ssh "say:words a$1"
-		assert_refused "control characters in the command: nothing was done; config:set --encoded takes a value that has them, in base64"
+		assert_refused "control characters in the command: nothing was done;" \
+			"config:set --encoded takes a value that has them, in base64"
 	}
 	each has_control <<-'WORDS'
 		\nrm -rf /
@@ -381,14 +407,16 @@ over_ssh() {
 	make_app web
 	is_inner() {
 		over_ssh "$1"
-		assert_refused "\`${1%% *}\` is not a dokku command. See \`dokku help\` for a list of available commands."
+		assert_refused "\`${1%% *}\` is not a dokku command." \
+			"See \`dokku help\` for a list of available commands."
 	}
 	is_inner "locked web x touch $BATS_TEST_TMPDIR/owned"
 	is_inner "job web $BATS_TEST_TMPDIR x touch $BATS_TEST_TMPDIR/owned"
 	is_inner "deploy web 1"
 	is_inner "check web idA web 5000 10.86.128.2 1"
 	over_ssh "--quiet locked web x touch $BATS_TEST_TMPDIR/owned"
-	assert_refused '`locked` is not a dokku command. See `dokku help` for a list of available commands.'
+	assert_refused '`locked` is not a dokku command. See `dokku help` for a list of available' \
+		'commands.'
 	assert_absent "$BATS_TEST_TMPDIR/owned"
 }
 
@@ -417,7 +445,8 @@ transaction_world() {
 
 # list_containers LINE… - what the scheduler lists. Not noted as a step: it is asked for words only.
 list_containers() {
-	printf '#!%s\nprintf "%%s\\n" %s\n' "$INTERPRETER" "${*@Q}" >"$PLUGIN_PATH/fake/scheduler-list"
+	printf '#!%s\nprintf "%%s\\n" %s\n' "$INTERPRETER" "${*@Q}" \
+		>"$PLUGIN_PATH/fake/scheduler-list"
 	chmod +x "$PLUGIN_PATH/fake/scheduler-list"
 }
 
@@ -526,7 +555,8 @@ fails_at() {
 	hook fake "$1" <<<"printf ' !     no: $1\n' >&2; exit 7"
 	deploy
 	assert_status "$2" && assert_equal "$3" "$(steps)" && assert_error "$4" &&
-		assert_equal 1 "$(current web)" && assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2" &&
+		assert_equal 1 "$(current web)" &&
+		assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2" &&
 		assert_calls "engine DELETE /images/dokku/web:v2"
 }
 
@@ -541,7 +571,8 @@ readonly SWITCHED_BACK=" !     web: switching back to v1"
 		assert_status 7 && assert_error " !     web: v2 did not go live$1"
 	}
 	transaction_world
-	list_containers 'id1 1 worker 1 running - 5000 7 x' 'id2 1 web 1 exited - 5000 0 y' 'id3 2 web 1 running - 5000 8 z'
+	list_containers 'id1 1 worker 1 running - 5000 7 x' 'id2 1 web 1 exited - 5000 0 y' \
+		'id3 2 web 1 running - 5000 8 z'
 	refused_with ": v1 still runs"
 	list_containers 'id2 1 web 1 exited - 5000 0 y'
 	refused_with ", and no process of v1 runs: see dokku ps:report web"
@@ -568,7 +599,9 @@ $REFUSED"
 
 @test "deploy: a failing check shows the log, then removes" {
 	transaction_world
-	hook fake check-deploy <<<'[[ $3 == worker ]] || exit 0; until [[ $(grep -c ^check-deploy "$STEPS") -eq 3 ]]; do sleep 0.01; done; printf " !     no: check\n" >&2; exit 7'
+	hook fake check-deploy <<<'[[ $3 == worker ]] || exit 0
+		until [[ $(grep -c ^check-deploy "$STEPS") -eq 3 ]]; do sleep 0.01; done
+		printf " !     no: check\n" >&2; exit 7'
 	deploy
 	assert_status 1
 	assert_equal "pre-deploy web dokku/web:v2
@@ -585,7 +618,8 @@ $REMOVED" "$(steps)"
 
 @test "deploy: a switch that fails is switched back, newest first" {
 	transaction_world
-	hook fake core-post-deploy <<<'[[ $4 == 1 ]] || { printf " !     no: switch\n" >&2; exit 7; }'
+	hook fake core-post-deploy \
+		<<<'[[ $4 == 1 ]] || { printf " !     no: switch\n" >&2; exit 7; }'
 	deploy
 	assert_status 7
 	assert_equal "$UNTIL_SWITCH
@@ -606,14 +640,16 @@ $REFUSED"
 
 @test "deploy: the release's files are on the disk before it has visitors" {
 	transaction_world
-	fake sync <<<'printf "sync %s\n" "${*: -1}" >>"$STEPS"; printf "%s\n" "$*" >"$BATS_TEST_TMPDIR/synced"; exit "${SYNC_FAILS-0}"'
+	fake sync <<<'printf "sync %s\n" "${*: -1}" >>"$STEPS"
+		printf "%s\n" "$*" >"$BATS_TEST_TMPDIR/synced"; exit "${SYNC_FAILS-0}"'
 	deploy
 	assert_status 0
 	assert_equal "verify-deploy web 2
 sync $DOKKU_LIB_ROOT/data/releases/web/2
 service-address web web
 core-post-deploy web 80 10.86.0.2 2" "$(grep -A3 '^verify-deploy' "$STEPS")"
-	[[ $(<"$BATS_TEST_TMPDIR/synced") == *"/web/2/containers "* && $(<"$BATS_TEST_TMPDIR/synced") == *"/web/2/env "* ]]
+	[[ $(<"$BATS_TEST_TMPDIR/synced") == *"/web/2/containers "* &&
+	$(<"$BATS_TEST_TMPDIR/synced") == *"/web/2/env "* ]]
 }
 
 @test "deploy: files that cannot be brought to the disk are no release" {
@@ -674,7 +710,7 @@ $REMOVED" "$(tail -n 2 "$STEPS")"
 	deploy
 	assert_status 7
 	assert_error " !     web: switching back
- !     web: v2 did not go live: mend what is said above, then push again"
+ !     web: v2 did not go live: see the message above, then push again"
 	assert_equal "core-post-deploy web   
 $REMOVED" "$(tail -n 2 "$STEPS")"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/current"
@@ -738,7 +774,9 @@ $REMOVED"
 @test "deploy: a signal while it is checked ends the checks" {
 	transaction_world
 	make_release web 2 web=1
-	hook fake scheduler-start <<<'printf "web 1 idA 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	hook fake scheduler-start \
+		<<<'printf "web 1 idA 10.86.128.2 5000\n" \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
 	signalled check-deploy TERM 143
 	assert_steps "pre-deploy web dokku/web:v2
 scheduler-start docker-local web 2
@@ -834,7 +872,8 @@ $REMOVED" "$(steps)"
 
 @test "deploy: what one check prints stays together, whatever the others print" {
 	transaction_world
-	hook fake check-deploy <<<'printf -- "-----> Checking %s.%s\n" "$3" "$6"; printf "       one %s.%s\n       two %s.%s\n" "$3" "$6" "$3" "$6"'
+	hook fake check-deploy <<<'printf -- "-----> Checking %s.%s\n" "$3" "$6"
+		printf "       one %s.%s\n       two %s.%s\n" "$3" "$6" "$3" "$6"'
 	deploy
 	assert_status 0
 	local lines
@@ -864,11 +903,14 @@ engine DELETE /images/dokku/web:v2"
 	transaction_world
 	dokku reconcile web
 	local before
-	before=$(cd "$DOKKU_LIB_ROOT" && find . -type f ! -path ./lock/web -exec sha256sum {} + | sort)
+	before=$(cd "$DOKKU_LIB_ROOT" &&
+		find . -type f ! -path ./lock/web -exec sha256sum {} + | sort)
 	: >"$CALLS"
 	dokku reconcile web
 	assert_success ""
-	assert_equal "$before" "$(cd "$DOKKU_LIB_ROOT" && find . -type f ! -path ./lock/web -exec sha256sum {} + | sort)"
+	assert_equal "$before" \
+		"$(cd "$DOKKU_LIB_ROOT" &&
+			find . -type f ! -path ./lock/web -exec sha256sum {} + | sort)"
 	assert_calls ""
 }
 
@@ -904,7 +946,8 @@ engine DELETE /images/dokku/web:v2"
 		assert_status 1
 		assert_steps ""
 		assert_calls ""
-		[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 && -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
+		[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 &&
+			-d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
 	done
 	# Who would drop a release asks once more.
 	code "" 'release_discard web 2'
@@ -929,23 +972,29 @@ reconcile web 1" "$(grep ^reconcile "$STEPS")"
 
 @test "reconcile: without a name it says how; of no app it says so" {
 	dokku reconcile
-	assert_refused "reconcile: APP|--all is missing; nothing was done. Usage: dokku reconcile APP|--all..." 2
+	assert_refused "reconcile: APP|--all is missing; nothing was done. Usage:" \
+		"dokku reconcile APP|--all..." 2
 	dokku reconcile --nope
-	assert_refused "reconcile: there is no option --nope; nothing was done. Usage: dokku reconcile APP|--all..." 2
+	assert_refused "reconcile: there is no option --nope; nothing was done. Usage:" \
+		"dokku reconcile APP|--all..." 2
 	dokku reconcile ghost
 	assert_refused "App ghost does not exist"
 }
 
-# with_processes - what the scheduler has started is this process, and it is asked whether that runs.
+# with_processes - what the scheduler has started is this process, and it is asked whether that
+# runs.
 with_processes() {
-	printf '%s\n' "$$" | tee "$DOKKU_LIB_ROOT"/data/releases/web/2/pid.{web.1,web.2,worker.1} >/dev/null
-	ln -sf "$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/scheduler-alive" "$PLUGIN_PATH/scheduler-docker-local/scheduler-alive"
+	printf '%s\n' "$$" |
+		tee "$DOKKU_LIB_ROOT"/data/releases/web/2/pid.{web.1,web.2,worker.1} >/dev/null
+	ln -sf "$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/scheduler-alive" \
+		"$PLUGIN_PATH/scheduler-docker-local/scheduler-alive"
 }
 
 @test "deploy: a process that exits after its checks gets no traffic" {
 	transaction_world
 	with_processes
-	hook fake check-deploy <<<'[[ $2 != idB ]] || { sleep 0 & wait; printf "%s\n" "$!" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.web.2"; }'
+	hook fake check-deploy <<<'[[ $2 != idB ]] || { sleep 0 & wait
+		printf "%s\n" "$!" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.web.2"; }'
 	dokku deploy web 2
 	assert_status 1
 	assert_equal 1 "$(current web)"
@@ -956,7 +1005,9 @@ with_processes() {
 @test "deploy: one whose checks are off may have ended" {
 	transaction_world
 	with_processes
-	hook fake check-deploy <<<'[[ $2 != idC ]] || { printf "0\n" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.worker.1"; : >"$DOKKU_LIB_ROOT/data/releases/web/2/unchecked.worker.1"; }'
+	hook fake check-deploy <<<'[[ $2 != idC ]] ||
+		{ printf "0\n" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.worker.1"
+		: >"$DOKKU_LIB_ROOT/data/releases/web/2/unchecked.worker.1"; }'
 	dokku deploy web 2
 	assert_status 0
 	assert_equal 2 "$(current web)"
@@ -978,11 +1029,13 @@ with_processes() {
 @test "deploy: a process that exits in the switch loses the traffic again" {
 	transaction_world
 	with_processes
-	hook fake core-post-deploy <<<'[[ $4 != 2 ]] || { sleep 0 & wait; printf "%s\n" "$!" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.web.1"; }'
+	hook fake core-post-deploy <<<'[[ $4 != 2 ]] || { sleep 0 & wait
+		printf "%s\n" "$!" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.web.1"; }'
 	dokku deploy web 2
 	assert_status 1
 	assert_equal 1 "$(current web)"
-	assert_equal $'core-post-deploy web 80 10.86.0.2 2\ncore-post-deploy web   1' "$(grep '^core-post-deploy' "$STEPS")"
+	assert_equal $'core-post-deploy web 80 10.86.0.2 2\ncore-post-deploy web   1' \
+		"$(grep '^core-post-deploy' "$STEPS")"
 }
 
 # --- locks ------------------------------------------------------------------------
@@ -992,7 +1045,8 @@ with_processes() {
 hold() {
 	rm -f "$BATS_TEST_TMPDIR/held"
 	fifo held
-	strict "" 'with_lock "$1" 0 bash -c "printf \"%s %s\n\" \$PPID \$\$ >\"\$BATS_TEST_TMPDIR/held\"; exec sleep 300"' "$1" 3>&- &
+	strict "" \
+		'with_lock "$1" 0 bash -c "printf \"%s %s\n\" \$PPID \$\$ >\"\$BATS_TEST_TMPDIR/held\"; exec sleep 300"' "$1" 3>&- &
 	heard held
 	read -r holder worker <<<"$line"
 	printf '%s\n' "$holder" "$worker" >>"$BATS_TEST_TMPDIR/pids"
@@ -1006,11 +1060,13 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	hold web
 	printf '%s 12:34:56 git push 3f2c1ab\n' "$worker" >"$DOKKU_LIB_ROOT/lock/web"
 	code "" 'lock_app web "a change" touch "$BATS_TEST_TMPDIR/changed"'
-	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process $worker): try again when it is done, or wait for it: git push -o wait, dokku --wait"
+	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process $worker):" \
+		"try again when it is done, or wait for it: git push -o wait, dokku --wait"
 	assert_absent "$BATS_TEST_TMPDIR/changed"
 	: >"$DOKKU_LIB_ROOT/lock/web"
 	code "" 'lock_app web "a change" touch "$BATS_TEST_TMPDIR/changed"'
-	assert_refused "web is busy: another operation has just begun: try again when it is done, or wait for it: git push -o wait, dokku --wait"
+	assert_refused "web is busy: another operation has just begun: try again when it is done," \
+		"or wait for it: git push -o wait, dokku --wait"
 }
 
 @test "lock: who has just got it is told by name, not the one before" {
@@ -1025,7 +1081,8 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	} 3>&- &
 	code "" 'lock_app web "a change" true'
 	wait "$!"
-	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:57 (process $worker): try again when it is done, or wait for it: git push -o wait, dokku --wait"
+	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:57 (process $worker):" \
+		"try again when it is done, or wait for it: git push -o wait, dokku --wait"
 }
 
 @test "lock: a transaction that finds it busy leaves no record" {
@@ -1033,7 +1090,8 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	hold web
 	printf '%s 12:34:56 git push 3f2c1ab\n' "$worker" >"$DOKKU_LIB_ROOT/lock/web"
 	code "" 'transaction web "ps:restart" true'
-	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process $worker): try again when it is done, or wait for it: git push -o wait, dokku --wait"
+	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process $worker):" \
+		"try again when it is done, or wait for it: git push -o wait, dokku --wait"
 	assert_nothing_in "$DOKKU_LIB_ROOT/data/builds/web"
 	assert_steps ""
 }
@@ -1044,17 +1102,21 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	for name in a c; do
 		hold b
 		: >"$DOKKU_LIB_ROOT/lock/$name"
-		DOKKU_LOCK_TOO=$name strict "" 'with_lock b 10 true' >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+		DOKKU_LOCK_TOO=$name strict "" 'with_lock b 10 true' >"$BATS_TEST_TMPDIR/said" \
+			2>&1 3>&- &
 		until [[ -s $BATS_TEST_TMPDIR/said ]]; do sleep 0.02; done
 		sleep 0.5
 		# It waits for b, which somebody else holds.
 		code "" 'flock --nonblock "$LOCKS/$1" true && printf free' "$name"
-		[[ $name == a || $output == free ]] && [[ $name == c || $output == "" ]] || differ "lock of $name" "" "$output"
+		[[ $name == a || $output == free ]] && [[ $name == c || $output == "" ]] ||
+			differ "lock of $name" "" "$output"
 		kill "$holder"
 		wait "$!"
 	done
 	hold c
-	code "" 'DOKKU_LOCK_TOO=c with_lock b 0 true || printf "%s %s" "$?" "$(DOKKU_LOCK_TOO=c busy_one b)"'
+	code "" \
+		'DOKKU_LOCK_TOO=c with_lock b 0 true ||
+			printf "%s %s" "$?" "$(DOKKU_LOCK_TOO=c busy_one b)"'
 	assert_success "73 c"
 	kill "$holder"
 	code "" 'DOKKU_LOCK_TOO=c with_lock b 0 bash -c "flock --nonblock \"\$1/b\" true || flock --nonblock \"\$1/c\" true || printf \"%s\" \"held\$DOKKU_LOCK_TOO\"" bash "$LOCKS"'
@@ -1093,7 +1155,8 @@ waits_for_it() {
 	# What follows it may look before the job has opened it.
 	: >"$BATS_TEST_TMPDIR/err"
 	env "$@" bash -euo pipefail -c 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"
-		lock_app web "a change" printf done' >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+		lock_app web "a change" printf done' >"$BATS_TEST_TMPDIR/out" \
+		2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	timeout 5 tail --follow --lines=+1 "$BATS_TEST_TMPDIR/err" | grep -q waiting
 	assert_file "$BATS_TEST_TMPDIR/out" ""
 	kill "$worker"
@@ -1116,10 +1179,13 @@ waits_for_it() {
 	dokku apps:set --global lock-wait 20
 	waits_for_it X=Y
 	dokku apps:set web lock-wait
-	code "" 'value_of lock_wait web; printf " "; value_of lock_wait blog; printf " "; DOKKU_LOCK_WAIT=0 value_of lock_wait web'
+	code "" \
+		'value_of lock_wait web; printf " "; value_of lock_wait blog; printf " "
+			DOKKU_LOCK_WAIT=0 value_of lock_wait web'
 	assert_success "20 20 0"
 	dokku apps:set web lock-wait 1x
-	assert_refused 'apps:set: lock-wait wants a whole number of seconds from 0 to 86400, not "1x"; nothing was changed'
+	assert_refused 'apps:set: lock-wait wants a whole number of seconds from 0 to 86400,' \
+		'not "1x"; nothing was changed'
 }
 
 @test "lock: --wait is an hour, --wait=SECONDS says how long" {
@@ -1195,7 +1261,9 @@ waits_for_it() {
 }
 
 @test "lock: a child that outlives its holder does not inherit it" {
-	code "" 'with_lock web 0 bash -c "setsid sleep 300 </dev/null >/dev/null 2>&1 3>&- & printf \"%s\n\" \$!"'
+	code "" \
+		'with_lock web 0 bash -c \
+			"setsid sleep 300 </dev/null >/dev/null 2>&1 3>&- & printf \"%s\n\" \$!"'
 	printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/pids"
 	assert_status 0
 	kill -0 "$output"
@@ -1205,7 +1273,8 @@ waits_for_it() {
 @test "lock: a deploy that is killed with -9 frees it, and its hook dies too" {
 	transaction_world
 	fifo at
-	hook fake verify-deploy <<<"printf '%s %s\n' \$\$ \$PPID >'$BATS_TEST_TMPDIR/at'; exec sleep 300"
+	hook fake verify-deploy \
+		<<<"printf '%s %s\n' \$\$ \$PPID >'$BATS_TEST_TMPDIR/at'; exec sleep 300"
 	mv "$DOKKU_LIB_ROOT/data/releases/web/2" "$WORLD/built"
 	strict "" 'lock_app web push bash -c "mv \"\$WORLD/built\" \"\$DOKKU_LIB_ROOT/data/releases/web/2\"; exec \"\$DOKKU\" deploy web 2"' \
 		>"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
@@ -1223,7 +1292,9 @@ waits_for_it() {
 @test "lock: a deploy that is killed with -9 while it checks takes the checks with it" {
 	transaction_world
 	make_release web 2 web=1
-	hook fake scheduler-start <<<'printf "web 1 idA 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	hook fake scheduler-start \
+		<<<'printf "web 1 idA 10.86.128.2 5000\n" \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
 	fifo at
 	hook fake check-deploy <<<"printf '%s\n' \$\$ >'$BATS_TEST_TMPDIR/at'; exec sleep 300"
 	DOKKU_LOCKED=web "$DOKKU" deploy web 2 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
@@ -1250,7 +1321,9 @@ skip_unless_held() { ! flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; }
 
 @test "transaction: prints the log, keeps it, and returns the status" {
 	transaction_world
-	code "" 'transaction web "ps:restart" bash -c "printf \"a line\n\"; printf \"a warning\n\" >&2; exit 5"'
+	code "" \
+		'transaction web "ps:restart" bash -c \
+			"printf \"a line\n\"; printf \"a warning\n\" >&2; exit 5"'
 	assert_status 5
 	assert_output "a line
 a warning"
@@ -1285,7 +1358,9 @@ a warning"
 @test "transaction: one that was killed before it went live says so" {
 	transaction_world
 	rm -r "$DOKKU_LIB_ROOT/data/releases/web/2"
-	code "" 'transaction web "a push" bash -c "kill -9 \$(cat \"\$DOKKU_LIB_ROOT\"/data/builds/web/*/pid) \$PPID"'
+	code "" \
+		'transaction web "a push" bash -c \
+			"kill -9 \$(cat \"\$DOKKU_LIB_ROOT\"/data/builds/web/*/pid) \$PPID"'
 	assert_status 1
 	assert_error " !     a push was killed before it went live: web is still at v1"
 }
@@ -1316,7 +1391,8 @@ a warning"
 		printf \"2\n\" >\"\$DOKKU_LIB_ROOT/data/releases/web/current\"
 		exit 1"'
 	assert_status 0
-	assert_output " !     a push: a step after it had gone live failed, see above: the watch does that again"
+	assert_output " !     a push: it is live, but a step after that failed: see above." \
+		"The watch tries it again"
 	assert_file "$(echo "$DOKKU_LIB_ROOT"/data/builds/web/*/status)" 0
 	# So that the watch does.
 	[[ -s $DOKKU_LIB_ROOT/lock/web ]]
@@ -1344,7 +1420,8 @@ job_killed() {
 		printf "2\n" >"$DOKKU_LIB_ROOT/data/releases/web/current"'
 	printf 'x\n' >"$BATS_TEST_TMPDIR/on"
 	wait "$client" || code=$?
-	assert_file "$BATS_TEST_TMPDIR/out" "       a push was killed after it had gone live: web is at v2"
+	assert_file "$BATS_TEST_TMPDIR/out" \
+		"       a push was killed after it had gone live: web is at v2"
 	assert_equal 0 "$code"
 }
 
@@ -1367,5 +1444,6 @@ job_killed() {
 		touch \"\$BATS_TEST_TMPDIR/broken\"
 		kill -9 \$(cat \"\$DOKKU_LIB_ROOT\"/data/builds/web/*/pid) \$PPID"'
 	assert_status 75
-	assert_error_like "*a push was killed, and whether it went live is not known: see dokku releases:list web"
+	assert_error_like "*a push was killed, and whether it went live is not known:" \
+		"see dokku releases:list web"
 }

@@ -16,7 +16,8 @@ INTERPRETER=/bin/bash-static
 # copy of the code whose paths in /etc and /run lie in $TEST_HOST.
 world() {
 	local template=$BATS_RUN_TMPDIR/template stage
-	unset SSH_ORIGINAL_COMMAND NAME DOKKU_TRACE DOKKU_QUIET_OUTPUT DOKKU_FORCE DOKKU_LOCKED DOKKU_LOCK_WAIT
+	unset SSH_ORIGINAL_COMMAND NAME DOKKU_TRACE DOKKU_QUIET_OUTPUT DOKKU_FORCE DOKKU_LOCKED \
+		DOKKU_LOCK_WAIT
 	unset DOKKU_RELEASE DOKKU_CREATED DOKKU_BUILD_ID DOKKU_DOCKER_TIMEOUT GIT_DIR PORT
 	export DOKKU_TESTING=1 DOKKU_FORGET_WAIT=0 DOKKU_POLL=0.02 LC_ALL=C.UTF-8
 	# Once for the whole run: a test of a hundred milliseconds has no time for twenty programs.
@@ -34,13 +35,16 @@ world() {
 
 # world_paths DIR - where everything of the world in DIR is.
 world_paths() {
-	export WORLD="$1/a world" TEST_HOST=$1/host BIN=$1/bin CALLS=$1/calls STEPS=$1/steps DOKKU_PROGRAMS=$1/programs
+	export WORLD="$1/a world" TEST_HOST=$1/host BIN=$1/bin CALLS=$1/calls STEPS=$1/steps \
+		DOKKU_PROGRAMS=$1/programs
 	export DOKKU_ROOT="$WORLD/root" DOKKU_LIB_ROOT="$WORLD/lib" HOME="$WORLD/home"
 }
 
 fill_world() {
-	mkdir -p "$DOKKU_ROOT" "$DOKKU_LIB_ROOT"/{config,lock,tmp,plugins/available,plugins/enabled} \
-		"$DOKKU_LIB_ROOT"/data/{services,network,releases,builds} "$HOME" "$BIN" "$DOKKU_PROGRAMS" \
+	mkdir -p "$DOKKU_ROOT" \
+		"$DOKKU_LIB_ROOT"/{config,lock,tmp,plugins/available,plugins/enabled} \
+		"$DOKKU_LIB_ROOT"/data/{services,network,releases,builds} "$HOME" "$BIN" \
+		"$DOKKU_PROGRAMS" \
 		"$TEST_HOST"/{etc/dokku,etc/nginx/dokku,etc/nginx/conf.d,log,run,proc/net}
 	printf '10.86.0.0/16\n' >"$TEST_HOST/etc/dokku/network"
 	printf '[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = master\n[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
@@ -62,8 +66,10 @@ fill_world() {
 # code_under_test - one copy for the whole run. Sets what dokku exports.
 code_under_test() {
 	export DOKKU_DIR="$BATS_RUN_TMPDIR/the code"
-	export DOKKU="$DOKKU_DIR/dokku" PLUGIN_CORE_AVAILABLE_PATH="$DOKKU_DIR/plugins" PLUGIN_PATH="$DOKKU_DIR/plugins"
-	export PLUGIN_AVAILABLE_PATH="$DOKKU_LIB_ROOT/plugins/available" PLUGIN_ENABLED_PATH="$DOKKU_LIB_ROOT/plugins/enabled"
+	export DOKKU="$DOKKU_DIR/dokku" PLUGIN_CORE_AVAILABLE_PATH="$DOKKU_DIR/plugins" \
+		PLUGIN_PATH="$DOKKU_DIR/plugins"
+	export PLUGIN_AVAILABLE_PATH="$DOKKU_LIB_ROOT/plugins/available" \
+		PLUGIN_ENABLED_PATH="$DOKKU_LIB_ROOT/plugins/enabled"
 	if [[ ! -d $DOKKU_DIR ]]; then
 		copy_code "$DOKKU_DIR"
 	fi
@@ -75,10 +81,16 @@ copy_code() {
 	local stage
 	stage=$(mktemp -d "$BATS_RUN_TMPDIR/stage.XXXXXX")
 	cp -r "${MUTANT:-$REPO}"/{dokku,plugins} "$stage/"
-	find "$stage" -type f -exec sed -i -e "1s,^#!\(/usr/bin/env bash\|/bin/bash\( -p\)\)\$,#!$INTERPRETER\2," -e 's,/etc/\(dokku\|nginx\|systemd\|sysctl\.d\|sudoers\.d\),${TEST_HOST}&,g' \
-		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' -e 's,/proc/\(net/if_inet6\|sys/net/netfilter\),${TEST_HOST}&,g' {} +
-	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' -e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' -e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
-		-e 's,LOGS=/var/log/nginx,LOGS=$TEST_HOST/log,' -e 's,STORAGE=/var/lib/dokku/,STORAGE=$DOKKU_LIB_ROOT/,' \
+	find "$stage" -type f -exec sed \
+		-i -e "1s,^#!\(/usr/bin/env bash\|/bin/bash\( -p\)\)\$,#!$INTERPRETER\2," \
+		-e 's,/etc/\(dokku\|nginx\|systemd\|sysctl\.d\|sudoers\.d\),${TEST_HOST}&,g' \
+		-e 's,/run/\(dokku\|nginx\.pid\|systemd\),${TEST_HOST}&,g' \
+		-e 's,/proc/\(net/if_inet6\|sys/net/netfilter\),${TEST_HOST}&,g' {} +
+	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' \
+		-e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' \
+		-e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
+		-e 's,LOGS=/var/log/nginx,LOGS=$TEST_HOST/log,' \
+		-e 's,STORAGE=/var/lib/dokku/,STORAGE=$DOKKU_LIB_ROOT/,' \
 		"$stage"/plugins/{*/root/*,nginx/functions}
 	mkdir -p "$stage/build/check-runner"
 	mkdir -p "$stage/plugins/fake"
@@ -99,27 +111,29 @@ fake() {
 }
 
 # fake_engine - our program for the Engine API; stdin is what it does for a path, its first word the
-# method, the second the path, body whether there is one: JSON, or {"message": …} and exit 22. Noted in
-# $CALLS as "engine METHOD PATH…", members and messages picked out as the program does.
+# method, the second the path, body whether there is one: JSON, or {"message": …} and exit 22. Noted
+# in $CALLS as "engine METHOD PATH…", members and messages picked out as the program does.
 fake_engine() {
 	local file=$DOKKU_PROGRAMS/engine body
 	IFS= read -r -d '' body || true
-	printf '#!%s\n%s\nanswer() {\n:\n%s\n}\nmain "$@"\n' "$INTERPRETER" "$(<"$REPO/tests/fake-engine")" "$body" >"$file"
+	printf '#!%s\n%s\nanswer() {\n:\n%s\n}\nmain "$@"\n' "$INTERPRETER" \
+		"$(<"$REPO/tests/fake-engine")" "$body" >"$file"
 	chmod +x "$file"
 }
 
-# fake_write - stdin is what happens before write-file writes a file, FILE being its $1; exit there means
-# that it does not.
+# fake_write - stdin is what happens before write-file writes a file, FILE being its $1; exit there
+# means that it does not.
 fake_write() {
 	rm -f "$DOKKU_PROGRAMS/write-file"
-	printf '#!%s\n:\n%s\nexec "%s/build/bin/write-file" "$@"\n' "$INTERPRETER" "$(cat)" "$REPO" \
+	printf '#!%s\n:\n%s\nexec "%s/build/bin/write-file" "$@"\n' "$INTERPRETER" "$(cat)" \
+		"$REPO" \
 		>"$DOKKU_PROGRAMS/write-file"
 	chmod +x "$DOKKU_PROGRAMS/write-file"
 }
 
 # made_plugins - PLUGIN_PATH without any plugin but those named; hook adds to it. What the scheduler
-# does with images, and for who asks about a container, is there in any case; and what it has started
-# runs, unless a test says otherwise.
+# does with images, and for who asks about a container, is there in any case; and what it has
+# started runs, unless a test says otherwise.
 made_plugins() {
 	local name images=(scheduler-image scheduler-image-reuse scheduler-image-remove scheduler-prune)
 	local asked=(scheduler-logs scheduler-enter scheduler-inspect scheduler-listening scheduler-runs scheduler-run-stop)
@@ -133,11 +147,13 @@ made_plugins() {
 	for name in "${images[@]}" "${asked[@]}"; do
 		hook_of scheduler-docker-local "$name"
 	done
-	printf '#!%s\n[[ $1 != docker-local ]] || printf "all\\n"\n' "$INTERPRETER" >"$PLUGIN_PATH/scheduler-docker-local/scheduler-alive"
+	printf '#!%s\n[[ $1 != docker-local ]] || printf "all\\n"\n' "$INTERPRETER" \
+		>"$PLUGIN_PATH/scheduler-docker-local/scheduler-alive"
 	chmod +x "$PLUGIN_PATH/scheduler-docker-local/scheduler-alive"
 }
 
-# hook_of PLUGIN HOOK - of a made PLUGIN_PATH: that one hook of a plugin of ours, and no other of it.
+# hook_of PLUGIN HOOK - of a made PLUGIN_PATH: that one hook of a plugin of ours, and no other of
+# it.
 hook_of() {
 	mkdir -p "$PLUGIN_PATH/$1"
 	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/$1/$2" "$PLUGIN_PATH/$1/$2"
@@ -149,7 +165,8 @@ hook() {
 	local file="$PLUGIN_PATH/$1/$2"
 	mkdir -p "${file%/*}"
 	{
-		printf '#!%s\nset -euo pipefail\nprintf "%%s\\n" "%s${*:+ $*}" >>"$STEPS"\n' "$INTERPRETER" "$2"
+		printf '#!%s\nset -euo pipefail\nprintf "%%s\\n" "%s${*:+ $*}" >>"$STEPS"\n' \
+			"$INTERPRETER" "$2"
 		cat
 	} >"$file"
 	chmod +x "$file"
@@ -174,7 +191,8 @@ make_release() {
 	printf '5000\n' >"$dir/port"
 	printf 'v%s\n' "$2" >"$dir/tag"
 	printf 'push %s\n' "$2" >"$dir/description"
-	[[ -f ${dir%/*}/last && $(<"${dir%/*}/last") -ge $2 ]] || printf '%s\n' "$2" >"${dir%/*}/last"
+	[[ -f ${dir%/*}/last && $(<"${dir%/*}/last") -ge $2 ]] ||
+		printf '%s\n' "$2" >"${dir%/*}/last"
 }
 
 # make_current APP N - the release N is the current one.
@@ -204,7 +222,8 @@ code() { got strict "$@"; }
 strict() {
 	local plugin=$1 text=$2
 	shift 2
-	bash -euo pipefail -O inherit_errexit -O nullglob -c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"
+	bash -euo pipefail -O inherit_errexit -O nullglob \
+		-c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"
 		${plugin:+source \"\$PLUGIN_CORE_AVAILABLE_PATH/$plugin/functions\"}
 		$text" bash "$@"
 }
@@ -244,34 +263,38 @@ assert_status() {
 	[[ $status == "$1" ]] || differ "status; stdout: $output; stderr: $stderr" "$1" "$status"
 }
 
-# assert_output [TEXT] - stdout, whole.
-assert_output() { assert_equal "${1-}" "$output" "stdout; stderr: $stderr"; }
-
-# assert_error [TEXT] - stderr, whole.
+# assert_output [TEXT…], assert_error [TEXT…] - all of stdout, all of stderr. A long text may be
+# several arguments: they are joined by blanks, as `die` joins its own.
+assert_output() { assert_equal "$*" "$output" "stdout; stderr: $stderr"; }
 assert_error() {
 	# shellcheck disable=SC2154 # set by bats
-	assert_equal "${1-}" "$stderr" "stderr; stdout: $output"
+	assert_equal "$*" "$stderr" "stderr; stdout: $output"
 }
 
-# assert_output_like PATTERN, assert_error_like PATTERN - all of it matches the glob, for what
+# assert_output_like PATTERN…, assert_error_like PATTERN… - all of it matches the glob, for what
 # holds a time or a process id.
 assert_output_like() {
 	# shellcheck disable=SC2053 # a pattern
-	[[ $output == $1 ]] || differ "stdout, as a pattern" "$1" "$output"
+	[[ $output == $* ]] || differ "stdout, as a pattern" "$*" "$output"
 }
 assert_error_like() {
 	# shellcheck disable=SC2053 # a pattern
-	[[ $stderr == $1 ]] || differ "stderr, as a pattern" "$1" "$stderr"
+	[[ $stderr == $* ]] || differ "stderr, as a pattern" "$*" "$stderr"
 }
 
-# assert_success [STDOUT] - status 0, STDOUT and nothing on stderr.
+# assert_success [STDOUT…] - status 0, STDOUT and nothing on stderr.
 assert_success() {
-	assert_status 0 && assert_output "${1-}" && assert_error ""
+	assert_status 0 && assert_output "$@" && assert_error ""
 }
 
-# assert_refused MESSAGE [STATUS] - one line on stderr, nothing on stdout.
+# assert_refused MESSAGE… [STATUS] - one line on stderr, nothing on stdout.
 assert_refused() {
-	assert_status "${2:-1}" && assert_error " !     $1" && assert_output ""
+	local refusal=1
+	if [[ ${!#} =~ ^[0-9]+$ ]]; then
+		refusal=${!#}
+		set -- "${@:1:$#-1}"
+	fi
+	assert_status "$refusal" && assert_error " !     $*" && assert_output
 }
 
 # assert_file FILE TEXT - its content but for newlines at the end.
@@ -287,15 +310,16 @@ assert_mode() { assert_equal "$2" "$(stat --format %a "$1")" "mode of $1"; }
 assert_absent() {
 	local path
 	for path in "$@"; do
-		[[ ! -e $path && ! -L $path ]] || differ "$path should not be there" "" "$(ls -lad "$path")" || return
+		[[ ! -e $path && ! -L $path ]] ||
+			differ "$path should not be there" "" "$(ls -lad "$path")" || return
 	done
 }
 
 # assert_nothing_in DIR - an empty folder, hidden files included.
 assert_nothing_in() { assert_equal "" "$(ls -A "$1")" "in $1"; }
 
-# assert_calls TEXT, assert_steps TEXT - the calls of fakes and of made hooks since the start, without
-# the random part of images' names.
+# assert_calls TEXT, assert_steps TEXT - the calls of fakes and of made hooks since the start,
+# without the random part of images' names.
 assert_calls() { assert_equal "${1-}" "$(without_random "$CALLS")" "calls of fakes"; }
 assert_steps() { assert_equal "${1-}" "$(without_random "$STEPS")" "hooks that ran"; }
 without_random() { sed -E 's/\b(v[0-9]+)-[0-9a-f]{16}\b/\1/g' "$@"; }

@@ -151,7 +151,8 @@ more"
 	}
 	each first_fails <<<a
 	run each first_fails <<<$'a\nb\na'
-	[[ $status -eq 1 && $output == $'went on with a\n-- not equal\n'*$'\nwith: b\nwent on with a' ]]
+	[[ $status -eq 1 &&
+		$output == $'went on with a\n-- not equal\n'*$'\nwith: b\nwent on with a' ]]
 	if each first_fails <<<b; then false; fi
 	each first_fails <<<b && false
 	false_in_between() {
@@ -196,7 +197,8 @@ more"
 }
 
 @test "world: nothing of the host is in the paths of the code under test" {
-	run grep -rnE '(^|[^}a-z])/(etc/(dokku|nginx)|run/(dokku|nginx))' "$PLUGIN_CORE_AVAILABLE_PATH" --include=functions --include=map
+	run grep -rnE '(^|[^}a-z])/(etc/(dokku|nginx)|run/(dokku|nginx))' \
+		"$PLUGIN_CORE_AVAILABLE_PATH" --include=functions --include=map
 	printf '%s\n' "$output"
 	assert_equal 1 "$status"
 	assert_equal "$WORLD/root" "$DOKKU_ROOT"

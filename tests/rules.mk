@@ -8,7 +8,8 @@ check: check-c check-check-runner
 test:
 	@tests/run
 
-# Many at once, kills of everything, full disks, and what many deploys leave: too long for each run of the tests.
+# Many deploys at once, kills of everything, full disks, and what many deploys leave behind. These
+# take too long for `make test`.
 survive:
 	@PARTS="make-second-world concurrency kills rename disk growth" tests/run
 

@@ -28,11 +28,11 @@ examples() {
 		["nginx-vhosts/proxy-buffers"]="16 8k" ["nginx-vhosts/x-forwarded-for-value"]='$http_x, b'
 		["nginx-vhosts/x-forwarded-port-value"]=8080 ["nginx-vhosts/x-forwarded-proto-value"]='$http_y'
 		["nginx-vhosts/x-forwarded-ssl"]=on
-		["scheduler/selected"]=other ["proxy/type"]=other
+		["scheduler/selected"]=other ["scheduler/shell"]=/bin/bash ["proxy/type"]=other
 		["network/attach-post-create"]=a,b ["network/attach-post-deploy"]=c ["network/initial-network"]=d ["network/tld"]=internal
 	)
 	declare -gA BAD=(
-		["builder/selected"]=none ["scheduler/selected"]=none ["proxy/type"]=none ["git/deploy-branch"]=a..b ["git/rev-env-var"]=1x ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
+		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b" ["proxy/type"]=none ["git/deploy-branch"]=a..b ["git/rev-env-var"]=1x ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
 		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x ["nginx-vhosts/error-log-path"]=/etc/passwd
 	)
 }
@@ -55,7 +55,8 @@ lines() {
 	with_keys() {
 		local key
 		for key in ${setting_keys[$1]}; do
-			# Shown where it fails. Not by ||, under which no assertion would end the test.
+			# Shown where it fails. Not by ||, under which no assertion would end the
+			# test.
 			printf 'with: %s %s\n' "$1" "$key"
 			"$function" "$1" "$2" "$key"
 		done
@@ -122,7 +123,8 @@ report_has() {
 
 @test "a table: each line has four columns, a kind that is known and a default of that kind" {
 	is_sound() {
-		local described="" default=${setting_defaults["$1/$3"]} kind=${setting_kinds["$1/$3"]}
+		local described="" default=${setting_defaults["$1/$3"]} \
+			kind=${setting_kinds["$1/$3"]}
 		[[ $3 =~ ^[a-z0-9]+(-[a-z0-9]+)*$ && -n ${setting_summaries["$1/$3"]} ]]
 		describe_kind described "$kind"
 		[[ -n $described ]] || differ "kind" "one that is known" "$kind"
@@ -136,7 +138,8 @@ report_has() {
 @test "a table: its keys are sorted, and each is there once" {
 	is_sorted() {
 		# shellcheck disable=SC2086 # words
-		assert_equal "$(printf '%s\n' ${setting_keys[$1]} | LC_ALL=C sort -u)" "$(printf '%s\n' ${setting_keys[$1]})"
+		assert_equal "$(printf '%s\n' ${setting_keys[$1]} | LC_ALL=C sort -u)" \
+			"$(printf '%s\n' ${setting_keys[$1]})"
 	}
 	tables is_sorted
 }
@@ -173,7 +176,8 @@ report_has() {
 		report_has "$2" web "$3" "" "$good"
 		dokku "$2:set" web "$3"
 		assert_status 0
-		[[ $output == "-----> web: $3 is now the default${default:+, $default}"* ]] || differ "stdout" "the default $default" "$output"
+		[[ $output == "-----> web: $3 is now the default${default:+, $default}"* ]] ||
+			differ "stdout" "the default $default" "$output"
 		assert_absent "$(stored "$1" web "$3")"
 	}
 	assert_differ() { [[ $1 != "$2" ]] || differ "$1" "two values" "one"; }
@@ -191,7 +195,8 @@ report_has() {
 			dokku "$2:set" "$scope" "$3" -- "$bad"
 			assert_status 1
 			assert_output ""
-			[[ $stderr == " !     $2:set: "*"$3"*"\""*"; nothing was changed" ]] || differ "stderr" "names $3 and the value" "$stderr"
+			[[ $stderr == " !     $2:set: "*"$3"*"\""*"; nothing was changed" ]] ||
+				differ "stderr" "names $3 and the value" "$stderr"
 			assert_file "$(stored "$1" "$scope" "$3")" "$good"
 		done
 		dokku "$2:set" "$scope" "$3"
@@ -231,7 +236,8 @@ report_has() {
 		done
 		IFS=';' read -r -a row <<<"$bad"
 		for value in "${row[@]}" "" $'1\n' $'true\x1b'; do
-			! value_fits "$kind" "$value" || differ "$kind" "does not take $value" "does"
+			! value_fits "$kind" "$value" ||
+				differ "$kind" "does not take $value" "does"
 		done
 	done <<-'KINDS'
 		number~0;1;999999999~-1;01;1.5;1000000000;a;1 ;a[$(touch x)]
@@ -299,11 +305,14 @@ report_has() {
        Health global log:                 
        Health computed log:               web.log"
 	dokku health:report --global --format json
-	assert_success '{"global-colour":"","computed-colour":"red","global-greeting":"say \"hi\" \\o/","computed-greeting":"say \"hi\" \\o/","global-log":"","computed-log":"APP.log","health-global-colour":"","health-computed-colour":"red","health-global-greeting":"say \"hi\" \\o/","health-computed-greeting":"say \"hi\" \\o/","health-global-log":"","health-computed-log":"APP.log"}'
+	assert_success '{"global-colour":"","computed-colour":"red","global-greeting":"say' \
+		'\"hi\" \\o/","computed-greeting":"say' \
+		'\"hi\" \\o/","global-log":"","computed-log":"APP.log","health-global-colour":"","health-computed-colour":"red","health-global-greeting":"say \"hi\" \\o/","health-computed-greeting":"say \"hi\" \\o/","health-global-log":"","health-computed-log":"APP.log"}'
 	dokku health:set --global greeting
 	assert_success "-----> --global: greeting is now the default, hello you"
 	dokku health:set web colour green
-	assert_refused 'health:set: colour wants one of red, dark-blue, not "green"; nothing was changed'
+	assert_refused \
+		'health:set: colour wants one of red, dark-blue, not "green"; nothing was changed'
 }
 
 # command_of VERB USAGE [TEXT] - makes the command health:VERB; TEXT is what it defines.
@@ -322,7 +331,8 @@ command_of() {
 	command_of set 'APP|--global KEY [VALUE]' 'check_setting() { [[ $3 != pink ]] || die "not $3 for $1"; takes_effect="at once"; }
 setting_changed() { printf "%s %s %s %s\n" "$DOKKU_LOCKED" "$@" >>"$STEPS"; [[ $3 != black ]]; }'
 	# shellcheck disable=SC2016 # for the file
-	command_of report '[--format json|stdout] [--FLAG] [APP|--all|--global]' 'add_facts() { fact health-state "well, $1"; }'
+	command_of report '[--format json|stdout] [--FLAG] [APP|--all|--global]' \
+		'add_facts() { fact health-state "well, $1"; }'
 	dokku health:set web colour blue
 	assert_success "-----> web: colour is now blue; at once"
 	dokku health:set web colour pink
@@ -335,7 +345,8 @@ web web colour black"
 	dokku health:report web --health-state
 	assert_success "well, web"
 	dokku health:report web --format json
-	assert_success '{"state":"well, web","colour":"blue","global-colour":"","computed-colour":"blue","health-state":"well, web","health-colour":"blue","health-global-colour":"","health-computed-colour":"blue"}'
+	assert_success '{"state":"well,' \
+		'web","colour":"blue","global-colour":"","computed-colour":"blue","health-state":"well, web","health-colour":"blue","health-global-colour":"","health-computed-colour":"blue"}'
 }
 
 @test "a report: of all apps, one flag of each, no flag with a format" {
@@ -383,10 +394,12 @@ web web colour black"
 	local file seen=""
 	sees() {
 		seen+=$(readlink -f "$REPO/plugins/$1/settings")$'\n'
-		[[ -x $REPO/plugins/$2/subcommands/report ]] || differ "the report of $2" "is there" "is not"
+		[[ -x $REPO/plugins/$2/subcommands/report ]] ||
+			differ "the report of $2" "is there" "is not"
 	}
 	tables sees
 	for file in "$REPO"/plugins/*/settings; do
-		[[ $'\n'$seen == *$'\n'"$(readlink -f "$file")"$'\n'* ]] || differ "a command set for" "$file" "$seen"
+		[[ $'\n'$seen == *$'\n'"$(readlink -f "$file")"$'\n'* ]] ||
+			differ "a command set for" "$file" "$seen"
 	done
 }

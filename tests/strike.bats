@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# strike, that the torture and others strike with: it ends what it is told to, whatever is being made at the time.
+# strike, that the torture and others strike with: it ends what it is told to, whatever is being
+# made at the time.
 
 load helper
 
@@ -8,7 +9,8 @@ setup() {
 	strike=$PWD/build/tests/e2e/strike
 }
 
-# A process that is killed while it forks leaves a child that nobody told of: one in five of these, before.
+# A process that is killed while it forks leaves a child that nobody told of: one in five of these,
+# before.
 @test "kill: all of a tree that makes new processes all the time" {
 	local i
 	for ((i = 0; i < 25; i++)); do
@@ -30,7 +32,9 @@ setup() {
 
 @test "-n with -m: the first such command from there on" {
 	run "$strike" -l "$BATS_TEST_TMPDIR/log" -n 4 -m '^/bin/true *b' -a fail -t 10 -- \
-		bash -c '/bin/true a b; /bin/true c; /bin/true d || exit 5; /bin/true e b || exit 6; /bin/true f b'
+		bash -c \
+		'/bin/true a b; /bin/true c; /bin/true d || exit 5; /bin/true e b || exit 6
+			/bin/true f b'
 	[[ $status -eq 6 ]]
 	grep -q '^struck 5 fail .*/bin/true e b$' "$BATS_TEST_TMPDIR/log"
 }

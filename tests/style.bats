@@ -8,12 +8,21 @@ setup() { cd "$REPO" || return; }
 
 # shell_files - dokku and the files of plugins, root helpers and sourced ones included.
 shell_files() {
-	find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' ! -path 'plugins/*/settings' ! -path plugins/common/hooks -o -path plugins/common/lib/settings |
+	find dokku plugins -type f ! -name '*.jq' ! -name '*.[ch]' ! -name '*.mk' ! \
+		-path 'plugins/*/settings' ! -path plugins/common/hooks \
+		-o -path plugins/common/lib/settings |
 		sort
 }
 
 # hooks_and_commands - those that are run.
-hooks_and_commands() { shell_files | grep -v -e '/functions$' -e '/common/strict$' -e '^plugins/[a-z-]*/lib/' -e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' -e '/root/render$' -e '/root/reload$' -e '/root/strangers$' -e '/root/bridge$' -e '^dokku$'; }
+hooks_and_commands() {
+	shell_files |
+		grep -v -e '/functions$' -e '/plugin\.toml$' -e '/common/strict$' \
+			-e '^plugins/[a-z-]*/lib/' \
+			-e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' \
+			-e '/root/render$' -e '/root/reload$' -e '/root/strangers$' \
+			-e '/root/bridge$' -e '^dokku$'
+}
 
 # none - stdin has to be empty: each line of it is a finding.
 none() {
@@ -27,7 +36,9 @@ none() {
 
 # function_lengths FILE… - FILE NAME LINES of every function that is not on one line.
 function_lengths() {
-	awk '/^[a-z_]+\(\) [{(]$/ { name = $1; start = FNR } /^[})]/ && name { print FILENAME, name, FNR - start + 1; name = "" }' "$@"
+	awk '
+		/^[a-z_]+\(\) [{(]$/ { name = $1; start = FNR }
+		/^[})]/ && name { print FILENAME, name, FNR - start + 1; name = "" }' "$@"
 }
 
 @test "none: shows what it finds" {
@@ -38,7 +49,8 @@ function_lengths() {
 
 @test "function_lengths: counts the lines of a function, from its name to its end" {
 	printf 'short() { :; }\nlong() {\n\t:\n\t{\n\t}\n}\n' >"$BATS_TEST_TMPDIR/file"
-	assert_equal "$BATS_TEST_TMPDIR/file long() 5" "$(function_lengths "$BATS_TEST_TMPDIR/file")"
+	assert_equal "$BATS_TEST_TMPDIR/file long() 5" \
+		"$(function_lengths "$BATS_TEST_TMPDIR/file")"
 }
 
 @test "a function has at most 30 lines" {
@@ -54,14 +66,44 @@ function_lengths() {
 	local file
 	# A word of a usage cannot be split.
 	while IFS= read -r file; do
-		expand --tabs=8 "$file" | grep -nE '^.{101}' | grep -v '^[0-9]*:#     \[--' | sed "s,^,$file:,"
+		expand --tabs=8 "$file" | grep -nE '^.{101}' | grep -v '^[0-9]*:#     \[--' |
+			sed "s,^,$file:,"
 	done < <(shell_files) | none
+}
+
+# wide_lines FILE… - FILE:LINE:TEXT of each line over 100 columns, but for names of tests and for
+# what shellcheck reads.
+wide_lines() {
+	local file
+	for file in "$@"; do
+		expand --tabs=8 "$file" | LC_ALL=C.UTF-8 grep -nE '^.{101}' |
+			grep -vE '^[0-9]+:(@test | *# shellcheck )' | sed "s,^,$file:," || true
+	done
+}
+
+@test "wide_lines: counts characters and tabs, and leaves out names of tests" {
+	local file=$BATS_TEST_TMPDIR/file
+	printf '%.0s…' {1..100} >"$file"
+	printf '\n\t%093d\n@test "%0100d" {\n# shellcheck disable=%0100d\n' 1 2 3 >>"$file"
+	assert_equal "$file:2" "$(wide_lines "$file" | cut -d : -f 1,2)"
+}
+
+# Texts that are expected, and configs, stand as they are. Anything else fits.
+@test "no comment of the tests has more than 100 columns, and 15 in 1,000 other lines at most" {
+	local files wide
+	mapfile -t files \
+		< <(git ls-files --cached --others --exclude-standard tests | grep -v '/corpus/' |
+			xargs grep -lE '^(#!.*(bash|bats|/sh)$|# shellcheck shell=bash$)')
+	wide=$(wide_lines "${files[@]}")
+	grep -E '^[^:]*:[0-9]+: *# ' <<<"$wide" | none
+	[[ $(($(wc -l <<<"$wide") * 1000)) -le $((15 * $(cat "${files[@]}" | wc -l))) ]]
 }
 
 @test "every subcommand starts with its summary and its usage" {
 	local file
 	for file in plugins/*/subcommands/*; do
-		[[ $(sed -n 2p "$file") =~ ^'# Summary: '[A-Za-z] && $(sed -n 3p "$file") =~ ^'# Usage: dokku '[a-z] ]] || printf '%s\n' "$file"
+		[[ $(sed -n 2p "$file") =~ ^'# Summary: '[A-Za-z] &&
+		$(sed -n 3p "$file") =~ ^'# Usage: dokku '[a-z] ]] || printf '%s\n' "$file"
 	done | none
 }
 
@@ -72,7 +114,8 @@ function_lengths() {
 		plugin=${plugin%%/*}
 		word=$plugin:$name
 		[[ $name != default ]] || word=$plugin
-		[[ "$(sed -n 3p "$file") " == "# Usage: dokku $word "* ]] || printf '%s: not %s\n' "$file" "$word"
+		[[ "$(sed -n 3p "$file") " == "# Usage: dokku $word "* ]] ||
+			printf '%s: not %s\n' "$file" "$word"
 	done | none
 }
 
@@ -80,37 +123,48 @@ function_lengths() {
 	local file
 	while IFS= read -r file; do
 		[[ -x $file ]] || printf '%s is not executable\n' "$file"
-		[[ $file == */subcommands/* || $file == */root/* || $(sed -n 2p "$file") =~ ^'# '(Hook|none): ]] || printf '%s: its second line\n' "$file"
+		[[ $file == */subcommands/* || $file == */root/* ||
+			$(sed -n 2p "$file") =~ ^'# '(Hook|none): ]] ||
+			printf '%s: its second line\n' "$file"
 	done < <(hooks_and_commands) | none
 }
 
 @test "every executable is strict; sourced files start with shellcheck's line and do nothing" {
 	local file
 	while IFS= read -r file; do
-		grep -qxF -e 'set -euo pipefail' -e 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"' "$file" || printf '%s\n' "$file"
-		[[ $(head -n 1 "$file") =~ ^'#!/'(usr/bin/env\ bash|bin/bash\ -p)$ ]] || printf '%s: its first line\n' "$file"
+		grep -qxF -e 'set -euo pipefail' \
+			-e 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"' "$file" ||
+			printf '%s\n' "$file"
+		[[ $(head -n 1 "$file") =~ ^'#!/'(usr/bin/env\ bash|bin/bash\ -p)$ ]] ||
+			printf '%s: its first line\n' "$file"
 	done < <(hooks_and_commands && printf 'dokku\n') | none
-	for file in plugins/*/functions plugins/common/strict plugins/*/lib/* plugins/nginx/root/{render,reload} \
+	for file in plugins/*/functions plugins/common/strict plugins/*/lib/* \
+		plugins/nginx/root/{render,reload} \
 		plugins/service-addresses/root/{strangers,bridge}; do
-		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] || printf '%s\n' "$file"
+		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] ||
+			printf '%s\n' "$file"
 	done | none
 }
 
 @test "a script of ours has one line for strict mode, trace and the library" {
 	# What root runs without dokku, and what runs before the library, stands alone.
 	shell_files | grep -v -e '/common/strict$' -e '/common/functions$' |
-		xargs grep -lE 'common/functions"$|DOKKU_TRACE-.*set -x' | grep -v -e '^dokku$' -e '/git/hooks/' | none
+		xargs grep -lE 'common/functions"$|DOKKU_TRACE-.*set -x' |
+		grep -v -e '^dokku$' -e '/git/hooks/' | none
 }
 
 @test "no eval, no echo, no ls in a pipe, no cat of one file into a pipe" {
 	mapfile -t files < <(shell_files)
-	grep -nE '(^|[;&|({[:space:]])(eval|echo) ' "${files[@]}" | grep -vE '^[^:]*:[0-9]+:[[:space:]]*#' | none
-	grep -nE '\bls [^|]*\|[^|]|\bcat [^|<>]+ \|[^|]' "${files[@]}" | grep -vE 'cat - |cat /dev/null' | none
+	grep -nE '(^|[;&|({[:space:]])(eval|echo) ' "${files[@]}" |
+		grep -vE '^[^:]*:[0-9]+:[[:space:]]*#' | none
+	grep -nE '\bls [^|]*\|[^|]|\bcat [^|<>]+ \|[^|]' "${files[@]}" |
+		grep -vE 'cat - |cat /dev/null' | none
 }
 
 @test "nothing stops reading a pipe early: under pipefail, SIGPIPE would fail its writer" {
 	mapfile -t files < <(shell_files)
-	grep -nE '\| *(head|grep -[a-zA-Z]*q)' "${files[@]}" | grep -vE '^[^:]*:[0-9]+:[[:space:]]*#' | none
+	grep -nE '\| *(head|grep -[a-zA-Z]*q)' "${files[@]}" |
+		grep -vE '^[^:]*:[0-9]+:[[:space:]]*#' | none
 }
 
 @test "local never hides the status of a substitution" {
@@ -166,12 +220,12 @@ calls() {
 	assert_equal "f:1 f:2 f:3 f:4 f:5" "$(cut -d : -f 1,2 <<<"$output" | paste -sd ' ')"
 }
 
-# Who may ask an engine. The builder leaves images there; the network is its bridge, which make install
-# makes; and make install brings the engine itself.
+# Who may ask an engine. The builder leaves images there; the network is its bridge, which make
+# install makes; and make install brings the engine itself.
 readonly MAY_ASK='^plugins/(engine/functions|builder-dockerfile/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
 
-# Who may read /proc: of processes that are nobody's container. builds and git look for their own, nginx
-# for its workers, dokku at its own environment; the rest asks the kernel for its settings.
+# Who may read /proc: of processes that are nobody's container. builds and git look for their own,
+# nginx for its workers, dokku at its own environment; the rest asks the kernel for its settings.
 readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-files|libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(environment|files)):'
 
 @test "nobody but a scheduler names one, asks an engine or looks at a process of an app" {
@@ -179,12 +233,14 @@ readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-file
 	# The default has one owner, plugins/scheduler/settings.
 	grep -n 'docker-local' "${files[@]}" | none
 	grep -nE '' "${files[@]}" | calls | grep -v /proc/ | grep -vE "$MAY_ASK" | none
-	grep -nE '' "${files[@]}" | calls | grep /proc/ | grep -vE -e "$MAY_LOOK" -e "$MAY_ASK" | none
+	grep -nE '' "${files[@]}" | calls | grep /proc/ | grep -vE -e "$MAY_LOOK" -e "$MAY_ASK" |
+		none
 	grep -n 'engine/functions"' "${files[@]}" | grep -vE "$MAY_ASK" | none
 }
 
-# Who may name nginx: the proxy itself; the switch that needs it where the kernel has no map; make install
-# and make uninstall, which bring and remove the packages; and the warning about a file of Dokku's nginx.
+# Who may name nginx: the proxy itself; the switch that needs it where the kernel has no map; make
+# install and make uninstall, which bring and remove the packages; and the warning about a file of
+# Dokku's nginx.
 readonly MAY_NAME='^plugins/(nginx|nginx-vhosts|service-addresses)/|^plugins/(common/dependencies|common/libexec/uninstall|builder/pre-build)$'
 
 @test "nobody but a proxy names one: no path, function, hook, command or word" {
@@ -192,13 +248,15 @@ readonly MAY_NAME='^plugins/(nginx|nginx-vhosts|service-addresses)/|^plugins/(co
 	[[ ${#files[@]} -gt 200 ]]
 	grep -ni nginx "${files[@]}" | none
 	# The default has one owner, plugins/proxy/settings.
-	grep -n nginx plugins/*/settings | grep -v -e '^plugins/nginx' -e '^plugins/proxy/settings:' | none
+	grep -n nginx plugins/*/settings |
+		grep -v -e '^plugins/nginx' -e '^plugins/proxy/settings:' | none
 }
 
 @test "dokku itself is at most 250 lines" { [[ $(wc -l <dokku) -le 250 ]]; }
 
-# global_settings FILE… - FILE COMMAND of each setting of all apps that an end-to-end test makes and does not
-# take back. Files run one after another in one machine, so the next one would have it, too.
+# global_settings FILE… - FILE COMMAND of each setting of all apps that an end-to-end test makes and
+# does not take back. Files run one after another in one machine, so the next one would have it,
+# too.
 global_settings() {
 	awk '
 		match($0, /dokku_run [a-z-]+:set --global [a-z-]+( [^ ;|&]+)?/) {
@@ -211,7 +269,8 @@ global_settings() {
 
 @test "global_settings: finds one that is not taken back" {
 	printf 'dokku_run a:set --global one 1\ndokku_run a:set --global two 2\ndokku_run a:set --global two || true\n' >"$BATS_TEST_TMPDIR/file"
-	assert_equal "$BATS_TEST_TMPDIR/file a:set --global one" "$(global_settings "$BATS_TEST_TMPDIR/file")"
+	assert_equal "$BATS_TEST_TMPDIR/file a:set --global one" \
+		"$(global_settings "$BATS_TEST_TMPDIR/file")"
 }
 
 @test "an end-to-end test takes back what it sets for all apps" {
@@ -239,23 +298,28 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 	while read -r name arguments; do
 		for file in plugins/*/"$name"; do
 			[[ -e $file ]] || continue
-			[[ "$(sed -n 2p "$file") " == "# Hook: $name ${arguments:+$arguments }- "* ]] || printf '%s\n' "$file"
+			[[ "$(sed -n 2p \
+				"$file") " == "# Hook: $name ${arguments:+$arguments }- "* ]] || printf '%s\n' "$file"
 		done
 	done < <(listed_hooks) | none
 }
 
 @test "every hook that the code calls is in the list, and every one in the list is called" {
-	# Commands of plugin: call any hook, these three among them.
-	local called="install dependencies uninstall heal"
-	called+=$'\n'$(grep -rhoE '\b(trigger|notify|filter|first_answer|((tell|ask)_schedulers?|tell_proxy)) [a-z]+(-[a-z]+)*' dokku plugins | cut -d ' ' -f 2)
-	comm -23 <(listed_hooks | cut -d ' ' -f 1 | sort -u) <(tr ' ' '\n' <<<"$called" | sort -u) | none
+	# Commands of plugin: call any hook, these among them.
+	local called="install dependencies uninstall update heal"
+	local calls='\b(trigger|notify|filter|first_answer|((tell|ask)_schedulers?|tell_proxy)) [a-z]+(-[a-z]+)*'
+	called+=$'\n'$(grep -rhoE "$calls" dokku plugins | cut -d ' ' -f 2)
+	comm -23 <(listed_hooks | cut -d ' ' -f 1 | sort -u) <(tr ' ' '\n' <<<"$called" | sort -u) |
+		none
 	comm -13 <(listed_hooks | cut -d ' ' -f 1 | sort -u) \
-		<(tr ' ' '\n' <<<"$called" | grep -E -- '-|^(install|heal|uninstall)$' | sort -u) | none
+		<(tr ' ' '\n' <<<"$called" | grep -E -- '-|^(install|heal|uninstall)$' | sort -u) |
+		none
 }
 
 @test "a layer of the library calls only those before it" {
 	local layers layer files earlier=""
-	mapfile -t layers < <(sed -n 's,^\tsource .*/lib/\([a-z-]*\)"$,\1,p' plugins/common/functions)
+	mapfile -t layers \
+		< <(sed -n 's,^\tsource .*/lib/\([a-z-]*\)"$,\1,p' plugins/common/functions)
 	[[ ${#layers[@]} -gt 10 ]]
 	files=("${layers[@]/#/plugins/common/lib/}")
 	for layer in "${layers[@]}"; do
@@ -263,7 +327,8 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 		sed -n 's/^\([a-z_]*\)() .*/\1/p' "${files[@]}" | grep -vxF -e "$earlier" |
 			while read -r name; do
 				! grep -nE "(^|[;&|({!]|\b(if|then|else|do|while|until|value_of))[[:space:]]*$name( |\$|\))" "plugins/common/lib/$layer" |
-					grep -vE '^[0-9]+:[[:space:]]*#' || printf '%s calls %s\n' "$layer" "$name"
+					grep -vE '^[0-9]+:[[:space:]]*#' ||
+					printf '%s calls %s\n' "$layer" "$name"
 			done
 	done | none
 }
@@ -271,10 +336,14 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 @test "sourcing functions twice is harmless" {
 	local file
 	for file in plugins/*/functions; do
-		PLUGIN_CORE_AVAILABLE_PATH=$PWD/plugins DOKKU_LIB_ROOT=/nowhere run bash -euo pipefail -c \
-			'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"; source "$1"; source "$1"' bash "$file"
+		PLUGIN_CORE_AVAILABLE_PATH=$PWD/plugins DOKKU_LIB_ROOT=/nowhere run bash \
+			-euo pipefail -c \
+			'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"; source "$1"
+				source "$1"' bash "$file"
 		[[ $status -eq 0 && -z $output ]] || printf '%s: %s\n' "$file" "$output"
 	done | none
 }
 
-@test "the parts of the docs that are made from the code are up to date" { docs/generate --check | none; }
+@test "the parts of the docs that are made from the code are up to date" {
+	docs/generate --check | none
+}

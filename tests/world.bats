@@ -39,8 +39,8 @@ teardown() {
 	world down "$B"
 }
 
-# world_links - network interfaces as worlds have them, but those of other worlds. What else there is belongs to the host, whose own
-# containers come and go.
+# world_links - network interfaces as worlds have them, but those of other worlds. What else there
+# is belongs to the host, whose own containers come and go.
 world_links() {
 	local link alias
 	for link in /sys/class/net/dkt*; do
@@ -51,7 +51,8 @@ world_links() {
 			sleep 0.5
 			alias=$(cat "$link/ifalias" 2>/dev/null) || continue
 		fi
-		[[ $alias == "dokku-test "* && $alias != "dokku-test bats-$$-"* ]] || printf '%s\n' "${link##*/}"
+		[[ $alias == "dokku-test "* && $alias != "dokku-test bats-$$-"* ]] ||
+			printf '%s\n' "${link##*/}"
 	done
 }
 
@@ -88,8 +89,9 @@ assert_no_trace() {
 	traces | diff -u "$BATS_TEST_TMPDIR/before" -
 }
 
-# leaked WORLD-DIR STAMP FOLDER… - files of this host, in these folders, that changed since STAMP and are what the world has at the
-# same place. What the host's own services write meanwhile is something else: it may have a dokku that is at work.
+# leaked WORLD-DIR STAMP FOLDER… - files of this host, in these folders, that changed since STAMP
+# and are what the world has at the same place. What the host's own services write meanwhile is
+# something else: it may have a dokku that is at work.
 leaked() {
 	local dir=$1 stamp=$2 file inside
 	shift 2
@@ -123,7 +125,9 @@ serve() {
 
 # ask ADDRESS - the first line from its port 8000, within a second.
 ask() {
-	timeout 1 bash -c 'exec 5<>"/dev/tcp/$1/8000" && read -r line <&5 && printf "%s\n" "$line"' ask "$1"
+	timeout 1 bash -c \
+		'exec 5<>"/dev/tcp/$1/8000" && read -r line <&5 && printf "%s\n" "$line"' ask \
+		"$1"
 }
 
 @test "up: one line, the same world when it is up already, and down without a trace" {
@@ -149,10 +153,13 @@ ask() {
 		uname -n; pwd; umask; . /etc/os-release; echo "$VERSION_ID"
 		for tool in git make sudo apt-get; do command -v "$tool" >/dev/null; done
 		! command -v dockerd nginx sshd ip nft jq cc
-		test -x /src/tests/world; if touch /src/x 2>/dev/null; then echo /src can be written to; fi
+		test -x /src/tests/world; if touch /src/x 2>/dev/null
+		then echo /src can be written to; fi
 		test "$(git -C /src rev-parse --is-inside-work-tree)" = true
-		echo x >/tmp/x; echo x >/var/lib/docker/x; { : </dev/tcp/::1/1; } 2>&1 | grep -o refused | sort -u
-		cat /proc/1/cgroup | cut -d: -f3 | sort -u; ls /var/lib/apt/lists; findmnt -n -o FSTYPE /
+		echo x >/tmp/x; echo x >/var/lib/docker/x; { : </dev/tcp/::1/1; } 2>&1 |
+		grep -o refused | sort -u
+		cat /proc/1/cgroup | cut -d: -f3 | sort -u; ls /var/lib/apt/lists
+		findmnt -n -o FSTYPE /
 		getent hosts localhost; tty 2>&1 || true; ls /proc/self/fd | wc -l'
 	printf '%s\n' "$output"
 	[[ $output == "$A"$'\n/root\n0022\n12\nrefused\n/\noverlay\n::1             localhost ip6-localhost ip6-loopback\nnot a tty\n4' ]]
@@ -161,7 +168,9 @@ ask() {
 @test "inside: nothing sets the clock, which is the host's" {
 	world up "$A"
 	# Bit 25 is CAP_SYS_TIME. To try it on a world that may would change the host's clock.
-	run -0 world run "$A" -- bash -euc 'for pid in 1 self; do read -r _ bits < <(grep CapBnd "/proc/$pid/status"); echo $((16#$bits >> 25 & 1)); done'
+	run -0 world run "$A" -- bash -euc \
+		'for pid in 1 self; do read -r _ bits < <(grep CapBnd "/proc/$pid/status")
+			echo $((16#$bits >> 25 & 1)); done'
 	[[ $output == $'0\n0' ]]
 	run world run "$A" -- date --set "@$EPOCHREALTIME"
 	[[ $status -eq 1 && $output == *'Operation not permitted'* ]]
@@ -180,14 +189,17 @@ ask() {
 	# shellcheck disable=SC2154 # set by bats
 	[[ $output == out && $stderr == err ]]
 	world run "$A" -- sh -c 'useradd --create-home ann && groupadd crew && usermod -aG crew ann'
-	run -0 world run "$A" --user ann -- bash -c 'id -un; id -Gn; pwd; echo "$HOME"; printf "<%s>" "$@"' x 'a b' '' '*'
+	run -0 world run "$A" --user ann -- bash -c \
+		'id -un; id -Gn; pwd; echo "$HOME"; printf "<%s>" "$@"' x 'a b' '' '*'
 	[[ $output == $'ann\nann crew\n/home/ann\n/home/ann\n<a b><><*>' ]]
 }
 
 @test "run: a signal goes in, and its effect comes out" {
 	local pid status=0
 	world up "$A"
-	world run "$A" -- bash -c 'trap "echo got >/tmp/got; exit 9" TERM; : >/tmp/set; while :; do read -rt 0.1; done' 3>&- &
+	world run "$A" -- bash -c \
+		'trap "echo got >/tmp/got; exit 9" TERM; : >/tmp/set; while :; do read -rt 0.1
+			done' 3>&- &
 	pid=$!
 	wait_for world run "$A" -- test -e /tmp/set
 	kill "$pid"
@@ -206,7 +218,8 @@ ask() {
 
 @test "run: with a terminal, it is the command's" {
 	world up "$A"
-	TERM=vt100 run -0 script --quiet --return --command "world run $A -- bash -c 'test -t 0 && test -t 1 && stty size && echo \$TERM'" /dev/null
+	TERM=vt100 run -0 script \
+		--quiet --return --command "world run $A -- bash -c 'test -t 0 && test -t 1 && stty size && echo \$TERM'" /dev/null
 	[[ $output == *vt100* ]]
 }
 
@@ -235,11 +248,15 @@ ask() {
 @test "down: ends whatever runs, also what let go of its parent and what ignores signals" {
 	local pid status=0
 	world up "$A"
-	world run "$A" -- sh -c 'trap "" TERM HUP INT; setsid sh -c "trap \"\" TERM HUP; sleep 1000 & sleep 1000" >/dev/null 2>&1 3>&- &'
+	world run "$A" -- sh -c \
+		'trap "" TERM HUP INT
+			setsid sh -c "trap \"\" TERM HUP; sleep 1000 & sleep 1000" >/dev/null 2>&1 \
+			3>&- &'
 	world run "$A" -- sh -c ': >/tmp/on; exec sleep 1000' 3>&- &
 	pid=$!
 	wait_for world run "$A" -- test -e /tmp/on
-	world run "$A" -- bash -c 'mkdir /tmp/m && mount -t tmpfs tmpfs /tmp/m && unshare --net --mount true'
+	world run "$A" -- bash -c \
+		'mkdir /tmp/m && mount -t tmpfs tmpfs /tmp/m && unshare --net --mount true'
 	world down "$A"
 	wait "$pid" || status=$?
 	[[ $status -eq 137 ]]
@@ -248,7 +265,8 @@ ask() {
 
 @test "stop and up: the files stay, /run and the processes do not" {
 	world up "$A"
-	world run "$A" -- sh -c 'echo kept >/root/file; echo gone >/run/file; echo kept >/var/lib/docker/file'
+	world run "$A" -- sh -c \
+		'echo kept >/root/file; echo gone >/run/file; echo kept >/var/lib/docker/file'
 	world stop "$A"
 	[[ $(world list) == "$A"$'\tstopped\t-\tbase\tbookworm' ]]
 	run -111 world run "$A" -- true
@@ -277,14 +295,17 @@ ask() {
 	[[ $output == *"made from systemd-"* ]]
 	run -0 world run "$A" -- timeout 20 systemctl is-system-running --wait
 	[[ $output == running && $((SECONDS - begin)) -lt 15 ]]
-	run -0 world run "$A" -- bash -c 'cat /proc/1/comm; systemd-detect-virt; systemctl --failed --plain --no-legend; : >/root/kept; : >/run/gone'
+	run -0 world run "$A" -- bash -c \
+		'cat /proc/1/comm; systemd-detect-virt; systemctl --failed --plain --no-legend
+			: >/root/kept; : >/run/gone'
 	[[ $output == $'systemd\ncontainer-other' ]]
 	run -2 world run "$A" -- sh -c 'echo 1 >/proc/sys/kernel/panic'
 	[[ $output == *"Read-only file system"* ]]
 	world run "$A" -- sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
 	world stop "$A"
 	world up "$A"
-	world run "$A" -- bash -c '[[ $(</proc/1/comm) == systemd && -e /root/kept && ! -e /run/gone ]]'
+	world run "$A" -- bash -c \
+		'[[ $(</proc/1/comm) == systemd && -e /root/kept && ! -e /run/gone ]]'
 	world run "$A" -- systemctl reboot
 	wait_for bash -c "world list | grep -q stopped"
 	world up "$A"
@@ -296,7 +317,8 @@ ask() {
 @test "systemd is process 1: what it starts is in its own groups, and a world stays of its kind" {
 	world up "$A" --systemd
 	world run "$A" -- systemd-run --quiet --unit nap sleep 1000
-	run -0 world run "$A" -- bash -c 'cat "/proc/$(systemctl show --value --property MainPID nap)/cgroup"'
+	run -0 world run "$A" -- bash -c \
+		'cat "/proc/$(systemctl show --value --property MainPID nap)/cgroup"'
 	[[ $output == *":/system.slice/nap.service"* ]]
 	world run "$A" -- systemctl daemon-reexec
 	world run "$A" -- systemctl is-active nap
@@ -309,18 +331,23 @@ ask() {
 
 @test "save: a layer has what was changed and what was removed; the base has neither" {
 	world up "$A"
-	world run "$A" -- sh -c 'echo new >/root/new; rm /usr/bin/sudo; rm -r /etc/skel; mkdir /etc/skel; echo d >/var/lib/docker/d'
+	world run "$A" -- sh -c \
+		'echo new >/root/new; rm /usr/bin/sudo; rm -r /etc/skel; mkdir /etc/skel
+			echo d >/var/lib/docker/d'
 	world save "$A" "layer.1"
 	world down "$A"
 	world up "$A" --from layer.1
-	run -0 world run "$A" -- sh -c 'cat /root/new /var/lib/docker/d; ls -A /etc/skel; test ! -e /usr/bin/sudo'
+	run -0 world run "$A" -- sh -c \
+		'cat /root/new /var/lib/docker/d; ls -A /etc/skel; test ! -e /usr/bin/sudo'
 	[[ $output == $'new\nd' ]]
 	run -1 world up "$A" --from base
 	[[ $output == "world: $A was made from layer.1, not base: take it down first" ]]
 	world run "$A" -- rm /root/new
 	world save "$A" layer.2
 	world up "$B" --from layer.2
-	run -0 world run "$B" -- sh -euc 'test ! -e /root/new; test ! -e /usr/bin/sudo; test -e /bin/bash; cat /var/lib/docker/d'
+	run -0 world run "$B" -- sh -euc \
+		'test ! -e /root/new; test ! -e /usr/bin/sudo; test -e /bin/bash
+			cat /var/lib/docker/d'
 	world down "$B"
 	world up "$B"
 	world run "$B" -- test -e /usr/bin/sudo
@@ -331,7 +358,9 @@ ask() {
 
 @test "suite: another release, and every layer and world says on which it stands" {
 	world up "$A" --suite trixie
-	run -0 world run "$A" -- bash -euc '. /etc/os-release; echo "$VERSION_ID"; awk "{ print \$3 }" /etc/apt/sources.list | sort -u'
+	run -0 world run "$A" -- bash -euc \
+		'. /etc/os-release; echo "$VERSION_ID"; awk "{ print \$3 }" /etc/apt/sources.list |
+			sort -u'
 	[[ $output == $'13\ntrixie\ntrixie-security\ntrixie-updates' ]]
 	run -0 world list
 	[[ $output == "$A"$'\tup\t'*$'\tbase\ttrixie' ]]
@@ -344,7 +373,8 @@ ask() {
 	world up "$B" --from thirteen
 	run -0 world run "$B" -- sed -n 's/^VERSION_ID=//p' /etc/os-release
 	[[ $output == '"13"' ]]
-	for words in "up $A --suite" "up $A --suite ../x" "up $A --suite trixie extra" "base --suite" "base trixie"; do
+	for words in "up $A --suite" "up $A --suite ../x" "up $A --suite trixie extra" \
+		"base --suite" "base trixie"; do
 		# shellcheck disable=SC2086 # words
 		run -100 world $words
 	done
@@ -358,7 +388,8 @@ made_with() {
 	printf '#!/bin/sh\necho "$*" >%s\nexit 1\n' "$bin/arguments" >"$bin/debootstrap"
 	chmod +x "$bin"/*
 	DOKKU_TEST_CACHE=$BATS_TEST_TMPDIR/cache PATH=$bin:$PATH run -1 world base --suite trixie
-	sed -e 's/.* trixie /trixie /' -e "s|$BATS_TEST_TMPDIR/cache/base-trixie-[0-9a-f]*.new|DIR|" "$bin/arguments"
+	sed -e 's/.* trixie /trixie /' \
+		-e "s|$BATS_TEST_TMPDIR/cache/base-trixie-[0-9a-f]*.new|DIR|" "$bin/arguments"
 }
 
 @test "suite: the mirror is the host's own, of whatever release; without one debootstrap takes its own" {
@@ -444,7 +475,8 @@ behind_firewall() {
 	"$1" -P FORWARD DROP
 	world up "$2" >/dev/null 2>&1
 	"$1" -S FORWARD | wc -l
-	{ world run "$2" -- timeout 5 bash -c ": </dev/tcp/198.51.100.2/9" 2>&1 || true; } | grep -o refused | sort -u
+	{ world run "$2" -- timeout 5 bash -c ": </dev/tcp/198.51.100.2/9" 2>&1 || true; } |
+		grep -o refused | sort -u
 	world down "$2"
 	"$1" -S FORWARD
 }
@@ -453,7 +485,8 @@ behind_firewall() {
 	local iptables
 	for iptables in iptables-nft iptables-legacy; do
 		type -P "$iptables" >/dev/null || continue
-		run -0 unshare --net --mount bash -c "$(declare -f behind_firewall); behind_firewall $iptables $A"
+		run -0 unshare --net --mount bash -c \
+			"$(declare -f behind_firewall); behind_firewall $iptables $A"
 		printf '%s\n' "$output"
 		[[ $output == $'3\nrefused\n-P FORWARD DROP' ]]
 	done
@@ -497,8 +530,10 @@ docker_session() {
 	docker info --format '{{.Driver}}'
 	docker build --quiet --tag hello /tmp/hello >/dev/null
 	docker network create --subnet 172.30.0.0/24 --ip-range 172.30.0.128/25 net >/dev/null
-	docker run --detach --memory 64m --name hello --network net --ip 172.30.0.130 hello >/dev/null
-	cat /sys/fs/cgroup/memory/docker/*/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/docker/*/memory.max
+	docker run --detach --memory 64m --name hello --network net --ip 172.30.0.130 hello \
+		>/dev/null
+	cat /sys/fs/cgroup/memory/docker/*/memory.limit_in_bytes 2>/dev/null ||
+		cat /sys/fs/cgroup/docker/*/memory.max
 	nft -f - <<-END
 		table ip t {
 			map services { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 172.30.0.5 . 5000 : 172.30.0.130 . 5000 }
@@ -519,7 +554,8 @@ docker_session() {
 	tar -C "$BATS_TEST_TMPDIR" -c hello | world run "$A" -- tar -C /tmp -x
 	run -0 world run "$A" -- bash -c "$(declare -f docker_session); docker_session"
 	[[ $output == $'overlay2\n67108864\nhello' ]]
-	run -0 leaked "$DOKKU_TEST_CACHE/worlds/$A" "$BATS_TEST_TMPDIR/stamp" /etc /usr /boot /opt /srv /var/lib /home
+	run -0 leaked "$DOKKU_TEST_CACHE/worlds/$A" "$BATS_TEST_TMPDIR/stamp" /etc /usr /boot /opt \
+		/srv /var/lib /home
 	printf '%s\n' "$output"
 	[[ -z $output ]]
 	world down "$A"

@@ -48,16 +48,19 @@ status_of() {
 	head -c 300000 /dev/urandom >"$BATS_TEST_TMPDIR/body"
 	local header
 	for header in 'A: b' 'Transfer-Encoding: chunked' 'Expect: 100-continue' 'Expect:'; do
-		curl -s -H "$header" --data-binary "@$BATS_TEST_TMPDIR/body" "$(url /echo)" | cmp - "$BATS_TEST_TMPDIR/body"
+		curl -s -H "$header" --data-binary "@$BATS_TEST_TMPDIR/body" "$(url /echo)" |
+			cmp - "$BATS_TEST_TMPDIR/body"
 		run -0 curl -s -H "$header" --data-binary "@$BATS_TEST_TMPDIR/body" "$(url /sum)"
 		[[ $output == "300000 $(sha1sum <"$BATS_TEST_TMPDIR/body" | cut -d' ' -f1)" ]]
 	done
-	[[ $(curl -s --data-binary '' "$(url /sum)") == "0 da39a3ee5e6b4b0d3255bfef95601890afd80709" ]]
+	[[ $(curl -s --data-binary '' \
+		"$(url /sum)") == "0 da39a3ee5e6b4b0d3255bfef95601890afd80709" ]]
 }
 
 @test "streams have the length that was asked for" {
 	web
-	[[ $(curl -s "$(url '/stream?ms=100&n=100001')" | sha1sum) == "$(curl -s "$(url '/stream?ms=1&n=100001&chunked=1')" | sha1sum)" ]]
+	[[ $(curl -s "$(url '/stream?ms=100&n=100001')" |
+		sha1sum) == "$(curl -s "$(url '/stream?ms=1&n=100001&chunked=1')" | sha1sum)" ]]
 	[[ $(curl -s "$(url '/stream?ms=100&n=100001')" | wc -c) == 100001 ]]
 	[[ $(curl -s --http1.0 "$(url '/stream?ms=1&n=5000&chunked=1')" | wc -c) == 5000 ]]
 }
@@ -74,7 +77,8 @@ status_of() {
 	wait_until grep -q listens "$BATS_TEST_TMPDIR/web"
 	[[ $(curl -s "$(url /sub/file.txt)") == inside ]]
 	local path
-	for path in /../secret /%2e%2e/secret /sub/../../secret /link /up/secret //../secret /..%2fsecret /sub /sub/; do
+	for path in /../secret /%2e%2e/secret /sub/../../secret /link /up/secret //../secret \
+		/..%2fsecret /sub /sub/; do
 		[[ $(status_of --path-as-is "$(url "$path")") == 404 ]]
 	done
 }
@@ -98,7 +102,8 @@ status_of() {
 
 @test "BOOT_DELAY_MS refuses, READY_DELAY_MS answers 503, then both serve" {
 	port=$(free_port)
-	PORT=$port BOOT_DELAY_MS=300 READY_DELAY_MS=500 "$build/apps/web" /nowhere >"$BATS_TEST_TMPDIR/web" 3>&- &
+	PORT=$port BOOT_DELAY_MS=300 READY_DELAY_MS=500 "$build/apps/web" /nowhere \
+		>"$BATS_TEST_TMPDIR/web" 3>&- &
 	servers+=("$!")
 	sleep 0.1
 	run -7 curl -s "$(url /)"
@@ -127,7 +132,8 @@ status_of() {
 	wait "${servers[1]}"
 }
 
-# ask_last - on a connection that is to be the last: what is read until its end, for a second at most; that status.
+# ask_last - on a connection that is to be the last: what is read until its end, for a second at
+# most; that status.
 ask_last() {
 	timeout 1 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
 		printf "GET /status/200 HTTP/1.1\r\nConnection: close\r\n\r\n" >&3
@@ -157,7 +163,8 @@ ask_last() {
 }
 
 @test "a worker ticks and keeps its log" {
-	WORKER_LOG=$BATS_TEST_TMPDIR/log EXIT_AFTER_MS=1200 EXIT_CODE=5 run -5 "$build/apps/web" worker
+	WORKER_LOG=$BATS_TEST_TMPDIR/log EXIT_AFTER_MS=1200 EXIT_CODE=5 run -5 "$build/apps/web" \
+		worker
 	[[ $output == $'worker web v1 tick 1\nworker web v1 tick 2' ]]
 	run -0 cut -d' ' -f2-4 "$BATS_TEST_TMPDIR/log"
 	[[ $output == $'start web v1\nexit web v1' ]]
@@ -167,7 +174,8 @@ ask_last() {
 	local repo="$BATS_TEST_TMPDIR/my shop" make="$BATS_TEST_DIRNAME/make-repo"
 	WEB_BINARY=$build/apps/web run -0 "$make" "$repo" --app shop --release v1
 	printf 'worker: /web worker\n' >"$repo/Procfile"
-	WEB_BINARY=$build/apps/web run -0 "$make" "$repo" --app shop --release v2 --env BOOT_DELAY_MS=5
+	WEB_BINARY=$build/apps/web run -0 "$make" "$repo" --app shop --release v2 \
+		--env BOOT_DELAY_MS=5
 	[[ $(git -C "$repo" show HEAD:Dockerfile) == *'ENV APP="shop"'*'ENV RELEASE="v2"'*'ENV BOOT_DELAY_MS="5"'*CMD* ]]
 	[[ $(git -C "$repo" show HEAD:Procfile) == 'worker: /web worker' ]]
 	WEB_BINARY=$build/apps/web run -0 "$make" "$repo" --app shop --release v2
@@ -175,6 +183,7 @@ ask_last() {
 	[[ $(git -C "$repo" show HEAD:public/index.html) != *'My Amazing App'* ]]
 	WEB_BINARY=$build/apps/web run -0 "$make" "$repo" --app shop --release v4
 	[[ $(git -C "$repo" show HEAD:public/index.html) == *'My Amazing App'* ]]
-	[[ $(git -C "$repo" rev-list --count HEAD) == 5 && -z $(git -C "$repo" status --porcelain) ]]
+	[[ $(git -C "$repo" rev-list --count HEAD) == 5 &&
+	-z $(git -C "$repo" status --porcelain) ]]
 	[[ $(git -C "$repo" log -1 --format='%an %s') == 'Sample Author release v4' ]]
 }

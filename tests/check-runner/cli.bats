@@ -103,7 +103,8 @@ LINES
 	run "$runner" --help
 	assert_status 0
 	local option
-	for option in host only-host header headers-from tls tls-port var vars-from wait timeout attempts deadline pid format report lint color \
+	for option in host only-host header headers-from tls tls-port var vars-from wait timeout \
+		attempts deadline pid format report lint color \
 		selftest version help; do
 		assert_has " --$option"
 		grep -q " -$option\\b" "${manual%/*}/check-runner.1"
@@ -205,7 +206,9 @@ FAIL /: connection refused"
 @test "signals end it at once with 128 and their number" {
 	local signal number
 	while read -r signal number; do
-		sh -c 'echo "/ x" | "$runner" --deadline 20 --report report.json "$closed"; echo $? >status' \
+		sh -c \
+			'echo "/ x" | "$runner" --deadline 20 --report report.json "$closed"
+				echo $? >status' \
 			3>&- >/dev/null 2>&1 &
 		local shell=$!
 		until compgen -G 'report.json.*' >/dev/null; do sleep 0.01; done
@@ -232,11 +235,13 @@ FAIL /: connection refused"
 }
 
 @test "json is json, and says all that is known" {
-	asks '/page Amazing\nname="a b" warn /none\xff x\x01\n' --deadline 0.2 --format json "$target"
+	asks '/page Amazing\nname="a b" warn /none\xff x\x01\n' --deadline 0.2 --format json \
+		"$target"
 	assert_status 0
 	run jq -ce '[.version, .target == env.target, .verdict, .exit, (.ready_ms | type),
 		(.duration_ms | type), (.checks | length), .checks[0].ok, .checks[1].ok,
-		.checks[1].warn, .checks[1].name, .checks[1].status, .checks[0].url, .checks[0].bytes,
+		.checks[1].warn, .checks[1].name, .checks[1].status, .checks[0].url,
+		.checks[0].bytes,
 		.checks[0].reason, .checks[0].verdict, .checks[1].verdict, .checks[0].attempts,
 		(.checks[0].ms | keys), keys_unsorted, (.checks[0] | keys_unsorted)]' <<<"$output"
 	assert_status 0
@@ -253,12 +258,14 @@ FAIL /: connection refused"
 	assert_has 'needle \x1B]0;owned\x07 \x1B[2J\x0D\x08 \u{202E} txet'
 	asks '/none\n' --deadline 0.2 --format json "$closed"
 	assert_status 4
-	run jq -ce '[.verdict, .exit, .ready_ms, .message, .checks[0].verdict, .checks[0].status]' <<<"$output"
+	run jq -ce '[.verdict, .exit, .ready_ms, .message, .checks[0].verdict, .checks[0].status]' \
+		<<<"$output"
 	assert_output '["fail",4,null,"the server never answered","refused",null]'
 	run sh -c 'echo nonsense | "$runner" --format json "$target" 2>/dev/null'
 	assert_status 2
 	run jq -ce '[.verdict, .exit, .message, .checks]' <<<"$output"
-	assert_output '["error",2,"CHECKS:1:1: expected a path, or a modifier before it, got \"nonsense\"",[]]'
+	assert_output '["error",2,"CHECKS:1:1: expected a path, or a modifier before it,' \
+		'got \"nonsense\"",[]]'
 }
 
 @test "tap is tap" {
@@ -311,14 +318,17 @@ CHECKS:4:7: not a regex: missing closing parenthesis'
 @test "lint as JSON tells a file without a check from one that is wrong" {
 	printf 'WAIT=3\nATTEMPTS=4\n# none' >CHECKS
 	run -2 --separate-stderr "$runner" --lint --format json CHECKS
-	[[ $(jq -c '[.verdict, .exit, .checks, .deadline_ms, .timeout_ms, .settings]' <<<"$output") == '["empty",2,0,12000,30000,["WAIT","ATTEMPTS"]]' ]]
+	[[ $(jq -c '[.verdict, .exit, .checks, .deadline_ms, .timeout_ms, .settings]' \
+		<<<"$output") == '["empty",2,0,12000,30000,["WAIT","ATTEMPTS"]]' ]]
 	[[ $(jq -c .notes <<<"$output") == '[{"line":3,"column":1,"error":true,"text":"not one check in this file"}]' ]]
 	printf 'TIMEOUT=5\n/a\n/b\n' >CHECKS
 	run -0 --separate-stderr "$runner" --lint --format json --wait 500ms --attempts 3 CHECKS
-	[[ $(jq -c '[.verdict, .exit, .checks, .deadline_ms, .timeout_ms, .settings, .notes]' <<<"$output") == '["pass",0,2,1500,5000,["TIMEOUT"],[]]' ]]
+	[[ $(jq -c '[.verdict, .exit, .checks, .deadline_ms, .timeout_ms, .settings, .notes]' \
+		<<<"$output") == '["pass",0,2,1500,5000,["TIMEOUT"],[]]' ]]
 	printf 'ATTEMPTS=0\n"\\\n' >CHECKS
 	run -2 --separate-stderr "$runner" --lint --format json CHECKS
-	[[ $(jq -c '[.verdict, .checks, (.notes[] | .error)]' <<<"$output") == '["error",0,false,true]' ]]
+	[[ $(jq -c '[.verdict, .checks, (.notes[] | .error)]' \
+		<<<"$output") == '["error",0,false,true]' ]]
 	# What cannot be read is no JSON, so that nobody takes it for a file without checks.
 	run -2 --separate-stderr "$runner" --lint --format json none
 	[[ -z $output ]]
@@ -337,7 +347,8 @@ ok   //a.wild.example:80/page "App"  (N s, 1 try)'
 	assert_status 2
 	assert_output 'CHECKS:1:1: not one check in this file is for a host of --host'
 	# The first name is that of plain paths, and no pattern is.
-	asks '/page\n' --host '*.wild.example' --host app.example --host www.example --format json "$target"
+	asks '/page\n' --host '*.wild.example' --host app.example --host www.example --format json \
+		"$target"
 	assert_status 0
 	[[ $(jq -r '.checks[0].url' <<<"$output") == http://app.example/page ]]
 }
@@ -386,7 +397,8 @@ ok   //a.wild.example:80/page "App"  (N s, 1 try)'
 ' --deadline 0.3 --host app.example --header 'X-Global: 1' "$target"
 	assert_has 'ok   /echo?a#b'
 	assert_has 'ok   //b.example:99/echo'
-	asks 'http://app.example/echo\n  ! X-Forwarded\n/echo X-Forwarded-Proto: https\n' --tls "$target"
+	asks 'http://app.example/echo\n  ! X-Forwarded\n/echo X-Forwarded-Proto: https\n' \
+		--tls "$target"
 	assert_status 0
 	asks "/echo Host: $target\n  > X-Global: 2\n  > X-Empty:\n  ~ (?m)^X-Empty:\\\\s*\$\n  ! X-Global: 1\n" \
 		--header 'X-Global: 1' "$target"
@@ -491,7 +503,8 @@ server.serve_forever()' 3>&- &
 	asks 'TIMEOUT=50ms\n/hang x\n' --timeout 60 --deadline 0.4 "$target"
 	assert_status 4
 	local tries
-	tries=$("$runner" --timeout 60 --deadline 0.4 --format json "$target" CHECKS | jq '.checks[0].attempts')
+	tries=$("$runner" --timeout 60 --deadline 0.4 --format json "$target" CHECKS |
+		jq '.checks[0].attempts')
 	((tries >= 3))
 	asks '/hang x\n' --timeout 60 --deadline 0.4 --format json "$target"
 	[[ $(jq '.checks[0].attempts' <<<"$output") == 1 ]]
@@ -506,7 +519,8 @@ server.serve_forever()' 3>&- &
 }
 
 @test "the environment changes nothing" {
-	export http_proxy=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9 all_proxy=http://127.0.0.1:9
+	export http_proxy=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9 \
+		all_proxy=http://127.0.0.1:9
 	export ALL_PROXY=socks5://127.0.0.1:9 CURL_CA_BUNDLE=/x SSLKEYLOGFILE=keys HOME=$PWD
 	echo 'machine app.example login u password p' >.netrc
 	echo 'proxy = "127.0.0.1:9"' >.curlrc
@@ -536,7 +550,8 @@ server.serve_forever()' 3>&- &
 @test "on a terminal, one line shows what is waited for and is gone at the end" {
 	printf '/page Amazing\n/none x\n' >CHECKS
 	run script -qec "$runner --deadline 0.5 $target CHECKS" /dev/null
-	assert_has $'\r\033[K1 of 2 ok, 0 s left, waiting for /none: 404, not below 400: nothing here'
+	assert_has \
+		$'\r\033[K1 of 2 ok, 0 s left, waiting for /none: 404, not below 400: nothing here'
 	assert_has $'\r\033[K\033[32mok'
 	# It never takes a second line: 39 characters and what clears it.
 	run script -qec "stty cols 40; $runner --deadline 0.5 $target CHECKS" /dev/null
@@ -587,7 +602,8 @@ CONF
 https://app.example/ https host app.example sni app.example proto []\n' \
 		--host app.example --tls-port "$tls" --deadline 5 "127.0.0.1:$plain"
 	local first=$status out=$output
-	asks '/ https host app.example\n' --tls --host app.example --tls-port "$tls" "127.0.0.1:$plain"
+	asks '/ https host app.example\n' --tls --host app.example --tls-port "$tls" \
+		"127.0.0.1:$plain"
 	local second=$status
 	asks '/force\n' --host app.example --deadline 1 "127.0.0.1:$plain"
 	local third=$status
@@ -643,7 +659,8 @@ https://app.example/ https host app.example sni app.example proto []\n' \
 	[[ $(grep -c '^denied ' <<<"$output") -eq denied ]]
 	# That is the filter's word; Landlock, behind it, would say that permission is denied.
 	local what
-	for what in 'opening a file to read' 'opening a file to write' 'starting a program' 'a new process' \
+	for what in 'opening a file to read' 'opening a file to write' 'starting a program' \
+		'a new process' \
 		'a UDP socket' 'a Unix socket' 'memory to run code from'; do
 		assert_has "denied      $what: Operation not permitted"
 	done
@@ -661,7 +678,8 @@ https://app.example/ https host app.example sni app.example proto []\n' \
 	assert_has $'NoNewPrivs:\t1'
 	assert_has $'Seccomp:\t2'
 	local limit
-	for limit in 'core file size *0 *0' 'open files *64 *64' 'processes *0 *0' 'locked memory *0 *0' 'address space *536870912 '; do
+	for limit in 'core file size *0 *0' 'open files *64 *64' 'processes *0 *0' \
+		'locked memory *0 *0' 'address space *536870912 '; do
 		grep -q "^Max $limit" <<<"$output"
 	done
 }
@@ -677,7 +695,8 @@ pretending() {
 	assert_has 'containment: rlimits, no_new_privs, no landlock (not in this kernel), no seccomp (not in this kernel)'
 	run pretending old-kernel --selftest
 	assert_status 1
-	[[ $(grep -c '^NOT DENIED  ' <<<"$output") -eq 8 && $(grep -c 'a new process' <<<"$output") -eq 1 ]]
+	[[ $(grep -c '^NOT DENIED  ' <<<"$output") -eq 8 &&
+	$(grep -c 'a new process' <<<"$output") -eq 1 ]]
 	[[ ! -e /tmp/check-runner-selftest ]]
 	run pretending old-kernel "$target" - <<<'/page Amazing'
 	assert_status 0

@@ -18,7 +18,8 @@ each_allocation() {
 }
 
 readonly DEADLY='/page Nowhere\n~ /page Now.*here\n'
-readonly GOOD='~ /page Our.*\n  < Content-Type: html\n/gzip that was packed\n/to?/page My Amazing App
+readonly \
+	GOOD='~ /page Our.*\n  < Content-Type: html\n/gzip that was packed\n/to?/page My Amazing App
 POST /echo {"a": 1}\n  > X-Mine: 1\n  {"a": 1}\n  ! nonsense\ni /page our team\n'
 
 @test "no failed allocation turns a failure into a pass, or a crash" {
@@ -35,7 +36,8 @@ POST /echo {"a": 1}\n  > X-Mine: 1\n  {"a": 1}\n  ! nonsense\ni /page our team\n
 }
 
 @test "a report that memory ran out for is whole, or is not there" {
-	each_allocation '"exit":1' '1|5' "$DEADLY" --wait 0 --attempts 1 --format json --report report.json
+	each_allocation '"exit":1' '1|5' "$DEADLY" --wait 0 --attempts 1 --format json \
+		--report report.json
 	if [[ -e report.json ]]; then
 		jq -e .verdict report.json
 	fi

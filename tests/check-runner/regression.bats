@@ -43,7 +43,8 @@ load helper
 }
 
 @test "regression: plain lines after a //host line go to the default host" {
-	asks '//b.example/echo Host: b.example\n/echo Host: app.example\n' --host app.example "$target"
+	asks '//b.example/echo Host: b.example\n/echo Host: app.example\n' --host app.example \
+		"$target"
 	assert_status 0
 }
 

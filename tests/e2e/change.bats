@@ -31,7 +31,8 @@ teardown() {
 
 # only_resets NAME - whether no failure is of another kind than a reset of a reused connection.
 only_resets() {
-	! sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/$1.txt" | grep --quiet --invert-match ': reset_reused [0-9]*$'
+	! sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/$1.txt" |
+		grep --quiet --invert-match ': reset_reused [0-9]*$'
 }
 
 # nothing_lost [reload] - not one request of this app or of the bystander failed, and no
@@ -47,7 +48,8 @@ nothing_lost() {
 	else
 		load_end live
 		load_end other
-		[[ $(sed -n 's/.*alive from start to end \([0-9]*\) of \([0-9]*\)$/\1 \2/p' "$BATS_FILE_TMPDIR/other.txt" | awk '{ print $2 - $1 }') -eq 0 ]]
+		[[ $(sed -n 's/.*alive from start to end \([0-9]*\) of \([0-9]*\)$/\1 \2/p' \
+			"$BATS_FILE_TMPDIR/other.txt" | awk '{ print $2 - $1 }') -eq 0 ]]
 	fi
 	assert_clean live
 }
@@ -93,7 +95,8 @@ second line' ]]
 
 @test "domains:add and domains:remove" {
 	dokku_run domains:add live www.live.example
-	[[ $(curl --silent --max-time 5 --header 'Host: www.live.example' --head "http://$address/" | tr -d '\r' | sed -n 's/^X-App: //p') == live ]]
+	[[ $(curl --silent --max-time 5 --header 'Host: www.live.example' \
+		--head "http://$address/" | tr -d '\r' | sed -n 's/^X-App: //p') == live ]]
 	dokku_run domains:remove live www.live.example
 	nothing_lost reload
 }
@@ -106,9 +109,11 @@ second line' ]]
 
 @test "certs:generate: HTTPS and HTTP both answer; no redirect unless asked for" {
 	dokku_run certs:generate live
-	await 5 curl --silent --insecure --fail --max-time 5 --resolve "live.localhost:443:$address" https://live.localhost/ --output /dev/null
+	await 5 curl --silent --insecure --fail --max-time 5 \
+		--resolve "live.localhost:443:$address" https://live.localhost/ --output /dev/null
 	[[ $(fetch live / --output /dev/null --write-out '%{http_code}') == 200 ]]
-	[[ $(curl --silent --insecure --http2 --max-time 5 --resolve "live.localhost:443:$address" https://live.localhost/ --output /dev/null --write-out '%{http_version}') == 2 ]]
+	[[ $(curl --silent --insecure --http2 --max-time 5 --resolve "live.localhost:443:$address" \
+		https://live.localhost/ --output /dev/null --write-out '%{http_version}') == 2 ]]
 	commit_and_push live v3
 	dokku_run certs:remove live
 	nothing_lost reload
@@ -116,12 +121,14 @@ second line' ]]
 
 # certificate NAME - of its own making, in the world: /tmp/NAME.crt and .key.
 certificate() {
-	in_world openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/O=$1/CN=live.localhost" \
+	in_world openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+		-subj "/O=$1/CN=live.localhost" \
 		-addext subjectAltName=DNS:live.localhost -keyout "/tmp/$1.key" -out "/tmp/$1.crt"
 }
 
 shows_certificate() {
-	[[ $(openssl s_client -connect "$address:443" -servername live.localhost </dev/null 2>/dev/null | openssl x509 -noout -subject) == *"O = $1,"* ]]
+	[[ $(openssl s_client -connect "$address:443" -servername live.localhost </dev/null \
+		2>/dev/null | openssl x509 -noout -subject) == *"O = $1,"* ]]
 }
 
 @test "certs:add, certs:update and certs:remove: nothing that was sent on a fresh connection is lost" {
@@ -130,12 +137,14 @@ shows_certificate() {
 	dokku_run certs:add live /tmp/first.crt /tmp/first.key
 	await 5 shows_certificate first
 	load_begin tls live --mode get=4 --mode close=4 \
-		--url https://live.localhost/ --connect "$address:443" --name tls --expect-app live --mode get=4 --mode post=4 --mode close=4
+		--url https://live.localhost/ --connect "$address:443" --name tls \
+		--expect-app live --mode get=4 --mode post=4 --mode close=4
 	dokku_run certs:update live /tmp/second.crt /tmp/second.key
 	await 5 shows_certificate second
 	sleep 1
 	load_end tls || only_resets tls
-	[[ $(jq '[.targets[].modes[] | select(.mode == "close") | .requests] | min' "$BATS_FILE_TMPDIR/tls.json") -gt 20 ]]
+	[[ $(jq '[.targets[].modes[] | select(.mode == "close") | .requests] | min' \
+		"$BATS_FILE_TMPDIR/tls.json") -gt 20 ]]
 	# A key of another certificate is refused, and changes nothing.
 	run dokku_run certs:update live /tmp/first.crt /tmp/second.key
 	[[ $status -eq 1 ]]
@@ -147,7 +156,8 @@ shows_certificate() {
 }
 
 @test "an app that passes by itself but not through nginx is refused" {
-	printf '/ My Amazing App\nPOST 200 /sum 2\n  {%s}\n' "$(head -c 2000 /dev/zero | tr '\0' x)" >"$(repo live)/CHECKS"
+	printf '/ My Amazing App\nPOST 200 /sum 2\n  {%s}\n' \
+		"$(head -c 2000 /dev/zero | tr '\0' x)" >"$(repo live)/CHECKS"
 	dokku_run nginx:set live client-max-body-size 1k
 	run commit_and_push live v4
 	[[ $status -ne 0 && $output == *'but not through nginx'* && $output == *413* ]]
@@ -185,7 +195,9 @@ shows_certificate() {
 }
 
 @test "a broken config of the app's own does not reach the disk, nor another app" {
-	in_world bash -c 'mkdir -p /home/dokku/live/nginx.conf.d && echo "bogus on;" >/home/dokku/live/nginx.conf.d/x.conf'
+	in_world bash -c \
+		'mkdir -p /home/dokku/live/nginx.conf.d &&
+			echo "bogus on;" >/home/dokku/live/nginx.conf.d/x.conf'
 	run commit_and_push live v6
 	[[ $status -ne 0 && $output == *'unknown directive "bogus"'* ]]
 	in_world nginx -t -q
@@ -208,7 +220,9 @@ shows_certificate() {
 }
 
 @test "another plugin's check-deploy replaces ours" {
-	in_world bash -c 'mkdir -p /var/lib/dokku/plugins/available/mycheck && printf "#!/bin/sh\necho \"-----> mycheck \$1 \$3 \$4 \$6\"; exit \$(cat /tmp/mycheck)\n" >/var/lib/dokku/plugins/available/mycheck/check-deploy && chmod +x /var/lib/dokku/plugins/available/mycheck/check-deploy && echo 1 >/tmp/mycheck'
+	in_world bash -c \
+		'mkdir -p /var/lib/dokku/plugins/available/mycheck &&
+			printf "#!/bin/sh\necho \"-----> mycheck \$1 \$3 \$4 \$6\"; exit \$(cat /tmp/mycheck)\n" >/var/lib/dokku/plugins/available/mycheck/check-deploy && chmod +x /var/lib/dokku/plugins/available/mycheck/check-deploy && echo 1 >/tmp/mycheck'
 	in_world dokku plugin:disable checks
 	in_world dokku plugin:enable mycheck
 	run commit_and_push live v7

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# Commands of the Procfile and of app.json by real pushes, in an image with a shell: what sh -c makes of them
-# runs, a signal reaches the app, and what is not understood is refused before the build.
+# Commands of the Procfile and of app.json by real pushes, in an image with a shell: what sh -c
+# makes of them runs, a signal reaches the app, and what is not understood is refused before the
+# build.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; the helper sets address
 
 load helper
@@ -13,7 +14,8 @@ setup_file() {
 	mkdir -p "$(repo commands)/public"
 	git -C "$(repo commands)" init --quiet --initial-branch=main
 	cp "$WEB_BINARY" "$(type -P busybox)" "$(repo commands)/public/"
-	printf '%s\n' 'FROM scratch' 'COPY public /public' 'COPY public/busybox /bin/sh' 'COPY public/busybox /bin/sleep' \
+	printf '%s\n' 'FROM scratch' 'COPY public /public' 'COPY public/busybox /bin/sh' \
+		'COPY public/busybox /bin/sleep' \
 		'WORKDIR /' 'ENV APP=commands' >"$(repo commands)/Dockerfile"
 }
 
@@ -25,7 +27,8 @@ teardown_file() {
 deploy() {
 	printf '%s\n' "$@" >"$(repo commands)/Procfile"
 	git -C "$(repo commands)" add --all
-	git -C "$(repo commands)" -c user.name=A -c user.email=a@b commit --quiet --allow-empty --message x
+	git -C "$(repo commands)" -c user.name=A -c user.email=a@b commit \
+		--quiet --allow-empty --message x
 	run push commands
 }
 
@@ -33,7 +36,8 @@ serves() { [[ $(fetch commands / --output /dev/null --write-out '%{http_code}') 
 
 @test "commands that only a shell understands start and serve" {
 	local command
-	for command in 'cd public && ./web' 'X=1 /public/web' ': ; cd public; ./web' 'if :; then /public/web; fi' '/public/web | sleep 1000'; do
+	for command in 'cd public && ./web' 'X=1 /public/web' ': ; cd public; ./web' \
+		'if :; then /public/web; fi' '/public/web | sleep 1000'; do
 		deploy "web: $command"
 		[[ $status -eq 0 ]] || printf '%s: %s\n' "$command" "$output"
 		[[ $status -eq 0 ]]
@@ -49,12 +53,14 @@ serves() { [[ $(fetch commands / --output /dev/null --write-out '%{http_code}') 
 	serves
 }
 
-# graceful COMMAND - the seconds that a container of COMMAND takes to stop, and what it says at its end.
+# graceful COMMAND - the seconds that a container of COMMAND takes to stop, and what it says at its
+# end.
 graceful() {
 	local id
 	deploy 'web: /public/web' "worker: $1"
 	[[ $status -eq 0 ]]
-	id=$(in_world docker ps --quiet --filter label=com.dokku.app-name=commands --filter label=com.dokku.process-type=worker --latest)
+	id=$(in_world docker ps --quiet --filter label=com.dokku.app-name=commands \
+		--filter label=com.dokku.process-type=worker --latest)
 	run in_world sh -c "docker stop --time 20 $id >/dev/null; docker logs $id 2>&1; docker inspect --format 'exit {{.State.ExitCode}}' $id"
 }
 
@@ -64,7 +70,8 @@ graceful() {
 	chmod +x "$(repo commands)/public/slow"
 	dokku_run ps:scale --skip-deploy commands worker=1
 	local command
-	for command in 'cd public && ./slow' 'if :; then /public/slow; fi' '/public/slow; echo never'; do
+	for command in 'cd public && ./slow' 'if :; then /public/slow; fi' \
+		'/public/slow; echo never'; do
 		graceful "$command"
 		printf '%s: %s\n' "$command" "$output"
 		[[ $output == *graceful* && $output == *'exit 7'* && $output != *never* ]]
@@ -74,7 +81,8 @@ graceful() {
 
 @test "a line that is not understood is refused before the build" {
 	deploy 'web: /public/web' 'release : /no'
-	[[ $status -ne 0 && $output == *'Procfile:2:8: a blank before the colon'* && $output != *'FROM scratch'* ]]
+	[[ $status -ne 0 && $output == *'Procfile:2:8: a blank before the colon'* &&
+		$output != *'FROM scratch'* ]]
 	serves
 }
 
@@ -92,12 +100,14 @@ graceful() {
 @test "a Procfile of workers only goes live, without web and with it again" {
 	# A push that would leave nothing running is refused.
 	deploy 'worker: sleep 1000'
-	[[ $status -ne 0 && $output == *'nothing would run any more: there is no web here, only worker'* ]]
+	[[ $status -ne 0 &&
+		$output == *'nothing would run any more: there is no web here, only worker'* ]]
 	serves
 	dokku_run ps:scale --skip-deploy commands worker=1
 	deploy 'worker: sleep 1000'
 	[[ $status -eq 0 && $output == *'web=0 instead of web=1'* ]]
-	[[ $(in_world docker ps --quiet --filter label=com.dokku.app-name=commands --filter label=com.dokku.process-type=worker | wc -l) -eq 1 ]]
+	[[ $(in_world docker ps --quiet --filter label=com.dokku.app-name=commands \
+		--filter label=com.dokku.process-type=worker | wc -l) -eq 1 ]]
 	deploy 'web: /public/web'
 	[[ $status -eq 0 && $output == *'worker=0 instead of worker=1'* ]]
 	serves

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Many operations at once, from several ssh clients: what comes out is what one after the other
-# would have given, whoever was told "live" was, and everybody else was told why not.
-# AT_ONCE (20) pushes to one app, APPS (10) apps, CHAIN (4) pushes that wait for each other.
+# would have given, whoever was told "live" was, and everybody else was told why not. AT_ONCE (20)
+# pushes to one app, APPS (10) apps, CHAIN (4) pushes that wait for each other.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -26,12 +26,14 @@ teardown_file() {
 # At most the app's name, so that one test's end is no other's beginning.
 setup() { out=$BATS_TEST_TMPDIR; }
 
-# make_commit BRANCH PARENT [MS] - a commit of the app that says so, on PARENT; it takes MS to be ready.
+# make_commit BRANCH PARENT [MS] - a commit of the app that says so, on PARENT; it takes MS to be
+# ready.
 make_commit() {
 	local dir
 	dir=$(repo many)
 	git -C "$dir" checkout --quiet -B "$1" "$2"
-	sed -i -e "s/ENV RELEASE=.*/ENV RELEASE=\"$1\"/" -e '/BOOT_DELAY_MS/d' -e "s/^CMD/ENV BOOT_DELAY_MS=${3:-0}\n&/" "$dir/Dockerfile"
+	sed -i -e "s/ENV RELEASE=.*/ENV RELEASE=\"$1\"/" -e '/BOOT_DELAY_MS/d' \
+		-e "s/^CMD/ENV BOOT_DELAY_MS=${3:-0}\n&/" "$dir/Dockerfile"
 	git -C "$dir" -c user.name=t -c user.email=t@t commit --quiet --all --message "$1"
 }
 
@@ -42,8 +44,10 @@ push_of() {
 	shift
 	for ((try = 0; try < 50; try++)); do
 		status=0
-		timeout 590 git -C "$(repo many)" push "$@" "dokku@$address:many" "$branch:main" >"$out/$branch.out" 2>&1 || status=$?
-		grep -qE 'kex_exchange_identification|Connection (reset|closed) by' "$out/$branch.out" || break
+		timeout 590 git -C "$(repo many)" push "$@" "dokku@$address:many" "$branch:main" \
+			>"$out/$branch.out" 2>&1 || status=$?
+		grep -qE 'kex_exchange_identification|Connection (reset|closed) by' \
+			"$out/$branch.out" || break
 		sleep 0.3
 	done
 	printf '%s\n' "$status" >"$out/$branch.status"
@@ -85,7 +89,8 @@ is_serial() {
 		elif [[ $status -ne 0 && -z $live ]]; then
 			told_why "$branch"
 		else
-			printf '%s: status %s, though live was "%s":\n%s\n' "$branch" "$status" "$live" "$(<"$out/$branch.out")" >&2
+			printf '%s: status %s, though live was "%s":\n%s\n' "$branch" "$status" \
+				"$live" "$(<"$out/$branch.out")" >&2
 			return 1
 		fi
 	done
@@ -129,12 +134,15 @@ all_at_once() {
 	wait "$watcher"
 }
 
-# begin_slow - a push of the branch slow is under way: it holds the lock, and not the watch, that reconciles after one that was refused.
+# begin_slow - a push of the branch slow is under way: it holds the lock, and not the watch, that
+# reconciles after one that was refused.
 begin_slow() {
 	make_commit slow "${1:-main}" 3000
 	push_of slow --force 3>&- &
 	slow=$!
-	await 20 in_world bash -c '[[ $(</var/lib/dokku/lock/many) == *"git push $1" ]] && ! flock --nonblock /var/lib/dokku/lock/many true' bash \
+	await 20 in_world bash -c \
+		'[[ $(</var/lib/dokku/lock/many) == *"git push $1" ]] &&
+			! flock --nonblock /var/lib/dokku/lock/many true' bash \
 		"$(git -C "$(repo many)" rev-parse slow | cut -c 1-7)"
 }
 
@@ -173,7 +181,8 @@ begin_slow() {
 	begin_slow
 	make_commit impatient main
 	run push_of impatient --force -o wait=1
-	grep -qE 'many is busy: git push [0-9a-f]{7} runs since .*: waiting, up to 1 s' "$out/impatient.out"
+	grep -qE 'many is busy: git push [0-9a-f]{7} runs since .*: waiting, up to 1 s' \
+		"$out/impatient.out"
 	[[ $(<"$out/impatient.status") -ne 0 ]]
 	told_why impatient
 	make_commit patient slow
@@ -221,7 +230,8 @@ begin_slow() {
 	for i in A B C; do
 		[[ $(fetch many "/env/$i") == 1 ]]
 	done
-	[[ $(curl --silent --max-time 10 --head --header 'Host: more.many.localhost' "http://$address/" | grep -c '^X-Release: mixed') -eq 1 ]]
+	[[ $(curl --silent --max-time 10 --head --header 'Host: more.many.localhost' \
+		"http://$address/" | grep -c '^X-Release: mixed') -eq 1 ]]
 	assert_clean many
 	dokku_run ps:scale many web=1
 }

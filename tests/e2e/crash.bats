@@ -41,21 +41,25 @@ new_release() {
 
 # await_checks - until a new container of the push under way is being checked.
 await_checks() {
-	in_world bash -c 'for ((i = 0; i < 600; i++)); do pgrep --full "check-runne[r].* --pid " && exit; sleep 0.1; done; exit 1'
+	in_world bash -c \
+		'for ((i = 0; i < 600; i++)); do pgrep --full "check-runne[r].* --pid " && exit
+			sleep 0.1; done; exit 1'
 }
 
-# begin_push RELEASE - a push in the background, in a session of its own, of what takes its time to be
-# ready: caught while its containers are checked.
+# begin_push RELEASE - a push in the background, in a session of its own, of what takes its time to
+# be ready: caught while its containers are checked.
 begin_push() {
 	new_release "$1" --env "BOOT_DELAY_MS=5000"
-	setsid timeout 300 git -C "$(repo crash)" push "dokku@$address:crash" main >"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
+	setsid timeout 300 git -C "$(repo crash)" push "dokku@$address:crash" main \
+		>"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
 	pushing=$!
 	await_checks
 }
 
 # branch_is_pushed - the app's branch is where the pusher's is, all of it.
 branch_is_pushed() {
-	[[ $(in_world git -c safe.directory='*' -C /home/dokku/crash rev-parse main) == "$(git -C "$(repo crash)" rev-parse main)" ]] &&
+	[[ $(in_world git -c safe.directory='*' -C /home/dokku/crash rev-parse main) == "$(git \
+		-C "$(repo crash)" rev-parse main)" ]] &&
 		in_world git -c safe.directory='*' -C /home/dokku/crash fsck --connectivity-only
 }
 
@@ -75,10 +79,13 @@ push_struck() {
 	local release=$1 mode=$2 text=$3 striking
 	shift 3
 	new_release "$release"
-	in_world bash -c 'exec /src/build/tests/e2e/strike -p "$(pgrep --oldest --exact sshd)" -b /dokku -t 60 -l /tmp/crash.log "$@"' \
+	in_world bash -c \
+		'exec /src/build/tests/e2e/strike -p "$(pgrep --oldest --exact sshd)" -b /dokku \
+			-t 60 -l /tmp/crash.log "$@"' \
 		bash -a "$mode" -m "$text" "$@" 3>&- &
 	striking=$!
-	await 5 in_world bash -c 'grep -q "^TracerPid:.[1-9]" "/proc/$(pgrep --oldest --exact sshd)/status"'
+	await 5 in_world bash -c \
+		'grep -q "^TracerPid:.[1-9]" "/proc/$(pgrep --oldest --exact sshd)/status"'
 	run push crash
 	wait "$striking"
 	[[ $status -ne 0 ]]
@@ -171,7 +178,8 @@ settled() {
 	sed -i 's/ENV RELEASE=.*/ENV RELEASE="v11"/' "$other/Dockerfile"
 	git -C "$other" -c user.name=t -c user.email=t@t commit --quiet --all --message v11
 	push crash >"$BATS_TEST_TMPDIR/first" 3>&- &
-	timeout 120 git -C "$other" push "dokku@$address:crash" main >"$BATS_TEST_TMPDIR/second" 2>&1 || second=$?
+	timeout 120 git -C "$other" push "dokku@$address:crash" main >"$BATS_TEST_TMPDIR/second" \
+		2>&1 || second=$?
 	wait "$!" || first=$?
 	[[ $first -eq 0 || $second -eq 0 ]]
 	if [[ $second -eq 0 ]]; then
@@ -184,7 +192,10 @@ settled() {
 
 @test "dockerd dies in the checks and comes back: the old release serves throughout" {
 	begin_push v12
-	in_world bash -c 'pkill -KILL --exact dockerd; while pgrep --exact dockerd; do sleep 0.1; done; rm -f /var/run/docker.pid; setsid --fork dockerd </dev/null >>/var/log/dockerd.log 2>&1'
+	in_world bash -c \
+		'pkill -KILL --exact dockerd; while pgrep --exact dockerd; do sleep 0.1; done
+			rm -f /var/run/docker.pid
+			setsid --fork dockerd </dev/null >>/var/log/dockerd.log 2>&1'
 	await 30 in_world docker version
 	wait "$pushing" || true
 	dokku_run reconcile crash
@@ -196,7 +207,8 @@ settled() {
 	in_world bash -c 'kill -KILL "$(</run/nginx.pid)"'
 	wait "$pushing"
 	load_end crash
-	in_world bash -c 'pkill -KILL --exact nginx; while pgrep --exact nginx; do sleep 0.1; done; nginx'
+	in_world bash -c \
+		'pkill -KILL --exact nginx; while pgrep --exact nginx; do sleep 0.1; done; nginx'
 	load_begin crash crash
 	settled v13
 }

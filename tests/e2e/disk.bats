@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
-# The disk is full: under the repositories, under our state, under the engine's images. Each of the three
-# is a small filesystem of its own here. What can be foreseen is refused before anything is
-# uploaded, the rest fails cleanly, no state file is half written, and the old release serves throughout.
-# SWEEP (6): with how many different rests of room each change is tried.
+# The disk is full: under the repositories, under our state, under the engine's images. Each of the
+# three is a small filesystem of its own here. What can be foreseen is refused before anything is
+# uploaded, the rest fails cleanly, no state file is half written, and the old release serves
+# throughout. SWEEP (6): with how many different rests of room each change is tried.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -34,7 +34,8 @@ teardown() {
 
 # with_engine_stopped CODE ARG… - the engine's own folder is among those that move.
 with_engine_stopped() {
-	in_world bash -c 'pkill -TERM --exact dockerd; while pgrep --exact dockerd; do sleep 0.1; done
+	in_world bash -c \
+		'pkill -TERM --exact dockerd; while pgrep --exact dockerd; do sleep 0.1; done
 		eval "$1"
 		rm -f /var/run/docker.pid
 		setsid --fork dockerd </dev/null >>/var/log/dockerd.log 2>&1' bash "$@"
@@ -123,7 +124,8 @@ is_whole() {
 	fill docker 70000
 	load_begin disk disk
 	run commit_and_push disk d2
-	[[ $status -eq 0 && $output == *'MB are free where /var/lib/docker is): removing old releases of all apps'* ]] || {
+	[[ $status -eq 0 &&
+		$output == *'MB are free where /var/lib/docker is): removing old releases of all apps'* ]] || {
 		printf '%s\n' "$output"
 		return 1
 	}
@@ -154,7 +156,8 @@ is_whole() {
 	# None at all.
 	fill root 0
 	run push disk
-	[[ $status -ne 0 && $output == *'0 MB are free where /home/dokku is, and 1 MB are needed'* ]]
+	[[ $status -ne 0 &&
+		$output == *'0 MB are free where /home/dokku is, and 1 MB are needed'* ]]
 	free_all
 	dokku_run builder:set disk min-free
 	rm "$(repo disk)/public/large"
@@ -165,7 +168,10 @@ is_whole() {
 }
 
 # containers - how many of the app run.
-containers() { in_world docker ps --quiet --filter label=com.dokku.app-name=disk --filter label=com.dokku.container-type=deploy | wc -l; }
+containers() {
+	in_world docker ps --quiet --filter label=com.dokku.app-name=disk \
+		--filter label=com.dokku.container-type=deploy | wc -l
+}
 
 @test "a change goes live where the repositories have no room, and the old container goes while they still have none" {
 	local was value=$RANDOM
@@ -248,15 +254,18 @@ old_or_new() {
 	is_whole "$(released disk)"
 }
 
-# with_failing CALLS COMMAND… - as the user dokku; those system calls find the disk full. strace is root's, so that
-# the map keeps its capability and sudo its right.
+# with_failing CALLS COMMAND… - as the user dokku; those system calls find the disk full. strace is
+# root's, so that the map keeps its capability and sudo its right.
 with_failing() {
-	in_world env HOME=/home/dokku USER=dokku strace -u dokku -f -qq -o /tmp/strace.log -e trace="$1" -e inject="$1:error=ENOSPC" "${@:2}"
+	in_world env HOME=/home/dokku USER=dokku strace -u dokku -f -qq -o /tmp/strace.log \
+		-e trace="$1" -e inject="$1:error=ENOSPC" "${@:2}"
 }
 
 @test "a rename or an fsync that finds the disk full changes nothing" {
 	local call no old new
-	in_world bash -c 'command -v strace >/dev/null || apt-get install -qq --yes --no-install-recommends strace >/dev/null 2>&1'
+	in_world bash -c \
+		'command -v strace >/dev/null ||
+			apt-get install -qq --yes --no-install-recommends strace >/dev/null 2>&1'
 	change 1
 	old=$(settings)
 	change 2

@@ -26,10 +26,14 @@ teardown_file() {
 
 drain_log() { in_world tail -n "${2:-1}" "/var/lib/dokku/data/draining/$1/log"; }
 
-count_of() { jq "[.targets[].modes[] | select(.mode == \"$2\") | .connections.$3] | add" "$BATS_FILE_TMPDIR/$1.json"; }
+count_of() {
+	jq "[.targets[].modes[] | select(.mode == \"$2\") | .connections.$3] | add" \
+		"$BATS_FILE_TMPDIR/$1.json"
+}
 
 @test "a download and an upload that span a deploy are finished by the container that began them" {
-	load_begin slow drain1 --mode upload=3 --mode download=3 --upload-ms 2500 --download-ms 2500 --download-bytes 100000
+	load_begin slow drain1 --mode upload=3 --mode download=3 --upload-ms 2500 \
+		--download-ms 2500 --download-bytes 100000
 	dokku_run ps:restart drain1
 	sleep 0.5
 	load_end slow
@@ -56,10 +60,15 @@ count_of() { jq "[.targets[].modes[] | select(.mode == \"$2\") | .connections.$3
 @test "the receipt tells the steps, checks, addresses, who, and how many were cut" {
 	local receipt
 	receipt=$(dokku_run releases:info drain1 --format json)
-	jq --exit-status '."connections-cut" == "2" and ."containers-drained" == "0" and ."answered-5xx" == "0"
+	jq \
+		--exit-status \
+		'."connections-cut" == "2" and ."containers-drained" == "0" and
+			."answered-5xx" == "0"
 		and (."step-start-ms" | tonumber) > 0 and (."step-switch-ms" | tonumber) > 0
-		and (.checks | split(";") | length) == 3 and .description == "ps:restart" and .user == "dokku"
-		and (."service-addresses" | test("^10[.].*:80")) and (.containers | test("^web[.]1=10[.].*:5000$"))' <<<"$receipt"
+		and (.checks | split(";") | length) == 3 and .description == "ps:restart" and
+		.user == "dokku"
+		and (."service-addresses" | test("^10[.].*:80")) and
+		(.containers | test("^web[.]1=10[.].*:5000$"))' <<<"$receipt"
 	receipt=$(dokku_run releases:info drain2 --format json)
 	jq --exit-status '.user == "e2e" or .user == "dokku"' <<<"$receipt"
 	[[ $(jq --raw-output .commit <<<"$receipt") =~ ^[0-9a-f]{40}$ ]]
@@ -85,9 +94,12 @@ count_of() { jq "[.targets[].modes[] | select(.mode == \"$2\") | .connections.$3
 @test "HTTP/2 clients see no deploy: each of their streams is answered 200" {
 	local clients
 	dokku_run certs:generate drain1
-	await 10 curl --silent --insecure --fail --max-time 5 --resolve "drain1.localhost:443:$address" https://drain1.localhost/ --output /dev/null
+	await 10 curl --silent --insecure --fail --max-time 5 \
+		--resolve "drain1.localhost:443:$address" https://drain1.localhost/ \
+		--output /dev/null
 	# Fewer than the thousand requests after which nginx itself ends a connection.
-	h2load --connect-to "$address:443" --clients 6 --max-concurrent-streams 4 --rps 20 --duration 45 https://drain1.localhost/ \
+	h2load --connect-to "$address:443" --clients 6 --max-concurrent-streams 4 --rps 20 \
+		--duration 45 https://drain1.localhost/ \
 		>"$BATS_TEST_TMPDIR/h2" 2>&1 3>&- &
 	clients=$!
 	sleep 1
@@ -112,9 +124,13 @@ count_of() { jq "[.targets[].modes[] | select(.mode == \"$2\") | .connections.$3
 
 # restart_engine - kill -9, then a new one: with live-restore the containers stay.
 restart_engine() {
-	in_world bash -c 'pid=$(pgrep -x dockerd) && kill -9 $pid && while kill -0 $pid 2>/dev/null; do sleep 0.05; done
-		rm -f /var/run/docker.pid; setsid --fork dockerd </dev/null >>/var/log/dockerd.log 2>&1
-		for i in {1..300}; do docker version >/dev/null 2>&1 && exit; sleep 0.1; done; exit 1'
+	in_world bash -c \
+		'pid=$(pgrep -x dockerd) && kill -9 $pid && while kill -0 $pid 2>/dev/null
+			do sleep 0.05; done
+		rm -f /var/run/docker.pid
+		setsid --fork dockerd </dev/null >>/var/log/dockerd.log 2>&1
+		for i in {1..300}; do docker version >/dev/null 2>&1 && exit; sleep 0.1; done
+		exit 1'
 }
 
 # each_answers_itself - 503 at worst, but never another app's page.
@@ -147,7 +163,11 @@ all_serve() {
 @test "start order permuted after all containers stopped: every body names its own app, or 503" {
 	local round order app
 	for round in 1 2 3; do
-		in_world bash -c 'docker stop --time 0 $(docker ps --quiet --filter label=com.dokku.container-type=deploy) >/dev/null; nft flush map ip dokku services'
+		in_world bash -c \
+			'docker stop --time 0 \
+				$(docker ps \
+				--quiet --filter label=com.dokku.container-type=deploy) >/dev/null
+				nft flush map ip dokku services'
 		each_answers_itself
 		mapfile -t order < <(printf '%s\n' "${APPS[@]}" | shuf)
 		[[ $round -ne 2 ]] || restart_engine

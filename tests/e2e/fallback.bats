@@ -1,12 +1,16 @@
 #!/usr/bin/env bats
-# Where nftables is not to be had, nginx moves the traffic: under load no request is lost, but for idle
-# keep-alive connections that a reload closes; an old container outlives the workers that name it.
+# Where nftables is not to be had, nginx moves the traffic: under load no request is lost, but for
+# idle keep-alive connections that a reload closes; an old container outlives the workers that name
+# it.
 # shellcheck disable=SC2030,SC2031 # bats runs each test in a subshell
 # shellcheck disable=SC2016 # for the shell in the world
 
 load helper
 
-install_again() { timeout 300 "$top/tests/world" run "$world" -- make --silent -C /root/dokku install </dev/null; }
+install_again() {
+	timeout 300 "$top/tests/world" run "$world" -- make --silent -C /root/dokku install \
+		</dev/null
+}
 
 setup_file() {
 	e2e_setup
@@ -35,7 +39,8 @@ teardown_file() {
 
 @test "four deploys under load lose nothing but resets of idle connections" {
 	local round
-	load_begin deploys back --mode get=8 --mode close=4 --mode post=8 --mode download=2 --download-ms 3000 --download-bytes 100000
+	load_begin deploys back --mode get=8 --mode close=4 --mode post=8 --mode download=2 \
+		--download-ms 3000 --download-bytes 100000
 	for round in 1 2 3 4; do
 		dokku_run ps:restart back
 	done
@@ -49,11 +54,17 @@ teardown_file() {
 	await 70 in_world sh -c '! ls /var/lib/dokku/data/draining/back | grep -v log'
 	# Long after the four seconds that a container without connections stays.
 	load_begin slow back --mode upload=3 --upload-ms 25000
-	in_world sh -c 'docker events --filter event=die --format "{{.Time}}" >/tmp/died 2>/dev/null & echo $! >/tmp/died.pid
-		(while :; do for pid in $(pgrep -f "[w]orker process is shutting"); do date +%s; done; sleep 0.2; done) >/tmp/workers 2>/dev/null & echo $! >/tmp/workers.pid'
+	in_world sh -c \
+		'docker events --filter event=die --format "{{.Time}}" >/tmp/died \
+			2>/dev/null & echo $! >/tmp/died.pid
+		(while :; do for pid in $(pgrep -f "[w]orker process is shutting"); do date +%s
+		done; sleep 0.2; done) >/tmp/workers 2>/dev/null & echo $! >/tmp/workers.pid'
 	dokku_run ps:restart back
 	load_end slow || {
-		in_world sh -c 'tail -n 5 /var/lib/dokku/data/draining/back/log /var/log/nginx/back-error.log; cat /tmp/died; sort -u /tmp/workers | tail -n 3; cat /run/dokku-nginx.switched /run/nginx.pid'
+		in_world sh -c \
+			'tail -n 5 /var/lib/dokku/data/draining/back/log \
+				/var/log/nginx/back-error.log; cat /tmp/died; sort -u /tmp/workers |
+				tail -n 3; cat /run/dokku-nginx.switched /run/nginx.pid'
 		false
 	}
 	await 70 in_world test -s /tmp/died
@@ -84,7 +95,9 @@ teardown_file() {
 }
 
 @test "a file of an address that somebody changed is healed" {
-	in_world sh -c 'for f in /etc/nginx/dokku/services/*:80; do echo "server ${f##*/} down;" >$f; done; nginx -s reload'
+	in_world sh -c \
+		'for f in /etc/nginx/dokku/services/*:80; do echo "server ${f##*/} down;" >$f; done
+			nginx -s reload'
 	await 20 healed
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Good and failing deploys, many of them: what they leave on the disk is that of the kept releases, and no more.
-# GROWTH (3): how many of each; 50 for the long form.
+# Good and failing deploys, many of them: what they leave on the disk is that of the kept releases,
+# and no more. GROWTH (3): how many of each; 50 for the long form.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -28,31 +28,38 @@ setup_file() {
 
 teardown_file() { dokku_run apps:destroy --force grow || true; }
 
-# version RELEASE good|wrong|unbuilt - the next commit: it passes, it does not pass its checks, or it
-# does not build, at its second step. Its image has a volume.
+# version RELEASE good|wrong|unbuilt - the next commit: it passes, it does not pass its checks, or
+# it does not build, at its second step. Its image has a volume.
 version() {
 	local dir
 	dir=$(repo grow)
 	commit grow "$1"
-	printf 'WAIT=1\nTIMEOUT=1\nATTEMPTS=1\n/ %s\n' "$([[ $2 == wrong ]] && printf 'Not there' || printf 'My Amazing App')" >"$dir/CHECKS"
+	printf 'WAIT=1\nTIMEOUT=1\nATTEMPTS=1\n/ %s\n' \
+		"$([[ $2 == wrong ]] && printf 'Not there' || printf 'My Amazing App')" \
+		>"$dir/CHECKS"
 	sed -i '/^CMD/i VOLUME /kept' "$dir/Dockerfile"
 	[[ $2 != unbuilt ]] || printf 'COPY nothere /\n' >>"$dir/Dockerfile"
 	git -C "$dir" -c user.name=t -c user.email=t@t commit --quiet --all --amend --no-edit
 }
 
-# holdings - what there is on the whole machine that a deploy may leave, a line each; what counts up is
-# left out, and so are the objects of the repository, which has what was pushed.
+# holdings - what there is on the whole machine that a deploy may leave, a line each; what counts up
+# is left out, and so are the objects of the repository, which has what was pushed.
 holdings() {
-	in_world bash -c 'docker ps --all --format "container {{.Label \"com.dokku.app-name\"}} {{.State}}"
+	in_world bash -c \
+		'docker ps --all --format "container {{.Label \"com.dokku.app-name\"}} {{.State}}"
 		docker image ls --all --format "image {{.Repository}}" --filter dangling=false
 		docker image ls --all --quiet --filter dangling=true | sed "s/.*/dangling image/"
 		docker volume ls --quiet | sed "s/.*/volume/"
 		docker network ls --format "network {{.Name}}"
-		find /home/dokku /var/lib/dokku /etc/dokku /etc/nginx /tmp /var/tmp /run/lock -type f -not -path "*/objects/*" \
-			-not -path "*/data/builds/*" -not -path "*/releases/grow/*/*" -printf "file %p\n"
+		find /home/dokku /var/lib/dokku /etc/dokku /etc/nginx /tmp /var/tmp /run/lock \
+		-type f -not -path "*/objects/*" \
+			-not -path "*/data/builds/*" -not -path "*/releases/grow/*/*" \
+			-printf "file %p\n"
 		find /var/lib/dokku/data/releases/grow -mindepth 1 -type d -printf "release\n"
-		find /var/lib/dokku/data/builds/grow -mindepth 1 -maxdepth 1 | wc -l | awk "{ print \$1 > 20 ? \"builds beyond 20\" : \"builds\" }"
-		pgrep --uid dokku --list-full | grep -v "heal --watch\|sleep\|^[0-9]* sshd" | sed "s/^[0-9]*/process/"
+		find /var/lib/dokku/data/builds/grow -mindepth 1 -maxdepth 1 | wc -l |
+		awk "{ print \$1 > 20 ? \"builds beyond 20\" : \"builds\" }"
+		pgrep --uid dokku --list-full | grep -v "heal --watch\|sleep\|^[0-9]* sshd" |
+		sed "s/^[0-9]*/process/"
 		cat /proc/mounts | wc -l | sed "s/^/mounts /"
 		nft list ruleset | grep -vE "packets|:" | wc -l | sed "s/^/rules /"' | sort
 }
@@ -67,13 +74,19 @@ has_not_grown() {
 		return 1
 	}
 	# Exactly the images of the kept releases.
-	diff <(in_world bash -c 'cd /var/lib/dokku/data/releases/grow && printf "%s\n" */ | sed "s,^,v,;s,/$,,"' | sort) \
-		<(in_world docker image ls --format '{{.Tag}}' dokku/grow | sed 's/-[0-9a-f]\{16\}$//' | sort)
+	diff \
+		<(in_world bash -c \
+			'cd /var/lib/dokku/data/releases/grow &&
+				printf "%s\n" */ | sed "s,^,v,;s,/$,,"' | sort) \
+		<(in_world docker image ls --format '{{.Tag}}' dokku/grow |
+			sed 's/-[0-9a-f]\{16\}$//' | sort)
 	current_image_stays
 }
 
 current_image_stays() {
-	[[ $(in_world docker image inspect --format '{{.Id}}' "$(in_world docker inspect --format '{{.Config.Image}}' grow.web.1)") == "$(in_world docker inspect --format '{{.Image}}' grow.web.1)" ]]
+	[[ $(in_world docker image inspect --format '{{.Id}}' \
+		"$(in_world docker inspect --format '{{.Config.Image}}' \
+			grow.web.1)") == "$(in_world docker inspect --format '{{.Image}}' grow.web.1)" ]]
 }
 
 used() { in_world du --summarize --bytes --total "$@" | tail -n 1 | cut -f 1; }
@@ -133,16 +146,21 @@ used() { in_world du --summarize --bytes --total "$@" | tail -n 1 | cut -f 1; }
 }
 
 @test "what an app prints is capped, and so are the records of its deploys" {
-	[[ $(in_world docker inspect --format '{{index .HostConfig.LogConfig.Config "max-size"}}' grow.web.1) == 10m ]]
+	[[ $(in_world docker inspect --format '{{index .HostConfig.LogConfig.Config "max-size"}}' \
+		grow.web.1) == 10m ]]
 	in_world bash -c 'for ((i = 0; i < 30; i++)); do
-			cp -a "$(ls -d /var/lib/dokku/data/builds/grow/*/ | tail -n 1)" "/var/lib/dokku/data/builds/grow/20200101-0000$((i + 10))-1"
+			cp -a "$(ls -d /var/lib/dokku/data/builds/grow/*/ | tail -n 1)" \
+			"/var/lib/dokku/data/builds/grow/20200101-0000$((i + 10))-1"
 		done
 		last=$(ls -d /var/lib/dokku/data/builds/grow/*/ | tail -n 1)
 		head --bytes 3M /dev/zero >>"${last}log"
-		seq -f "2020-01-01T00:00:00 %g drained all" 5000 >>/var/lib/dokku/data/draining/grow/log'
+		seq -f "2020-01-01T00:00:00 %g drained all" 5000 \
+		>>/var/lib/dokku/data/draining/grow/log'
 	dokku_run ps:restart grow
 	assert_clean grow
-	few_builds() { [[ $(in_world bash -c 'ls /var/lib/dokku/data/builds/grow | wc -l') -le 20 ]]; }
+	few_builds() {
+		[[ $(in_world bash -c 'ls /var/lib/dokku/data/builds/grow | wc -l') -le 20 ]]
+	}
 	await 30 few_builds
 	[[ $(in_world find /var/lib/dokku/data/builds/grow -name log -size +2M) == "" ]]
 	[[ $(in_world bash -c 'wc -l </var/lib/dokku/data/draining/grow/log') -le 1000 ]]

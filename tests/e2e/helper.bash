@@ -6,12 +6,13 @@
 top=$(cd "${BATS_TEST_DIRNAME:-.}/../.." && pwd)
 world=${DOKKU_TEST_WORLD:-e2e}
 
-# in_world COMMAND… - as root in the world; no command there may hang. What world run does in the end, at
-# a quarter of its price: some tests ask a hundred times.
+# in_world COMMAND… - as root in the world; no command there may hang. What world run does in the
+# end, at a quarter of its price: some tests ask a hundred times.
 in_world() {
 	local cache=${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}
 	[[ -e $cache/worlds/$world/ready ]] || return 111
-	timeout "${WORLD_TIMEOUT:-120}" "$cache/bin/enter" "$cache/worlds/$world" root "$@" </dev/null
+	timeout "${WORLD_TIMEOUT:-120}" "$cache/bin/enter" "$cache/worlds/$world" root "$@" \
+		</dev/null
 }
 
 # dokku_run ARG… - dokku in the world, as root there.
@@ -26,7 +27,8 @@ e2e_setup() {
 	mkdir -p "$keys"
 	[[ -f $keys/key ]] || ssh-keygen -q -t ed25519 -N '' -C e2e -f "$keys/key"
 	export address keys
-	export GIT_SSH_COMMAND="ssh -i $keys/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=10"
+	export GIT_SSH_COMMAND="ssh -i $keys/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no"
+	GIT_SSH_COMMAND+=" -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=10"
 	export WEB_BINARY=$top/build/tests/apps/web
 }
 
@@ -41,7 +43,9 @@ e2e_prepare() {
 		made=1
 	fi
 	if ! in_world test -e /usr/local/bin/dokku; then
-		timeout 500 "$top/tests/world" run "$world" -- sh -c 'git clone --quiet /src /root/dokku && make -C /root/dokku install' </dev/null || return
+		timeout 500 "$top/tests/world" run "$world" -- sh -c \
+			'git clone --quiet /src /root/dokku && make -C /root/dokku install' \
+			</dev/null || return
 	fi
 	e2e_setup
 	in_world bash -c "printf '%s\n' '$(<"$keys/key.pub")' >/tmp/e2e.pub && dokku ssh-keys:list | grep -q . || dokku ssh-keys:add e2e /tmp/e2e.pub"
@@ -59,12 +63,14 @@ repo() { printf '%s/%s' "$BATS_FILE_TMPDIR" "$1"; }
 commit() {
 	local app=$1 release=$2
 	shift 2
-	"$top/tests/apps/make-repo" "$(repo "$app")" --app "$app" --release "$release" "$@" >/dev/null
+	"$top/tests/apps/make-repo" "$(repo "$app")" --app "$app" --release "$release" "$@" \
+		>/dev/null
 }
 
 # push APP [REF] - what the user sees on stdout, git's status.
 push() {
-	timeout "${PUSH_TIMEOUT:-120}" git -C "$(repo "$1")" push "dokku@$address:$1" "${2:-main}" 2>&1 | sed -e 's/^remote: //' -e 's/ *$//'
+	timeout "${PUSH_TIMEOUT:-120}" git -C "$(repo "$1")" push "dokku@$address:$1" "${2:-main}" \
+		2>&1 | sed -e 's/^remote: //' -e 's/ *$//'
 	return "${PIPESTATUS[0]}"
 }
 
@@ -73,12 +79,14 @@ commit_and_push() {
 	commit "$@" && push "$1"
 }
 
-# fetch APP [PATH] [curl options] - through nginx, from outside; proxy_port is that of another proxy.
+# fetch APP [PATH] [curl options] - through nginx, from outside; proxy_port is that of another
+# proxy.
 fetch() {
 	local app=$1 path=${2:-/}
 	shift
 	[[ $# -eq 0 ]] || shift
-	curl --silent --max-time 10 --header "Host: $app.localhost" "$@" "http://$address:${proxy_port:-80}$path"
+	curl --silent --max-time 10 --header "Host: $app.localhost" "$@" \
+		"http://$address:${proxy_port:-80}$path"
 }
 
 # released APP - which release answers now.
@@ -106,8 +114,10 @@ load_begin() {
 	shift 2
 	[[ " $* " != *' --mode '* ]] || modes=()
 	rm -f "$BATS_FILE_TMPDIR/$name.stop"
-	"$top/build/tests/load/load" --url "http://$app.localhost/" --connect "$address:${proxy_port:-80}" "${modes[@]}" --rate 10 \
-		--expect-app "$app" --until-file "$BATS_FILE_TMPDIR/$name.stop" --json "$BATS_FILE_TMPDIR/$name.json" "$@" \
+	"$top/build/tests/load/load" --url "http://$app.localhost/" \
+		--connect "$address:${proxy_port:-80}" "${modes[@]}" --rate 10 \
+		--expect-app "$app" --until-file "$BATS_FILE_TMPDIR/$name.stop" \
+		--json "$BATS_FILE_TMPDIR/$name.json" "$@" \
 		>"$BATS_FILE_TMPDIR/$name.txt" 2>&1 3>&- &
 	printf '%s\n' "$!" >"$BATS_FILE_TMPDIR/$name.pid"
 	sleep 0.5
@@ -123,14 +133,16 @@ load_end() {
 	return "$status"
 }
 
-# only_resets NAME - whether no failure is of another kind than a reset of a reused connection. That is
-# what an nginx reload costs clients that do not look whether a connection was closed.
+# only_resets NAME - whether no failure is of another kind than a reset of a reused connection. That
+# is what an nginx reload costs clients that do not look whether a connection was closed.
 only_resets() {
-	! sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/$1.txt" | grep --quiet --invert-match ': reset_reused [0-9]*$'
+	! sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/$1.txt" |
+		grep --quiet --invert-match ': reset_reused [0-9]*$'
 }
 
-# await SECONDS COMMAND… - until it succeeds. It is given three times that: the tests run side by side,
-# also on machines on which starting a program takes ten milliseconds. What is promised is within.
+# await SECONDS COMMAND… - until it succeeds. It is given three times that: the tests run side by
+# side, also on machines on which starting a program takes ten milliseconds. What is promised is
+# within.
 await() { within $((3 * $1)) "${@:2}"; }
 
 # within SECONDS COMMAND… - until it succeeds, and not a second more.
@@ -146,14 +158,17 @@ within() {
 	done
 }
 
-# push_struck APP MODE TEXT - a push, of which everything on the server's side dies at the command with
-# TEXT in it.
+# push_struck APP MODE TEXT - a push, of which everything on the server's side dies at the command
+# with TEXT in it.
 push_struck() {
 	local app=$1 mode=$2 text=$3 striking
-	in_world bash -c 'exec /src/build/tests/e2e/strike -p "$(pgrep --oldest --exact sshd)" -b /dokku -t 60 -l "/tmp/$0.log" "$@"' \
+	in_world bash -c \
+		'exec /src/build/tests/e2e/strike -p "$(pgrep --oldest --exact sshd)" -b /dokku \
+			-t 60 -l "/tmp/$0.log" "$@"' \
 		"$app" -a "$mode" -m "$text" 3>&- &
 	striking=$!
-	await 5 in_world bash -c 'grep -q "^TracerPid:.[1-9]" "/proc/$(pgrep --oldest --exact sshd)/status"'
+	await 5 in_world bash -c \
+		'grep -q "^TracerPid:.[1-9]" "/proc/$(pgrep --oldest --exact sshd)/status"'
 	run push "$app"
 	wait "$striking"
 	[[ $status -ne 0 ]]

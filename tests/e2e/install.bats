@@ -25,7 +25,11 @@ setup_file() { e2e_setup; }
 }
 
 @test "a key that is added may push, and may do no more than run dokku" {
-	in_world bash -c "printf '%s\n' '$(<"$keys/key.pub")' >/tmp/e2e.pub && dokku ssh-keys:add e2e /tmp/e2e.pub"
+	in_world bash \
+		-c \
+		"printf '%s\n' '$(
+			<"$keys/key.pub"
+		)' >/tmp/e2e.pub && dokku ssh-keys:add e2e /tmp/e2e.pub"
 	run over_ssh apps:list
 	[[ $status -eq 0 && $output == '=====> My Apps'* ]]
 	run over_ssh /bin/bash -c id
@@ -35,7 +39,9 @@ setup_file() { e2e_setup; }
 @test "a user who may use sudo: options before the command, and a tab that completes an app" {
 	local complete='source /usr/local/share/bash-completion/completions/dokku
 		COMP_LINE="dokku logs min" COMP_POINT=14; _dokku dokku; printf "%s" "${COMPREPLY[*]}"'
-	in_world bash -c 'useradd --groups sudo ann && useradd joe && printf "ann ALL=(ALL) NOPASSWD: ALL\n" >/etc/sudoers.d/ann'
+	in_world bash -c \
+		'useradd --groups sudo ann && useradd joe &&
+			printf "ann ALL=(ALL) NOPASSWD: ALL\n" >/etc/sudoers.d/ann'
 	dokku_run apps:create mine
 	[[ $(in_world sudo -u ann dokku --quiet apps:list) == mine ]]
 	[[ $(in_world sudo -u ann bash -c "$complete") == mine ]]
@@ -46,8 +52,10 @@ setup_file() { e2e_setup; }
 
 @test "sudo rules name exactly three programs, and take no arguments; the map is dokku's alone" {
 	run in_world sudo -u dokku sudo -n -l
-	[[ $(sed -n 's/.*NOPASSWD: //p' <<<"$output" | tr , '\n' | grep -c '/root/[a-z-]* ""$') -eq 3 && $output != *ALL* ]]
-	run in_world sudo -u dokku sudo -n /usr/local/lib/dokku/plugins/service-addresses/root/table --help
+	[[ $(sed -n 's/.*NOPASSWD: //p' <<<"$output" | tr , '\n' |
+		grep -c '/root/[a-z-]* ""$') -eq 3 && $output != *ALL* ]]
+	run in_world sudo -u dokku sudo \
+		-n /usr/local/lib/dokku/plugins/service-addresses/root/table --help
 	[[ $status -eq 1 ]]
 	run in_world sudo -u nobody /usr/local/lib/dokku/plugins/service-addresses/root/map
 	[[ $status -ne 0 && $output == *'/root/map'* ]]
@@ -81,7 +89,8 @@ setup_file() { e2e_setup; }
 
 @test "sudo make demo shows a push that works and one that is refused, twice" {
 	for _ in 1 2; do
-		run timeout 200 "$top/tests/world" run "$world" -- sudo make -C /root/dokku demo </dev/null
+		run timeout 200 "$top/tests/world" run "$world" -- sudo make -C /root/dokku demo \
+			</dev/null
 		printf '%s\n' "$output"
 		[[ $status -eq 0 ]]
 		[[ $(grep -c 'requests [0-9]*, failed 0$' <<<"$output") -eq 2 ]]

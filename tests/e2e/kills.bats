@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# What a deploy needs dies in its midst, or the deploy itself is stopped for a while: whatever
-# comes of it, the old release or the new one serves, and nothing is left over.
-# KILLS=all: every victim at every point; else each at one or two.
+# What a deploy needs dies in its midst, or the deploy itself is stopped for a while: whatever comes
+# of it, the old release or the new one serves, and nothing is left over. KILLS=all: every victim at
+# every point; else each at one or two.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -59,7 +59,8 @@ begin_push() {
 	printf '%s\n' "${new#k}" >"$BATS_FILE_TMPDIR/count"
 	commit kill "$new"
 	in_world bash -c 'rm -f /tmp/kills/* && touch "/tmp/kills/$1"' bash "$1"
-	setsid timeout 300 git -C "$(repo kill)" push "dokku@$address:kill" main >"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
+	setsid timeout 300 git -C "$(repo kill)" push "dokku@$address:kill" main \
+		>"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
 	pushing=$!
 	await 200 in_world test -e "/tmp/kills/$1.at"
 }
@@ -105,8 +106,8 @@ ended() {
 	}
 }
 
-# strike LOSS VICTIM POINT… - VICTIM dies at each POINT, or at all of them. LOSS: none, where no request
-# may be lost; answers, where those under way may be, but somebody always answers; dark.
+# strike LOSS VICTIM POINT… - VICTIM dies at each POINT, or at all of them. LOSS: none, where no
+# request may be lost; answers, where those under way may be, but somebody always answers; dark.
 strike() {
 	local loss=$1 victim=$2 point
 	shift 2
@@ -127,7 +128,9 @@ strike() {
 
 # web_pid N - the process of the app's Nth newest web container.
 web_pid() {
-	in_world bash -c 'docker ps --filter label=com.dokku.app-name=kill --filter label=com.dokku.process-type=web --quiet |
+	in_world bash -c \
+		'docker ps --filter label=com.dokku.app-name=kill \
+			--filter label=com.dokku.process-type=web --quiet |
 		sed -n "$1p" | xargs docker inspect --format "{{.State.Pid}}"' bash "$1"
 }
 
@@ -136,8 +139,10 @@ kill_new() { in_world kill -KILL "$(web_pid 1)"; }
 kill_old() { in_world kill -KILL "$(web_pid 2)"; }
 
 kill_dockerd() {
-	in_world bash -c 'pkill -KILL --exact dockerd; while pgrep --exact dockerd; do sleep 0.1; done
-		rm -f /var/run/docker.pid; setsid --fork dockerd </dev/null >>/var/log/dockerd.log 2>&1'
+	in_world bash -c \
+		'pkill -KILL --exact dockerd; while pgrep --exact dockerd; do sleep 0.1; done
+		rm -f /var/run/docker.pid
+		setsid --fork dockerd </dev/null >>/var/log/dockerd.log 2>&1'
 	await 60 in_world docker version
 }
 
@@ -179,7 +184,8 @@ kill_workers() { in_world bash -c 'pkill -KILL --parent "$(</run/nginx.pid)"'; }
 
 @test "nginx's master dies: its workers go on, and so does the deploy" {
 	strike none master verify-deploy
-	in_world bash -c 'pkill -KILL --exact nginx; while pgrep --exact nginx; do sleep 0.1; done; nginx'
+	in_world bash -c \
+		'pkill -KILL --exact nginx; while pgrep --exact nginx; do sleep 0.1; done; nginx'
 }
 
 @test "the check-runner that asks through the proxy dies" {
@@ -188,7 +194,8 @@ kill_workers() { in_world bash -c 'pkill -KILL --parent "$(</run/nginx.pid)"'; }
 	new=k$(($(<"$BATS_FILE_TMPDIR/count") + 1))
 	printf '%s\n' "${new#k}" >"$BATS_FILE_TMPDIR/count"
 	commit kill "$new"
-	setsid timeout 300 git -C "$(repo kill)" push "dokku@$address:kill" main >"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
+	setsid timeout 300 git -C "$(repo kill)" push "dokku@$address:kill" main \
+		>"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
 	pushing=$!
 	await 60 in_world pgrep --full 'check-runner.* --pid '
 	in_world pkill -KILL --full 'check-runner.* --pid '
@@ -199,10 +206,12 @@ kill_workers() { in_world bash -c 'pkill -KILL --parent "$(</run/nginx.pid)"'; }
 }
 
 # deploy_session - of the deploy that is under way.
-deploy_session() { in_world bash -c 'ps -o sid= -p "$(cut -d " " -f 1 /var/lib/dokku/lock/kill)"' | tr -d ' '; }
+deploy_session() {
+	in_world bash -c 'ps -o sid= -p "$(cut -d " " -f 1 /var/lib/dokku/lock/kill)"' | tr -d ' '
+}
 
-# others_are_told - while the deploy is stopped: operations on the app end, told who is at it, and what
-# tidies up leaves it alone.
+# others_are_told - while the deploy is stopped: operations on the app end, told who is at it, and
+# what tidies up leaves it alone.
 others_are_told() {
 	local since=$SECONDS
 	run dokku_run ps:restart kill
@@ -243,15 +252,21 @@ others_are_told() {
 
 @test "a push is stopped while it waits: another operation runs to its end before it" {
 	local session
-	in_world bash -c 'setsid --fork setpriv --reuid dokku --regid dokku --init-groups flock /var/lib/dokku/lock/kill \
+	in_world bash -c \
+		'setsid --fork setpriv --reuid dokku --regid dokku --init-groups flock \
+			/var/lib/dokku/lock/kill \
 		sh -c "echo \$\$ 12:00:00 a test >/var/lib/dokku/lock/kill; while [ ! -e /tmp/kills/free ]; do sleep 0.05; done" \
 		</dev/null >/dev/null 2>&1'
 	await 10 in_world grep -q 'a test' /var/lib/dokku/lock/kill
 	commit kill waited
-	timeout 300 git -C "$(repo kill)" push -o wait "dokku@$address:kill" main >"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
+	timeout 300 git -C "$(repo kill)" push -o wait "dokku@$address:kill" main \
+		>"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
 	pushing=$! new=waited
-	await 30 in_world bash -c 'grep -q "a test runs since 12:00:00 .*waiting" "$(ls -d /var/lib/dokku/data/builds/kill/*/ | tail -n 1)log"'
-	session=$(in_world bash -c 'cat "$(ls -d /var/lib/dokku/data/builds/kill/*/ | tail -n 1)pid"')
+	await 30 in_world bash -c \
+		'grep -q "a test runs since 12:00:00 .*waiting" \
+			"$(ls -d /var/lib/dokku/data/builds/kill/*/ | tail -n 1)log"'
+	session=$(in_world bash -c \
+		'cat "$(ls -d /var/lib/dokku/data/builds/kill/*/ | tail -n 1)pid"')
 	in_world pkill -STOP --session "$session"
 	in_world touch /tmp/kills/free
 	await 10 in_world flock --nonblock /var/lib/dokku/lock/kill true

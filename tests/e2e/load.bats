@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Ordinary traffic, with so few ports that each is used again within seconds. Nothing is lost, nothing
-# comes from a release that was replaced, and many slow requests hold up nobody.
+# Ordinary traffic, with so few ports that each is used again within seconds. Nothing is lost,
+# nothing comes from a release that was replaced, and many slow requests hold up nobody.
 # tests/sustained is the long form.
 # shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
 # shellcheck disable=SC2016 # for the shell in the world
@@ -61,7 +61,8 @@ busy() {
 # block_syns - the container of the app last that runs now answers no new connection any more.
 block_syns() {
 	in_world bash -c 'container=$(cat /home/dokku/last/CONTAINER.web.1)
-		nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" "$container")" nft -f - <<<"table ip t {
+		nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" "$container")" \
+		nft -f - <<<"table ip t {
 		chain c {
 			type filter hook input priority 0
 			tcp flags & (syn | ack) == syn drop
@@ -92,8 +93,10 @@ block_syns() {
 @test "2,000 slow requests at once are all answered, and a neighbour does not notice" {
 	local p99 slow
 	ports 32768 60999
-	"$top/build/tests/load/load" --url 'http://last.localhost/slow?ms=5000' --connect "$address:80" \
-		--mode get=2000 --expect-app last --requests 4000 --json "$BATS_FILE_TMPDIR/slow.json" \
+	"$top/build/tests/load/load" --url 'http://last.localhost/slow?ms=5000' \
+		--connect "$address:80" \
+		--mode get=2000 --expect-app last --requests 4000 \
+		--json "$BATS_FILE_TMPDIR/slow.json" \
 		>"$BATS_FILE_TMPDIR/slow.txt" 3>&- &
 	slow=$!
 	sleep 1

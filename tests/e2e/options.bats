@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# docker-options, storage and resource in a real engine: what the containers of a release have, and that
-# a change is in force with the next deploy, which is checked, and not before.
+# docker-options, storage and resource in a real engine: what the containers of a release have, and
+# that a change is in force with the next deploy, which is checked, and not before.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; the helper sets top and address
 
 load helper
@@ -21,7 +21,8 @@ teardown_file() {
 seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/CONTAINER.web.1)"; }
 
 @test "options, mounts and limits are in force with the next deploy, and not before" {
-	dokku_run docker-options:add opts deploy,run --ulimit nofile=1234:1234 --label 'owner=my $(id) team' -e 'FROM_OPTION=a b' --mount type=tmpfs,dst=/scratch
+	dokku_run docker-options:add opts deploy,run --ulimit nofile=1234:1234 \
+		--label 'owner=my $(id) team' -e 'FROM_OPTION=a b' --mount type=tmpfs,dst=/scratch
 	dokku_run docker-options:add --process web opts deploy '--shm-size 32m'
 	dokku_run storage:mount opts /srv/opts:/data
 	dokku_run storage:create opts-data --chown 1234 --mode 0750
@@ -50,7 +51,11 @@ seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/
 	dokku_run resource:limit --memory 256m opts
 	dokku_run docker-options:add opts deploy --privileged
 	in_world docker rm --force "$id"
-	is_new() { local now; now=$(in_world cat /home/dokku/opts/CONTAINER.web.1) && [[ $now != "$id" ]] && assert_serves opts v2; }
+	is_new() {
+		local now
+		now=$(in_world cat /home/dokku/opts/CONTAINER.web.1) && [[ $now != "$id" ]] &&
+			assert_serves opts v2
+	}
 	await 20 is_new
 	[[ $(seen '{{.HostConfig.Memory}} {{.HostConfig.Privileged}}') == '134217728 false' ]]
 	dokku_run docker-options:remove opts deploy --privileged
@@ -70,7 +75,8 @@ seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/
 
 @test "what docker does not know, and what dokku has a command for, is refused by name" {
 	local option
-	for option in --nonsense '-p 80:80' --network=host --restart=always '--name x' '--stop-timeout 5' --rm; do
+	for option in --nonsense '-p 80:80' --network=host --restart=always '--name x' \
+		'--stop-timeout 5' --rm; do
 		run dokku_run docker-options:add opts deploy "$option"
 		[[ $status -ne 0 && $output == *'nothing was changed'* ]]
 	done
@@ -88,7 +94,8 @@ seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/
 
 @test "a new name and a copy have them; a destroyed app leaves its data" {
 	dokku_run apps:clone --skip-deploy opts opts-two
-	[[ $(dokku_run docker-options:list opts-two --process web --phase deploy) == '--shm-size 32m' ]]
+	[[ $(dokku_run docker-options:list opts-two --process web \
+		--phase deploy) == '--shm-size 32m' ]]
 	[[ $(dokku_run --quiet storage:list opts-two) == "$(dokku_run --quiet storage:list opts)" ]]
 	[[ $(dokku_run resource:report opts-two --resource-_default_.limit.memory) == 256m ]]
 	dokku_run apps:destroy --force opts-two
@@ -115,4 +122,29 @@ seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/
 	dokku_run ps:rebuild opts
 	[[ $(fetch opts /env/PORT) == 5000 ]]
 	assert_clean opts
+}
+
+@test "networks: from the start without a name, from the switch as APP.TYPE; a missing one stops the deploy" {
+	dokku_run network:create opts-db
+	dokku_run network:create opts-shared
+	dokku_run network:set opts attach-post-create opts-db
+	dokku_run network:set opts attach-post-deploy opts-shared
+	[[ $(seen '{{len .NetworkSettings.Networks}}') == 1 ]]
+	dokku_run ps:rebuild opts
+	[[ $(seen '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}') == 'dokku opts-db opts-shared ' ]]
+	[[ $(seen '{{(index .NetworkSettings.Networks "opts-shared").Aliases}}') == *opts.web* ]]
+	[[ $(seen '{{(index .NetworkSettings.Networks "opts-db").Aliases}}') != *opts.web* ]]
+	[[ -n $(released opts) ]]
+	run dokku_run network:destroy opts-db
+	[[ $status -ne 0 ]]
+	dokku_run network:set opts attach-post-create opts-none
+	run dokku_run ps:rebuild opts
+	[[ $status -ne 0 && $output == *'the network opts-none does not exist: dokku network:create opts-none'* ]]
+	[[ -n $(released opts) ]]
+	dokku_run network:set opts attach-post-create
+	dokku_run network:set opts attach-post-deploy
+	dokku_run ps:rebuild opts
+	assert_clean opts
+	dokku_run network:destroy opts-db
+	dokku_run network:destroy opts-shared
 }

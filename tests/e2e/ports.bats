@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Which port of an app is used, and what is found out about an app that has no checks: through nginx, before its time.
+# Which port of an app is used, and what is found out about an app that has no checks: through
+# nginx, before its time.
 
 # shellcheck disable=SC2154 # the helper sets status and output
 
@@ -20,8 +21,8 @@ teardown() {
 	done
 }
 
-# version APP RELEASE EXPOSE CHECKS [NAME=VALUE…] - commits one that EXPOSEs these ports, with CHECKS as its list; none where
-# that is "-".
+# version APP RELEASE EXPOSE CHECKS [NAME=VALUE…] - commits one that EXPOSEs these ports, with
+# CHECKS as its list; none where that is "-".
 version() {
 	local app=$1 release=$2 expose=$3 checks=$4 pair options=() git
 	for pair in "${@:5}"; do
@@ -88,7 +89,8 @@ assert_has() {
 	push_version ports-say v3 5000 - ONLY_HOST=ports-say.localhost
 	[[ $status -eq 0 ]]
 	assert_has "GET / over http is answered with 200"
-	[[ $(fetch ports-say / --header 'Host: ports-say.localhost' --output /dev/null --write-out '%{http_code}') == 200 ]]
+	[[ $(fetch ports-say / --header 'Host: ports-say.localhost' --output /dev/null \
+		--write-out '%{http_code}') == 200 ]]
 }
 
 @test "an app that is slow to answer first is waited for" {
@@ -152,7 +154,8 @@ assert_has() {
 	version ports-work v1 1025 - HTTP_PORT=8025 MAIL_PORT=1025
 	printf 'mail: /web\n' >"$(repo ports-work)/Procfile"
 	git -C "$(repo ports-work)" add Procfile
-	git -C "$(repo ports-work)" -c user.name=e2e -c user.email=e2e@example.com commit --quiet --message work
+	git -C "$(repo ports-work)" -c user.name=e2e -c user.email=e2e@example.com commit \
+		--quiet --message work
 	dokku_run apps:create ports-work
 	dokku_run ps:scale ports-work web=0 mail=1
 	run push ports-work

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# A second proxy, added as a folder: a relay on port 8080 (tests/proxies). What dokku promises holds with it:
-# deploys, checks, rollbacks, deaths in the midst of a deploy; and an app changes between it and nginx.
+# A second proxy, added as a folder: a relay on port 8080 (tests/proxies). What dokku promises holds
+# with it: deploys, checks, rollbacks, deaths in the midst of a deploy; and an app changes between
+# it and nginx.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -19,7 +20,11 @@ setup_file() {
 }
 
 # preview FROM TO - moves the hook preview-deploy, without which the relay finds no new release.
-preview() { in_world bash -c 'cd /var/lib/dokku/plugins/enabled/service-addresses && [[ ! -e $0 ]] || mv "$0" "$1"' "$1" "$2"; }
+preview() {
+	in_world bash -c \
+		'cd /var/lib/dokku/plugins/enabled/service-addresses && [[ ! -e $0 ]] ||
+			mv "$0" "$1"' "$1" "$2"
+}
 
 teardown_file() {
 	preview /tmp/preview-deploy preview-deploy
@@ -60,7 +65,8 @@ settled() {
 	printf 'WAIT=1\nATTEMPTS=2\n/ My Amazing App\n' >"$(repo relayed)/CHECKS"
 	commit relayed v2 --break
 	run push relayed
-	[[ $status -ne 0 && $output == *'FAIL /: 200, but "My Amazing App" is not in its'*'still serves'* ]]
+	[[ $status -ne 0 &&
+		$output == *'FAIL /: 200, but "My Amazing App" is not in its'*'still serves'* ]]
 	settled v1
 }
 
@@ -70,7 +76,8 @@ settled() {
 	preview preview-deploy /tmp/preview-deploy
 	run push relayed
 	preview /tmp/preview-deploy preview-deploy
-	[[ $status -ne 0 && $output == *'passes its checks directly, but not through relay over http'* ]]
+	[[ $status -ne 0 &&
+		$output == *'passes its checks directly, but not through relay over http'* ]]
 	settled v1
 }
 
@@ -127,6 +134,8 @@ settled() {
 
 @test "apps:destroy leaves nothing" {
 	dokku_run apps:destroy --force relayed
-	run in_world bash -c 'shopt -s nullglob; printf "%s\n" /var/lib/dokku/data/*/relayed /etc/nginx/dokku/relayed*'
+	run in_world bash -c \
+		'shopt -s nullglob
+			printf "%s\n" /var/lib/dokku/data/*/relayed /etc/nginx/dokku/relayed*'
 	[[ -z $output ]]
 }

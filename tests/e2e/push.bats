@@ -42,7 +42,8 @@ refused() {
 	assert_serves fresh v1
 	assert_clean fresh
 	[[ $(image_of fresh 1) =~ ^dokku/fresh:v1-[0-9a-f]{16}$ ]]
-	[[ $(dokku_run releases:info fresh --format json | jq --raw-output .image) == "$(image_of fresh 1)" ]]
+	[[ $(dokku_run releases:info fresh --format json | jq --raw-output .image) == "$(image_of \
+		fresh 1)" ]]
 	# Scripts that know Dokku start the image by this name.
 	run in_world docker image inspect --format '{{.Id}}' dokku/fresh:latest
 	[[ $status -ne 0 ]]
@@ -158,7 +159,8 @@ refused() {
 	wait "$!" || first=$?
 	printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/second"
 	[[ $((first == 0)) -ne $((second == 0)) ]]
-	grep -q 'fresh is busy: git push .* runs since ' "$BATS_TEST_TMPDIR/$([[ $first -eq 0 ]] && echo second || echo first)"
+	grep -q 'fresh is busy: git push .* runs since ' \
+		"$BATS_TEST_TMPDIR/$([[ $first -eq 0 ]] && echo second || echo first)"
 	assert_serves fresh v4
 	assert_clean fresh
 }
@@ -194,6 +196,7 @@ refused() {
 
 @test "a host name that no app has is refused, by HTTP and HTTPS" {
 	[[ $(fetch nosuchapp / --output /dev/null --write-out '%{http_code}') == 404 ]]
-	run curl --silent --insecure --max-time 5 --connect-to "::$address:443" https://nosuch.example/
+	run curl --silent --insecure --max-time 5 --connect-to "::$address:443" \
+		https://nosuch.example/
 	[[ $status -eq 35 ]]
 }

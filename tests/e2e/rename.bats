@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # apps:rename under load, cut short and refused; apps:clone. Visitors ask by a name that stays, and
-# by the name that the global domain gives.
-# RENAMES=all: killed at every point; else at some of them.
+# by the name that the global domain gives. RENAMES=all: killed at every point; else at some of
+# them.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -55,7 +55,8 @@ install_plugin() {
 whole() {
 	local app
 	for app in ren-b ren-c; do
-		! dokku_run apps:exists "$app" 2>/dev/null || dokku_run apps:destroy --force "$app" || true
+		! dokku_run apps:exists "$app" 2>/dev/null ||
+			dokku_run apps:destroy --force "$app" || true
 	done
 	! dokku_run apps:exists ren-a 2>/dev/null || [[ $(releases ren-a) != 2 ]] || return 0
 	! dokku_run apps:exists ren-a 2>/dev/null || dokku_run apps:destroy --force ren-a
@@ -80,11 +81,14 @@ loads_end() { load_end stays || only_resets stays; }
 # assert_no_trace APP - neither files, containers, addresses, nor a line of nginx.
 assert_no_trace() {
 	local left
-	left=$(in_world bash -c 'find /home/dokku /var/lib/dokku/{config,data} /etc/nginx/dokku -name "*$1*" -not -path "*/objects/*" -not -name former-names
+	left=$(in_world bash -c \
+		'find /home/dokku /var/lib/dokku/{config,data} /etc/nginx/dokku -name "*$1*" \
+			-not -path "*/objects/*" -not -name former-names
 		docker ps --all --filter "name=^$1\." --format "{{.Names}}"
 		docker image ls --format "{{.Repository}}:{{.Tag}}" "dokku/$1"
 		grep -l "^$1 " /var/lib/dokku/data/services/.by-address/*
-		find /home/dokku -maxdepth 2 -name renamed-to -o -maxdepth 2 -name made-from' bash "$1")
+		find /home/dokku -maxdepth 2 -name renamed-to -o -maxdepth 2 -name made-from' bash \
+		"$1")
 	[[ -z $left ]] || {
 		printf 'of %s is left:\n%s\n' "$1" "$left" >&2
 		return 1
@@ -102,7 +106,10 @@ assert_renamed() {
 	assert_serves stays r2
 	[[ $(fetch ren-b /env/MARK) == one ]]
 	[[ -z $(released ren-a) ]]
-	[[ $(in_world bash -c 'cat /var/lib/dokku/data/services/.by-address/"$(cat /var/lib/dokku/data/services/ren-b/web.1)"') == 'ren-b web.1' ]]
+	[[ $(in_world bash -c \
+		'cat \
+			/var/lib/dokku/data/services/.by-address/"$(cat \
+			/var/lib/dokku/data/services/ren-b/web.1)"') == 'ren-b web.1' ]]
 }
 
 # assert_as_it_was - ren-a serves v2 by the containers that it had, and there is no ren-b.
@@ -127,9 +134,12 @@ containers() { containers=$(in_world docker ps --quiet --filter name=ren-a.web.1
 	# The switch was that of a deploy: nginx asks the same address as before.
 	[[ $(in_world cat /var/lib/dokku/data/services/ren-b/web.1) == "$service" ]]
 	[[ $(dokku_run releases:list ren-b | grep -c '^v[123] ') -eq 3 ]]
-	[[ $(dokku_run domains:report ren-b --domains-app-vhosts) == 'ren-b.localhost stays.localhost' ]]
-	[[ $(dokku_run checks:report ren-b --checks-wait-to-retire 2>/dev/null || in_world cat /var/lib/dokku/config/checks/ren-b/wait-to-retire) == 5 ]]
-	dokku_run builds:list ren-b | grep 'apps:rename ren-a ren-b *done\|done.*apps:rename ren-a ren-b'
+	[[ $(dokku_run domains:report ren-b \
+		--domains-app-vhosts) == 'ren-b.localhost stays.localhost' ]]
+	[[ $(dokku_run checks:report ren-b --checks-wait-to-retire 2>/dev/null ||
+		in_world cat /var/lib/dokku/config/checks/ren-b/wait-to-retire) == 5 ]]
+	dokku_run builds:list ren-b |
+		grep 'apps:rename ren-a ren-b *done\|done.*apps:rename ren-a ren-b'
 	loads_begin
 	dokku_run releases:rollback ren-b v1
 	loads_end
@@ -147,7 +157,8 @@ containers() { containers=$(in_world docker ps --quiet --filter name=ren-a.web.1
 }
 
 @test "a download and an upload that span a rename are finished by the containers of the old name" {
-	loads_begin --mode upload=3 --mode download=3 --upload-ms 2500 --download-ms 2500 --download-bytes 100000
+	loads_begin --mode upload=3 --mode download=3 --upload-ms 2500 --download-ms 2500 \
+		--download-bytes 100000
 	dokku_run apps:rename ren-a ren-b
 	sleep 0.5
 	loads_end
@@ -157,13 +168,16 @@ containers() { containers=$(in_world docker ps --quiet --filter name=ren-a.web.1
 
 @test "a rename whose checks fail changes nothing" {
 	containers
-	in_world bash -c 'printf "/ No Such Text\n" >/home/dokku/ren-a/CHECKS; chown dokku /home/dokku/ren-a/CHECKS'
+	in_world bash -c \
+		'printf "/ No Such Text\n" >/home/dokku/ren-a/CHECKS
+			chown dokku /home/dokku/ren-a/CHECKS'
 	dokku_run checks:set ren-a wait 1
 	dokku_run checks:set ren-a attempts 2
 	loads_begin
 	run dokku_run apps:rename ren-a ren-b
 	loads_end
-	[[ $status -eq 1 && $output == *'No Such Text'* && $output == *'apps:rename: ren-a keeps its name'* ]]
+	[[ $status -eq 1 && $output == *'No Such Text'* &&
+		$output == *'apps:rename: ren-a keeps its name'* ]]
 	in_world rm /home/dokku/ren-a/CHECKS
 	assert_as_it_was
 }
@@ -185,7 +199,8 @@ containers() { containers=$(in_world docker ps --quiet --filter name=ren-a.web.1
 # begin_rename POINT - in the background, held up at POINT.
 begin_rename() {
 	in_world bash -c 'rm -f /tmp/renames/* && touch "/tmp/renames/$1"' bash "$1"
-	timeout 300 "$top/tests/world" run "$world" -- dokku apps:rename ren-a ren-b </dev/null >"$BATS_TEST_TMPDIR/rename" 2>&1 3>&- &
+	timeout 300 "$top/tests/world" run "$world" -- dokku apps:rename ren-a ren-b </dev/null \
+		>"$BATS_TEST_TMPDIR/rename" 2>&1 3>&- &
 	renaming=$!
 	await 60 in_world test -e "/tmp/renames/$1.at"
 }
@@ -197,11 +212,14 @@ ended() {
 }
 
 # kill_all WHAT - the command WHAT with its session and all that it has started, by SIGKILL, so that
-# nobody but the watch is left to see to it. A bracket keeps a pattern from matching its own process.
+# nobody but the watch is left to see to it. A bracket keeps a pattern from matching its own
+# process.
 kill_all() {
 	in_world pkill -KILL --full "[s]ubcommands/$1" || true
-	in_world bash -c 'pid=$(cat "$(ls -td /var/lib/dokku/data/builds/ren-[ab]/*/ | head -n 1)pid")
-		pkill -KILL --session "$pid"; pkill -KILL --full "[h]elper hold .*/lock/ren-[ab] "; true'
+	in_world bash -c \
+		'pid=$(cat "$(ls -td /var/lib/dokku/data/builds/ren-[ab]/*/ | head -n 1)pid")
+		pkill -KILL --session "$pid"; pkill -KILL --full "[h]elper hold .*/lock/ren-[ab] "
+		true'
 	ended
 	[[ $status -ne 0 ]]
 }
@@ -234,7 +252,8 @@ kill_all() {
 
 # strike_rename N - a rename that is killed, and all of its processes with it, at its Nth command.
 strike_rename() {
-	in_world timeout 120 /src/build/tests/e2e/strike -l /tmp/renames/log ${1:+-n "$1" -a kill} -t 60 -- \
+	in_world timeout 120 /src/build/tests/e2e/strike -l /tmp/renames/log ${1:+-n "$1" -a kill} \
+		-t 60 -- \
 		setpriv --reuid dokku --regid dokku --init-groups env HOME=/home/dokku USER=dokku \
 		dokku apps:rename ren-a ren-b >"$BATS_TEST_TMPDIR/rename" 2>&1
 }
@@ -259,7 +278,8 @@ is_settled() {
 		containers
 		loads_begin
 		strike_rename "$n" || true
-		printf 'killed at %s of %s: %s\n' "$n" "$count" "$(in_world grep ^struck /tmp/renames/log)"
+		printf 'killed at %s of %s: %s\n' "$n" "$count" \
+			"$(in_world grep ^struck /tmp/renames/log)"
 		await 60 is_settled
 		loads_end
 		assert_serves stays r2
@@ -283,7 +303,8 @@ is_settled() {
 	assert_no_trace ren-a
 }
 
-# boot - as after a power cut: nothing runs, the kernel has no map, and what a boot starts is started.
+# boot - as after a power cut: nothing runs, the kernel has no map, and what a boot starts is
+# started.
 boot() {
 	in_world bash -c 'docker ps --quiet | xargs -r docker kill >/dev/null
 		pkill -KILL --exact "nginx|dockerd|containerd"
@@ -329,7 +350,9 @@ boot() {
 	assert_no_trace ren-c
 	# Each has what the other one wants.
 	dokku_run apps:create ren-c
-	in_world timeout 100 bash -c 'dokku --wait=60 apps:rename ren-b ren-a & sleep 1; dokku --wait=60 apps:clone ren-a ren-b & wait'
+	in_world timeout 100 bash -c \
+		'dokku --wait=60 apps:rename ren-b ren-a & sleep 1
+			dokku --wait=60 apps:clone ren-a ren-b & wait'
 	assert_serves ren-a r2
 }
 
@@ -371,7 +394,8 @@ boot() {
 	[[ $status -eq 1 && $output == *'there is an app ren-b already; nothing was changed' ]]
 	dokku_run apps:clone --ignore-existing ren-a ren-b
 	# The branch is there: what was pushed to the one is known to the other.
-	[[ $(in_world git -C /home/dokku/ren-b rev-parse main) == "$(in_world git -C /home/dokku/ren-a rev-parse main)" ]]
+	[[ $(in_world git -C /home/dokku/ren-b rev-parse main) == "$(in_world git \
+		-C /home/dokku/ren-a rev-parse main)" ]]
 	dokku_run config:set ren-b MARK=two
 	[[ $(fetch ren-a /env/MARK) == one && $(fetch ren-b /env/MARK) == two ]]
 	dokku_run apps:destroy --force ren-b
@@ -384,14 +408,17 @@ boot() {
 }
 
 @test "a clone whose checks fail, or that is killed, leaves no trace" {
-	in_world bash -c 'printf "/ No Such Text\n" >/home/dokku/ren-a/CHECKS; chown dokku /home/dokku/ren-a/CHECKS'
+	in_world bash -c \
+		'printf "/ No Such Text\n" >/home/dokku/ren-a/CHECKS
+			chown dokku /home/dokku/ren-a/CHECKS'
 	dokku_run checks:set ren-a wait 1
 	dokku_run checks:set ren-a attempts 2
 	run dokku_run apps:clone ren-a ren-b
 	[[ $status -eq 1 && $output == *'apps:clone: ren-b was not made'* ]]
 	assert_no_trace ren-b
 	in_world bash -c 'rm /home/dokku/ren-a/CHECKS; touch /tmp/renames/check-deploy'
-	"$top/tests/world" run "$world" -- dokku apps:clone ren-a ren-b </dev/null >"$BATS_TEST_TMPDIR/rename" 2>&1 3>&- &
+	"$top/tests/world" run "$world" -- dokku apps:clone ren-a ren-b </dev/null \
+		>"$BATS_TEST_TMPDIR/rename" 2>&1 3>&- &
 	renaming=$!
 	await 60 in_world test -e /tmp/renames/check-deploy.at
 	kill_all clone

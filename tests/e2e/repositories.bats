@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Repositories as people have them, by real pushes over ssh: what git would refuse is refused before the build,
-# what is live is the branch, links lead nowhere, and BuildKit builds.
+# Repositories as people have them, by real pushes over ssh: what git would refuse is refused before
+# the build, what is live is the branch, links lead nowhere, and BuildKit builds.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # each test is a subshell; the helper sets address
 
 load helper
@@ -34,10 +34,11 @@ push_refs() {
 	output=$(sed -e 's/^remote: //' -e 's/ *$//' <<<"$output")
 }
 
-# assert_unbuilt MESSAGE - refused for this reason alone, before anything was built; release v of before serves.
+# assert_unbuilt MESSAGE… - refused for this reason alone, before anything was built; release v of
+# before serves.
 assert_unbuilt() {
 	[[ $status -ne 0 ]]
-	grep -qxF " !     $1" <<<"$output"
+	grep -qxF " !     $*" <<<"$output"
 	[[ $output != *Building* ]]
 }
 
@@ -51,7 +52,8 @@ amend() {
 	commit repos v2
 	git_repo tag --annotate --message release v2.0
 	push_refs "dokku@$address:repos" v2.0:main
-	assert_unbuilt "repos: the branch main wants a commit, and v2.0 is an annotated tag: git push dokku v2.0^{}:main"
+	assert_unbuilt "repos: the branch main wants a commit, and v2.0 is an annotated tag:" \
+		"git push dokku v2.0^{}:main"
 	assert_serves repos v1
 	push_refs "dokku@$address:repos" 'v2.0^{}:main' v2.0
 	[[ $status -eq 0 ]]
@@ -63,7 +65,8 @@ amend() {
 	local app=shallow
 	git clone --quiet --depth 1 "file://$(repo repos)" "$(repo shallow)"
 	push_refs "dokku@$address:shallow" main
-	assert_unbuilt "shallow: the push leaves out history that it builds on: if this is a shallow clone, run git fetch --unshallow, then push again"
+	assert_unbuilt "shallow: the push leaves out history that it builds on:" \
+		"if this is a shallow clone, run git fetch --unshallow, then push again"
 	in_world git -c safe.directory='*' -C /home/dokku/shallow fsck --connectivity-only
 	git -C "$(repo shallow)" fetch --quiet --unshallow
 	push_refs "dokku@$address:shallow" main
@@ -73,13 +76,16 @@ amend() {
 @test "--atomic with a name in the way, and what the git config of the server forbids, are refused before the build" {
 	commit repos v3
 	push_refs --atomic "dokku@$address:repos" main main:refs/heads/main/x
-	assert_unbuilt "repos: git cannot set refs/heads/main/x: 'refs/heads/main' exists: delete that one, git push dokku :refs/heads/main, or choose another name; nothing was built"
+	assert_unbuilt "repos: git cannot set refs/heads/main/x: 'refs/heads/main' exists:" \
+		"delete that one, git push dokku :refs/heads/main, or choose another name;" \
+		"nothing was built"
 	in_world git config --system receive.denyNonFastForwards true
 	git_repo reset --quiet --hard main~1
 	git_repo commit --quiet --amend --message other
 	push_refs --force "dokku@$address:repos" main
 	in_world git config --system --unset-all receive.denyNonFastForwards
-	assert_unbuilt "repos: receive.denyNonFastForwards in the git config of this server forbids to rewrite main: run git fetch, rebase or merge, and push again"
+	assert_unbuilt "repos: receive.denyNonFastForwards in the git config of this server" \
+		"forbids to rewrite main: run git fetch, rebase or merge, and push again"
 	in_world git config --system transfer.hideRefs refs/heads
 	push_refs --force "dokku@$address:repos" main
 	in_world git config --system --unset-all transfer.hideRefs
@@ -89,8 +95,11 @@ amend() {
 @test "a replace ref is refused, and one of before changes nothing" {
 	commit repos v4
 	push_refs "dokku@$address:repos" main "main:refs/replace/$(git_repo rev-parse main~1)"
-	assert_unbuilt "repos: only branches and tags can be pushed, not refs/replace/$(git_repo rev-parse main~1): push without it"
-	in_world setpriv --reuid dokku --regid dokku --clear-groups git -C /home/dokku/repos update-ref "refs/replace/$(branch repos)" "$(branch repos)"
+	assert_unbuilt \
+		"repos: only branches and tags can be pushed, not refs/replace/$(git_repo \
+			rev-parse main~1): push without it"
+	in_world setpriv --reuid dokku --regid dokku --clear-groups git -C /home/dokku/repos \
+		update-ref "refs/replace/$(branch repos)" "$(branch repos)"
 	push repos
 	assert_serves repos v4
 	push_refs "dokku@$address:repos" ":refs/replace/$(git_repo rev-parse main~1)"
@@ -116,7 +125,8 @@ amend() {
 	assert_serves repos v4
 }
 
-# dockerfile RELEASE - stdin comes before the CMD of the sample's Dockerfile, whose image gets a shell.
+# dockerfile RELEASE - stdin comes before the CMD of the sample's Dockerfile, whose image gets a
+# shell.
 dockerfile() {
 	local file
 	file=$(repo repos)/Dockerfile
@@ -125,7 +135,8 @@ dockerfile() {
 	{
 		sed '/^CMD/,$d' "$file"
 		# What an earlier run has built would not be built, and print nothing.
-		printf 'ENV RUN=%s\nCOPY --chmod=755 sh /bin/sh\nSHELL ["/bin/sh", "-c"]\n' "$EPOCHREALTIME"
+		printf 'ENV RUN=%s\nCOPY --chmod=755 sh /bin/sh\nSHELL ["/bin/sh", "-c"]\n' \
+			"$EPOCHREALTIME"
 		cat
 		sed -n '/^CMD/,$p' "$file"
 	} >"$file.new"
@@ -140,8 +151,11 @@ dockerfile() {
 	assert_serves repos v6
 	grep -qxF '       COPY --chmod=755 sh /bin/sh' <<<"$output"
 	grep -qxF '       red' <<<"$output"
-	[[ $output != *sha256* && $output != *'#'[0-9]* && $output != *$'\e'* && $output != *CACHED* && $output != *'[internal]'* ]]
-	[[ $(in_world docker image inspect --format '{{index .Config.Labels "com.dokku.app-name"}}' "$(in_world docker inspect --format '{{.Config.Image}}' repos.web.1)") == repos ]]
+	[[ $output != *sha256* && $output != *'#'[0-9]* && $output != *$'\e'* &&
+		$output != *CACHED* && $output != *'[internal]'* ]]
+	[[ $(in_world docker image inspect \
+		--format '{{index .Config.Labels "com.dokku.app-name"}}' \
+		"$(in_world docker inspect --format '{{.Config.Image}}' repos.web.1)") == repos ]]
 	# Its own cache is there the next time.
 	dockerfile v7 <<<$'RUN --mount=type=cache,target=/cache echo "cache: $(</cache/x)"'
 	push_refs "dokku@$address:repos" main
@@ -151,9 +165,11 @@ dockerfile() {
 	rm -rf "$(repo shallow)"
 	git clone --quiet "$(repo repos)" "$(repo shallow)"
 	sed -i 's/cache: /cache of another: /' "$(repo shallow)/Dockerfile"
-	git -C "$(repo shallow)" -c user.name=t -c user.email=t@example.com commit --quiet --all --message other
+	git -C "$(repo shallow)" -c user.name=t -c user.email=t@example.com commit \
+		--quiet --all --message other
 	push_refs --force "dokku@$address:shallow" main
-	grep -qxF '       cache of another: ' <<<"$output " || grep -qxF '       cache of another:' <<<"$output"
+	grep -qxF '       cache of another: ' <<<"$output " ||
+		grep -qxF '       cache of another:' <<<"$output"
 }
 
 @test "BuildKit: a step that fails is shown with what it printed, the error last" {
@@ -187,7 +203,8 @@ builds_nothing() { ! builds; }
 		await 20 builds
 		case $how in
 		cancel) dokku_run builds:cancel repos ;;
-		kill) in_world bash -c 'kill -KILL "$(cut -d " " -f 1 /var/lib/dokku/lock/repos)"' ;;
+		kill) in_world bash -c \
+			'kill -KILL "$(cut -d " " -f 1 /var/lib/dokku/lock/repos)"' ;;
 		docker) in_world pkill -KILL -f '^docker build.*dokku/repos:v' ;;
 		esac
 		within 5 builds_nothing
@@ -196,19 +213,23 @@ builds_nothing() { ! builds; }
 	dokku_run reconcile repos
 	assert_serves repos v7
 	assert_clean repos
-	[[ -z $(in_world docker image ls --quiet --filter dangling=true --filter label=com.dokku.app-name) ]]
+	[[ -z $(in_world docker image ls --quiet --filter dangling=true \
+		--filter label=com.dokku.app-name) ]]
 	[[ -z $(in_world pgrep -f '^docker build') ]]
 }
 
 @test "the build cache of an old engine is kept within its limit" {
-	[[ $(in_world docker version --format '{{.Server.Version}}') == 20.* ]] || skip "this engine has a limit of its own"
+	[[ $(in_world docker version --format '{{.Server.Version}}') == 20.* ]] ||
+		skip "this engine has a limit of its own"
 	dokku_run builder-dockerfile:set --global build-cache 1
 	dockerfile v10 <<<$'RUN i=0; while [ $i -lt 300000 ]; do i=$((i+1)); echo $i; done >/large'
 	sed -i 's/^CMD/COPY --from=0 \/large \/again\nCMD/' "$(repo repos)/Dockerfile"
 	sed -i 's/^COPY --from=0.*//' "$(repo repos)/Dockerfile"
 	amend
 	push repos
-	cache_is_small() { [[ $(in_world bash -c "curl -s --unix-socket /var/run/docker.sock http://x/system/df | jq '[.BuildCache[] | select(.Shared | not) | .Size] | add // 0'") -le 1000000 ]]; }
+	cache_is_small() {
+		[[ $(in_world bash -c "curl -s --unix-socket /var/run/docker.sock http://x/system/df | jq '[.BuildCache[] | select(.Shared | not) | .Size] | add // 0'") -le 1000000 ]]
+	}
 	await 20 cache_is_small
 	dokku_run builder-dockerfile:set --global build-cache
 	assert_serves repos v10

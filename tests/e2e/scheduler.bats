@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# A second scheduler, added as a folder: processes in network namespaces, no engine (tests/schedulers).
-# What dokku promises holds with it: deploys, checks, rollbacks, and deaths in the midst of a deploy.
+# A second scheduler, added as a folder: processes in network namespaces, no engine
+# (tests/schedulers). What dokku promises holds with it: deploys, checks, rollbacks, and deaths in
+# the midst of a deploy.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -36,7 +37,8 @@ new_release() {
 	commit space "$@"
 }
 
-# left_over - what there is of the app besides its current release, a line each; no line: all is well.
+# left_over - what there is of the app besides its current release, a line each; no line: all is
+# well.
 left_over() {
 	in_world bash -c '
 		shopt -s nullglob
@@ -44,23 +46,29 @@ left_over() {
 		list=$(dokku plugin:trigger scheduler-list netns space)
 		awk -v r="$current" '\''$2 != r || $5 != "running" { print "process", $0 }'\'' <<<"$list"
 		[[ $(wc -l <<<"$list") -eq 2 ]] || printf "2 processes are wanted: %s\n" "$list"
-		[[ $(ip netns list | grep -c "^dk") -eq 2 ]] || printf "namespace %s\n" $(ip netns list)
+		[[ $(ip netns list | grep -c "^dk") -eq 2 ]] ||
+			printf "namespace %s\n" $(ip netns list)
 		web=$(awk '\''$3 == "web" { print $6 }'\'' <<<"$list")
-		nft list map ip dokku services | grep -qE "$(<$lib/data/services/space/web.1) . 80 : $web . 5000" || printf "no address leads to %s\n" "$web"
+		nft list map ip dokku services |
+			grep -qE "$(<$lib/data/services/space/web.1) . 80 : $web . 5000" ||
+			printf "no address leads to %s\n" "$web"
 		printf "left: %s\n" "$lib"/data/draining/space/????????????* "$lib"/tmp/*
 		for dir in "$lib"/data/releases/space/*/; do
 			dir=${dir%/}
 			[[ ${dir##*/} -le $current ]] || printf "release %s\n" "$dir"
 		done
 		for image in "$lib"/data/builder-netns/space/v*; do
-			[[ -d $lib/data/releases/space/${image##*/v} ]] || printf "image %s\n" "$image"
+			[[ -d $lib/data/releases/space/${image##*/v} ]] ||
+				printf "image %s\n" "$image"
 		done
-		flock --nonblock $lib/lock/space true || printf "the lock is held\n"' | grep -v '^left: $'
+		flock --nonblock $lib/lock/space true || printf "the lock is held\n"' |
+		grep -v '^left: $'
 }
 
 is_clean() { [[ -z $(left_over) ]]; }
 
-# settled RELEASE [NAME] - it alone is there and serves, nothing is left over; not one request was lost.
+# settled RELEASE [NAME] - it alone is there and serves, nothing is left over; not one request was
+# lost.
 settled() {
 	await 30 is_clean || {
 		left_over >&2
@@ -83,7 +91,8 @@ settled() {
 	load_begin load space
 	new_release v1
 	run push space
-	[[ $status -eq 0 && $output == *'-----> Starting space v'*': web.1, worker.1'* && $output == *'-----> Switched to v'* ]]
+	[[ $status -eq 0 && $output == *'-----> Starting space v'*': web.1, worker.1'* &&
+		$output == *'-----> Switched to v'* ]]
 	settled v1
 }
 
@@ -138,7 +147,8 @@ settled() {
 	run dokku_run scheduler:set space selected docker-local
 	[[ $status -ne 0 && $output == *'space has releases that netns runs, so it keeps it'* ]]
 	run dokku_run scheduler:set space selected nothere
-	[[ $status -ne 0 && $output == *'selected wants one of docker-local netns, not "nothere"'* ]]
+	[[ $status -ne 0 &&
+		$output == *'selected wants one of docker-local netns, not "nothere"'* ]]
 	[[ $(dokku_run scheduler:report space --scheduler-computed-selected) == netns ]]
 }
 
@@ -196,6 +206,8 @@ settled() {
 
 @test "apps:destroy leaves nothing" {
 	dokku_run apps:destroy --force space
-	run in_world bash -c 'shopt -s nullglob; printf "%s\n" /var/lib/dokku/data/*/space; ip netns list | grep ^dk'
+	run in_world bash -c \
+		'shopt -s nullglob; printf "%s\n" /var/lib/dokku/data/*/space; ip netns list |
+			grep ^dk'
 	[[ -z $output ]]
 }

@@ -57,7 +57,8 @@ ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
 	new_release v3 'release: /web worker' -- "${options[@]}"
 	load_begin fails tasks
 	run push tasks
-	[[ $status -ne 0 && $output == *'release exited with status 3'* && $output != *'Starting tasks'* ]]
+	[[ $status -ne 0 && $output == *'release exited with status 3'* &&
+		$output != *'Starting tasks'* ]]
 	load_end fails
 	assert_serves tasks v2
 	has_no_tasks
@@ -81,7 +82,9 @@ ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
 	push tasks >/dev/null 3>&- &
 	pushing=$!
 	await 30 eval '! has_no_tasks'
-	in_world pkill -KILL --full '/dokku.*(git-hook|job|deploy|scheduler-task|release-tasks).*tasks' || true
+	in_world pkill \
+		-KILL --full '/dokku.*(git-hook|job|deploy|scheduler-task|release-tasks).*tasks' ||
+		true
 	wait "$pushing" || true
 	dokku_run reconcile tasks
 	has_no_tasks
@@ -124,7 +127,8 @@ ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
 	new_release v8 'worker: /no-such-program'
 	load_begin worker tasks
 	run push tasks
-	[[ $status -ne 0 && $output == *'worker.1: its process exited while it was checked'* && $output == *'still serves'* ]]
+	[[ $status -ne 0 && $output == *'worker.1: its process exited while it was checked'* &&
+		$output == *'still serves'* ]]
 	load_end worker
 	assert_serves tasks v2
 	assert_clean tasks

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What others may not do: visitors, by what they say of themselves; other users of the host, by what they can read, lock and see in
-# ps; whoever has a key, by hand.
+# What others may not do: visitors, by what they say of themselves; other users of the host, by what
+# they can read, lock and see in ps; whoever has a key, by hand.
 # shellcheck disable=SC2154 # the helper sets address, world, keys, output, status
 # shellcheck disable=SC2016 # text for the shell in the world
 
@@ -24,7 +24,9 @@ as_visitor() { in_world sudo -u visitor "$@"; }
 # raw TEXT [PORT] - what comes back for it, whatever curl would say to it.
 raw() {
 	local port=${2:-80}
-	printf '%b' "$1" | timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2"; cat >&3; cat <&3' raw "$address" "$port"
+	printf '%b' "$1" |
+		timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2"; cat >&3; cat <&3' raw "$address" \
+			"$port"
 }
 
 # told HEADER… - the header lines that the app gets for a request with these.
@@ -37,12 +39,14 @@ told() {
 			args+=(--header "$header")
 		fi
 	done
-	curl --silent --max-time 10 --header "$host" "${args[@]}" "http://$address/headers" | tr -d '\r'
+	curl --silent --max-time 10 --header "$host" "${args[@]}" "http://$address/headers" |
+		tr -d '\r'
 }
 
 @test "visitors: what they say of themselves is set by us, or does not reach the app" {
 	local name got
-	for name in X-Forwarded-Host X-Forwarded-Server X-Forwarded-Ssl X-Forwarded-Scheme X-Forwarded-Prefix Forwarded Proxy X-Original-URL \
+	for name in X-Forwarded-Host X-Forwarded-Server X-Forwarded-Ssl X-Forwarded-Scheme \
+		X-Forwarded-Prefix Forwarded Proxy X-Original-URL \
 		X-Rewrite-URL X-Dokku-Preview X-Dokku-Unavailable Client-IP x-forwarded-HOST; do
 		got=$(told "$name: evil")
 		[[ $got == *'Host: trust.localhost'* && $got != *evil* ]] || {
@@ -50,7 +54,8 @@ told() {
 			return 1
 		}
 	done
-	got=$(told 'X-Real-IP: 6.6.6.6' 'X-Forwarded-For: 6.6.6.6' 'X-Forwarded-Proto: https' 'X-Forwarded-Port: 6')
+	got=$(told 'X-Real-IP: 6.6.6.6' 'X-Forwarded-For: 6.6.6.6' 'X-Forwarded-Proto: https' \
+		'X-Forwarded-Port: 6')
 	[[ $got != *6.6.6.6* && $got == *X-Real-IP:* && $got == *X-Forwarded-For:* ]]
 	[[ $got == *'X-Forwarded-Proto: http'* && $got == *'X-Forwarded-Port: 80'* ]]
 	# What is nobody's comes through.
@@ -72,31 +77,41 @@ told() {
 @test "visitors: over HTTP/2 and TLS the same" {
 	over_ssh certs:generate trust
 	local got
-	got=$(curl --silent --insecure --http2 --max-time 10 --resolve "trust.localhost:443:$address" --header 'X-Forwarded-Host: evil' \
+	got=$(curl --silent --insecure --http2 --max-time 10 \
+		--resolve "trust.localhost:443:$address" --header 'X-Forwarded-Host: evil' \
 		--header 'X-Forwarded-Proto: http' https://trust.localhost/headers | tr -d '\r')
-	[[ $got == *$'\nHost: trust.localhost\n'* && $got == *'X-Forwarded-Proto: https'* && $got != *evil* ]]
-	got=$(curl --silent --insecure --http2 --max-time 10 --connect-to "trust.localhost:8443:$address:443" https://trust.localhost:8443/headers | tr -d '\r')
+	[[ $got == *$'\nHost: trust.localhost\n'* && $got == *'X-Forwarded-Proto: https'* &&
+		$got != *evil* ]]
+	got=$(curl --silent --insecure --http2 --max-time 10 \
+		--connect-to "trust.localhost:8443:$address:443" \
+		https://trust.localhost:8443/headers | tr -d '\r')
 	[[ $got == *$'\nHost: trust.localhost:8443\n'* ]]
 }
 
 @test "visitors: no upgrade but to a websocket" {
-	[[ $(told 'Connection: Upgrade' 'Upgrade: h2c' 'HTTP2-Settings: AAMAAABkAAQAAP__') != *$'\nUpgrade:'* ]]
+	[[ $(told 'Connection: Upgrade' 'Upgrade: h2c' \
+		'HTTP2-Settings: AAMAAABkAAQAAP__') != *$'\nUpgrade:'* ]]
 	[[ $(told 'Connection: Upgrade' 'Upgrade: websocket, h2c') != *$'\nUpgrade:'* ]]
 	[[ $(told 'Connection: Upgrade' 'Upgrade: h2c') == *$'\nConnection: close\n'* ]]
 	[[ $(told 'Connection: Upgrade' 'Upgrade: WebSocket') == *$'\nUpgrade: websocket\n'* ]]
-	[[ $(fetch trust /ws --http1.1 --header 'Connection: Upgrade' --header 'Upgrade: websocket' --header 'Sec-WebSocket-Version: 13' \
-		--header 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' --max-time 2 --output /dev/null --write-out '%{http_code}') == 101 ]]
+	[[ $(fetch trust /ws --http1.1 --header 'Connection: Upgrade' \
+		--header 'Upgrade: websocket' --header 'Sec-WebSocket-Version: 13' \
+		--header 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' --max-time 2 \
+		--output /dev/null --write-out '%{http_code}') == 101 ]]
 }
 
 # answer PATH - status, Retry-After and text.
 answer() {
-	fetch trust "$1" --dump-header - | tr -d '\r' | sed -n -e 's/^HTTP.* \([0-9][0-9][0-9]\).*/\1/p' -e '/^Retry-After/p' -e '$p' | cut -c 1-80
+	fetch trust "$1" --dump-header - | tr -d '\r' |
+		sed -n -e 's/^HTTP.* \([0-9][0-9][0-9]\).*/\1/p' -e '/^Retry-After/p' -e '$p' |
+		cut -c 1-80
 }
 
 @test "visitors: a long header of the app comes through; an app that runs and answers badly is 502, one that does not run 503" {
 	[[ $(answer '/header?n=10000') == $'200\nlong' ]]
 	[[ $(answer '/header?n=15000') == $'200\nlong' ]]
-	[[ $(answer '/header?n=20000') == $'502\nThis app runs, but its answer was not understood.' ]]
+	[[ $(answer \
+		'/header?n=20000') == $'502\nThis app runs, but its answer was not understood.' ]]
 	dokku_run ps:stop trust
 	[[ $(answer /) == $'503\nRetry-After: 5\nThis app does not run at the moment.' ]]
 	dokku_run ps:start trust
@@ -104,11 +119,14 @@ answer() {
 }
 
 # processes PATTERN - of the world, whose arguments are like that.
-processes() { in_world bash -c 'pgrep --full --list-full -- "$1" | grep -v pgrep || true' bash "$1"; }
+processes() {
+	in_world bash -c 'pgrep --full --list-full -- "$1" | grep -v pgrep || true' bash "$1"
+}
 
 none_of() { [[ -z $(processes "$1") ]]; }
 
-# gone_client COMMAND… - is run over ssh, and its client killed once PATTERN is among the processes of the world.
+# gone_client COMMAND… - is run over ssh, and its client killed once PATTERN is among the processes
+# of the world.
 gone_client() {
 	local pattern=$1 ssh pid
 	shift
@@ -135,7 +153,9 @@ some_of() { ! none_of "$1"; }
 	none_of 'bin/attached '
 }
 
-runs_nothing() { [[ -z $(in_world docker ps --all --quiet --filter label=com.dokku.container-type=run) ]]; }
+runs_nothing() {
+	[[ -z $(in_world docker ps --all --quiet --filter label=com.dokku.container-type=run) ]]
+}
 
 @test "a client that has gone leaves no container of run, with a terminal and without; detached ones stay" {
 	gone_client 'docker start --attach' run trust /web worker
@@ -156,9 +176,12 @@ runs_nothing() { [[ -z $(in_world docker ps --all --quiet --filter label=com.dok
 	dokku_run config:set --no-restart trust KEY=s3cret
 	in_world bash -c 'mkdir -p /home/dokku/trust/nginx.conf.d'
 	local path
-	for path in /home/dokku/trust /home/dokku/trust/HEAD /var/lib/dokku/config/trust/ENV /var/lib/dokku/data/releases/trust/1/env \
-		/var/lib/dokku/data/builds/trust /var/lib/dokku/lock/trust /var/lib/dokku/lock/.domains /run/dokku-nginx.lock /run/dokku-services.lock \
-		/etc/dokku/preview-token /etc/nginx/dokku-preview.conf /var/log/nginx/trust-access.log /var/log/nginx/trust-error.log; do
+	for path in /home/dokku/trust /home/dokku/trust/HEAD /var/lib/dokku/config/trust/ENV \
+		/var/lib/dokku/data/releases/trust/1/env \
+		/var/lib/dokku/data/builds/trust /var/lib/dokku/lock/trust \
+		/var/lib/dokku/lock/.domains /run/dokku-nginx.lock /run/dokku-services.lock \
+		/etc/dokku/preview-token /etc/nginx/dokku-preview.conf \
+		/var/log/nginx/trust-access.log /var/log/nginx/trust-error.log; do
 		in_world test -e "$path"
 		if as_visitor test -r "$path"; then
 			printf 'can be read: %s\n' "$path"
@@ -172,15 +195,20 @@ runs_nothing() { [[ -z $(in_world docker ps --all --quiet --filter label=com.dok
 	run as_visitor git clone --quiet /home/dokku/trust /home/visitor/stolen
 	[[ $status -ne 0 ]]
 	# All that is in our folders, by looking everywhere.
-	[[ -z $(as_visitor bash -c 'find /home/dokku /var/lib/dokku/{config,data,lock,tmp} /etc/nginx/dokku/*.d -type f -readable 2>/dev/null') ]]
+	[[ -z $(as_visitor bash -c \
+		'find /home/dokku /var/lib/dokku/{config,data,lock,tmp} /etc/nginx/dokku/*.d \
+			-type f -readable 2>/dev/null') ]]
 	# What has to be read by all, is.
 	as_visitor dokku version
 	[[ $(in_world stat --format %a /home/dokku /var/lib/dokku/lock) == $'750\n700' ]]
 }
 
 @test "other users of the host: a value of config:set is in no process's arguments while the deploy goes on" {
-	in_world bash -c 'touch /tmp/seen; chmod 666 /tmp/seen; printf "#!/bin/sh\ngrep -la s3cretvalue /proc/[0-9]*/cmdline >>/tmp/seen; true\n" >/root/look
-		mkdir -p /root/looker && install -m 755 /root/look /root/looker/check-deploy && dokku plugin:install /root/looker'
+	in_world bash -c \
+		'touch /tmp/seen; chmod 666 /tmp/seen
+			printf "#!/bin/sh\ngrep -la s3cretvalue /proc/[0-9]*/cmdline >>/tmp/seen; true\n" >/root/look
+		mkdir -p /root/looker && install -m 755 /root/look /root/looker/check-deploy &&
+		dokku plugin:install /root/looker'
 	over_ssh config:set trust TOKEN=s3cretvalue
 	local seen
 	seen=$(in_world cat /tmp/seen)
@@ -234,13 +262,21 @@ each_line() {
 }
 
 @test "lines for nginx and tar of a certificate: nothing is waited for, and root's files do not come out" {
-	in_world bash -c 'install -d -o dokku -g dokku /home/dokku/trust/nginx.conf.d; cd /home/dokku/trust/nginx.conf.d; sudo -u dokku mkfifo pipe.conf'
+	in_world bash -c \
+		'install -d -o dokku -g dokku /home/dokku/trust/nginx.conf.d
+			cd /home/dokku/trust/nginx.conf.d; sudo -u dokku mkfifo pipe.conf'
 	run timeout 60 "$top/tests/world" run "$world" -- dokku proxy:build-config trust
-	[[ $status -ne 0 && $output == *'nginx: trust: /home/dokku/trust/nginx.conf.d/pipe.conf is not a regular file: it is not read'* ]]
-	in_world bash -c 'cd /home/dokku/trust/nginx.conf.d; rm pipe.conf; sudo -u dokku ln -s /root/look secret.conf'
+	[[ $status -ne 0 &&
+		$output == *'nginx: trust: /home/dokku/trust/nginx.conf.d/pipe.conf is not a regular file: it is not read'* ]]
+	in_world bash -c \
+		'cd /home/dokku/trust/nginx.conf.d; rm pipe.conf
+			sudo -u dokku ln -s /root/look secret.conf'
 	run dokku_run proxy:build-config trust
 	[[ $status -ne 0 && $output == *'is a link: put the file itself there'* ]]
-	in_world bash -c 'rm -r /home/dokku/trust/nginx.conf.d; install -d /root/secrets; echo "# s3cret" >/root/secrets/a.conf; sudo -u dokku ln -s /root/secrets /home/dokku/trust/nginx.conf.d'
+	in_world bash -c \
+		'rm -r /home/dokku/trust/nginx.conf.d; install -d /root/secrets
+			echo "# s3cret" >/root/secrets/a.conf
+			sudo -u dokku ln -s /root/secrets /home/dokku/trust/nginx.conf.d'
 	run dokku_run proxy:build-config trust
 	in_world bash -c 'rm /home/dokku/trust/nginx.conf.d'
 	run in_world grep -r s3cret /etc/nginx/dokku

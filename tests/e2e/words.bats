@@ -23,12 +23,14 @@ teardown_file() {
 
 # deploy COMMAND [CHECKS] - a push with COMMAND as web.
 deploy() {
-	printf '%s\n' 'FROM scratch' 'COPY . /' 'COPY sh /bin/sh' 'WORKDIR /' 'ENV APP=words' >"$(repo words)/Dockerfile"
+	printf '%s\n' 'FROM scratch' 'COPY . /' 'COPY sh /bin/sh' 'WORKDIR /' 'ENV APP=words' \
+		>"$(repo words)/Dockerfile"
 	printf 'web: %s\n' "$1" >"$(repo words)/Procfile"
 	rm -f "$(repo words)/CHECKS"
 	[[ -z ${2-} ]] || printf '%b' "$2" >"$(repo words)/CHECKS"
 	git -C "$(repo words)" add --all
-	git -C "$(repo words)" -c user.name=A -c user.email=a@b commit --quiet --allow-empty --message x
+	git -C "$(repo words)" -c user.name=A -c user.email=a@b commit \
+		--quiet --allow-empty --message x
 	run push words
 	printf -- '--- %s\n%s\n' "$1" "$output"
 }
@@ -64,7 +66,8 @@ says() {
 
 @test "the requests of the checks do not push the reason out of the last lines" {
 	dokku_run config:set --no-restart words LOG=1
-	deploy 'sh -c "echo the database is down; exec /web"' 'ATTEMPTS=3\nWAIT=1\n/ nothing that it says\n'
+	deploy 'sh -c "echo the database is down; exec /web"' \
+		'ATTEMPTS=3\nWAIT=1\n/ nothing that it says\n'
 	dokku_run config:unset --no-restart words LOG
 	[[ $status -ne 0 ]]
 	says 'the database is down'

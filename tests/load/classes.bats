@@ -21,7 +21,9 @@ load helper
 	fault reset 3
 	load --mode get=1
 	assert_failures reset_reused=1
-	assert_report '.connections.closed_midway == 1 and .connections.opened == 2 and .connections.kept == 0'
+	assert_report \
+		'.connections.closed_midway == 1 and .connections.opened == 2 and
+			.connections.kept == 0'
 }
 
 @test "a close instead of a later answer is reset_reused" {
@@ -103,7 +105,8 @@ load helper
 	fault 503 2
 	load --mode get=1
 	assert_failures status_5xx=1
-	assert_report '.statuses == {"503": 1} and .connections.opened == 1 and .connections.kept == 1'
+	assert_report \
+		'.statuses == {"503": 1} and .connections.opened == 1 and .connections.kept == 1'
 }
 
 @test "404 is status_4xx" {
@@ -202,14 +205,18 @@ load helper
 	fault close-idle 0
 	load --mode idle=1 --think 100-120
 	assert_failures
-	assert_report '.connections.closed_idle == 1 and .connections.opened == 2 and .connections.kept == 0'
+	assert_report \
+		'.connections.closed_idle == 1 and .connections.opened == 2 and
+			.connections.kept == 0'
 }
 
 @test "an announced close is no failure" {
 	fault announce 2
 	load --mode get=1
 	assert_failures
-	assert_report '.connections.closed_announced == 1 and .connections.closed_idle == 0 and .connections.opened == 2'
+	assert_report \
+		'.connections.closed_announced == 1 and .connections.closed_idle == 0 and
+			.connections.opened == 2'
 }
 
 @test "a close that is noticed before the next request is no failure" {
@@ -296,7 +303,9 @@ load helper
 	wait "${servers[0]}" || :
 	load --mode get=1
 	[[ $status -eq 1 ]]
-	assert_report '.ok == 0 and .failed > 0 and .failures.refused == .failed and .connections.opened == 0'
+	assert_report \
+		'.ok == 0 and .failed > 0 and .failures.refused == .failed and
+			.connections.opened == 0'
 }
 
 @test "each failure is logged with its class" {
@@ -304,7 +313,8 @@ load helper
 	load --mode get=1 --failures "$BATS_TEST_TMPDIR/failures"
 	assert_failures reset_reused=1
 	run -0 cat "$BATS_TEST_TMPDIR/failures"
-	[[ ${#lines[@]} -eq 1 && $output == *" 127.0.0.1 get reset_reused "*" connection 1 answered 3 "* ]]
+	[[ ${#lines[@]} -eq 1 &&
+		$output == *" 127.0.0.1 get reset_reused "*" connection 1 answered 3 "* ]]
 }
 
 @test "modes are counted side by side" {
@@ -312,7 +322,9 @@ load helper
 	load --requests 0 --mode post=2 --mode get=2 --mode close=1 --mode ws=1 --mode download=1
 	assert_failures status_5xx=1
 	assert_report '[.targets[0].modes[].mode] == ["post", "get", "close", "ws", "download"]'
-	assert_report '([.targets[0].modes[].requests] | add) == .requests and ([.targets[0].modes[] | select(.ok == 0)] | length) == 0'
+	assert_report \
+		'([.targets[0].modes[].requests] | add) == .requests and
+			([.targets[0].modes[] | select(.ok == 0)] | length) == 0'
 }
 
 @test "an assertion on counts can fail" {

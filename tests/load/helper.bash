@@ -40,7 +40,8 @@ free_port() {
 # web [NAME=VALUE]...: the test app; sets port.
 web() {
 	port=$(free_port)
-	env "PORT=$port" LISTEN_ADDR=127.0.0.1 "$@" "$build/apps/web" /nowhere >"$BATS_TEST_TMPDIR/web" 3>&- &
+	env "PORT=$port" LISTEN_ADDR=127.0.0.1 "$@" "$build/apps/web" /nowhere \
+		>"$BATS_TEST_TMPDIR/web" 3>&- &
 	servers+=("$!")
 	wait_until grep -q listens "$BATS_TEST_TMPDIR/web"
 }
@@ -61,8 +62,10 @@ wait_until() {
 # load ARG...: sets status, and report to what it counted. Ended by --requests or a second.
 load() {
 	status=0
-	output=$("$build/load/san/load" --url "${scheme-http}://127.0.0.1:$port/" --duration 1s --requests 60 --timeout 300ms \
-		--connect-timeout 200ms --pause 10ms --upload-ms 100 --download-ms 100 --ws-ms 20 --think 1-30 \
+	output=$("$build/load/san/load" --url "${scheme-http}://127.0.0.1:$port/" --duration 1s \
+		--requests 60 --timeout 300ms \
+		--connect-timeout 200ms --pause 10ms --upload-ms 100 --download-ms 100 --ws-ms 20 \
+		--think 1-30 \
 		--json "$BATS_TEST_TMPDIR/report" "$@" 2>&1 3>&-) || status=$?
 	report=$(<"$BATS_TEST_TMPDIR/report")
 }
@@ -70,14 +73,18 @@ load() {
 # assert_failures [CLASS=N]...: these and no others, and the exit status that goes with them.
 assert_failures() {
 	local got want
-	got=$(jq -r '.failures | to_entries[] | select(.value > 0) | "\(.key)=\(.value)"' <<<"$report" | sort)
+	got=$(jq -r '.failures | to_entries[] | select(.value > 0) | "\(.key)=\(.value)"' \
+		<<<"$report" | sort)
 	want=$(printf '%s\n' "$@" | sort)
 	if [[ $got != "$want" || $status -ne $(($# > 0)) ]]; then
-		printf 'wanted %s, got %s, exit %s\n%s\n' "$*" "${got//$'\n'/ }" "$status" "$output" >&2
+		printf 'wanted %s, got %s, exit %s\n%s\n' "$*" "${got//$'\n'/ }" "$status" \
+			"$output" >&2
 		return 1
 	fi
-	jq -e '.failed == ([.failures[]] | add) and .requests == .ok + .failed and .ok > 0' <<<"$report" >/dev/null
-	[[ ${output##*$'\n'} == "requests $(jq .requests <<<"$report"), failed $(jq .failed <<<"$report")" ]]
+	jq -e '.failed == ([.failures[]] | add) and .requests == .ok + .failed and .ok > 0' \
+		<<<"$report" >/dev/null
+	[[ ${output##*$'\n'} == "requests $(jq .requests <<<"$report"), failed $(jq .failed \
+		<<<"$report")" ]]
 }
 
 # assert_report FILTER: a jq condition that the report fulfils.

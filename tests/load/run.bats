@@ -25,10 +25,13 @@ now_ms() {
 
 @test "all modes against the test app: nothing fails, every connection is kept" {
 	web
-	load --requests 0 --duration 2s --expect-app web --mode get=8@200 --mode close=2@50 --mode post=4@200 \
+	load --requests 0 --duration 2s --expect-app web --mode get=8@200 --mode close=2@50 \
+		--mode post=4@200 \
 		--mode upload=2 --mode download=2 --mode ws=2 --mode idle=4
 	assert_failures
-	assert_report '.connections.kept == 22 and .connections.at_start == 22 and .connections.closed_midway == 0'
+	assert_report \
+		'.connections.kept == 22 and .connections.at_start == 22 and
+			.connections.closed_midway == 0'
 	assert_report '[.targets[0].modes[] | select(.ok < 3)] == []'
 	assert_report '.failure_rate_below == (3 / .requests * 1e9 | round / 1e9)'
 	[[ $output == *"none of "*" failed: the rate of failures is below "* ]]
@@ -73,7 +76,8 @@ now_ms() {
 	kill "${servers[0]}"
 	wait "${servers[0]}"
 	sleep 0.2
-	env "PORT=$port" LISTEN_ADDR=127.0.0.1 RELEASE=v2 "$build/apps/web" /nowhere >/dev/null 3>&- &
+	env "PORT=$port" LISTEN_ADDR=127.0.0.1 RELEASE=v2 "$build/apps/web" /nowhere >/dev/null \
+		3>&- &
 	servers+=("$!")
 	sleep 0.5
 	kill "$pid"
@@ -81,8 +85,10 @@ now_ms() {
 	[[ $status -eq 1 ]]
 	assert_report '.failures.refused > 0 and .connections.kept == 0'
 	# A server that stops may say so in its last answer.
-	assert_report '.connections | .opened == 8 + .closed_idle + .closed_announced + .closed_midway'
-	assert_report '.failed == .failures.refused + .failures.reset_reused + .failures.reset_fresh'
+	assert_report \
+		'.connections | .opened == 8 + .closed_idle + .closed_announced + .closed_midway'
+	assert_report \
+		'.failed == .failures.refused + .failures.reset_reused + .failures.reset_fresh'
 	assert_report '[.targets[0].releases[].name] == ["v1", "v2"]'
 	assert_report '.targets[0].modes[0].longest_gap_us > 150000'
 }
@@ -93,12 +99,16 @@ now_ms() {
 	web APP=bystander
 	status=0
 	output=$("$build/load/san/load" --json "$BATS_TEST_TMPDIR/report" --requests 40 \
-		--url http://one.localhost/ --connect "127.0.0.1:$first" --expect-app web --name one --mode get=1 \
-		--url http://two.localhost/ --connect "127.0.0.1:$port" --expect-app web --mode get=1) || status=$?
+		--url http://one.localhost/ --connect "127.0.0.1:$first" --expect-app web \
+		--name one --mode get=1 \
+		--url http://two.localhost/ --connect "127.0.0.1:$port" --expect-app web \
+		--mode get=1) || status=$?
 	report=$(<"$BATS_TEST_TMPDIR/report")
 	[[ $status -eq 1 ]]
 	assert_report '.targets[0].name == "one" and .targets[0].failed == 0'
-	assert_report '.targets[1].name == "two.localhost" and .targets[1].failures.wrong_app == .targets[1].requests'
+	assert_report \
+		'.targets[1].name == "two.localhost" and
+			.targets[1].failures.wrong_app == .targets[1].requests'
 	assert_report '.targets[0].requests + .targets[1].requests == .requests'
 }
 

@@ -6,8 +6,9 @@ load helper
 setup() {
 	export APP=web RELEASE=v1
 	servers=()
-	if ! command -v nginx openssl >/dev/null || ! "$build/load/load" --url https://127.0.0.1:1/ --mode get=1 \
-		--requests 1 --duration 1s 2>&1 | grep -q requests; then
+	if ! command -v nginx openssl >/dev/null ||
+		! "$build/load/load" --url https://127.0.0.1:1/ --mode get=1 \
+			--requests 1 --duration 1s 2>&1 | grep -q requests; then
 		skip "needs nginx, openssl and a load client with TLS"
 	fi
 }
@@ -55,7 +56,8 @@ front() {
 }
 
 all_modes() {
-	load --requests 0 --duration 2s --expect-app web --mode get=4@100 --mode close=2@30 --mode post=2@100 \
+	load --requests 0 --duration 2s --expect-app web --mode get=4@100 --mode close=2@30 \
+		--mode post=2@100 \
 		--mode upload=1 --mode download=1 --mode ws=2 --mode idle=2
 }
 
@@ -74,7 +76,9 @@ all_modes() {
 	protocols=TLSv1.2 front
 	all_modes
 	assert_failures
-	assert_report '.connections.kept == 12 and .tls.resumed >= .tls.handshakes - 40 and .tls.resumed > 40'
+	assert_report \
+		'.connections.kept == 12 and .tls.resumed >= .tls.handshakes - 40 and
+			.tls.resumed > 40'
 }
 
 @test "a failure is classed as without TLS" {
@@ -90,7 +94,8 @@ all_modes() {
 	front
 	local dir=$BATS_TEST_TMPDIR/nginx
 	status=0
-	output=$("$build/load/san/load" --url https://app.localhost/ --connect "127.0.0.1:$port" --mode get=1 \
+	output=$("$build/load/san/load" --url https://app.localhost/ --connect "127.0.0.1:$port" \
+		--mode get=1 \
 		--requests 5 --cacert "$dir/cert" 2>&1) || status=$?
 	[[ $status -eq 0 ]]
 	load --mode get=1 --cacert "$dir/cert"

@@ -95,7 +95,8 @@ scheduler-task docker-local web 2 release migrate --all 3600"
 scheduler-task docker-local web 2 release migrate 5"
 	is_refused() {
 		dokku app-json:set web task-timeout "$1"
-		assert_refused "app-json:set: task-timeout wants a whole number of seconds from 1 to 86400, not \"$1\"; nothing was changed"
+		assert_refused "app-json:set: task-timeout wants a whole number of seconds from 1" \
+			"to 86400, not \"$1\"; nothing was changed"
 	}
 	each is_refused <<-'VALUES'
 		0
@@ -134,7 +135,8 @@ scheduler-task docker-local web 2 release migrate 5"
 	mkdir -p "$WORLD/tree"
 	got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
 	assert_success
-	printf '{ "name": "x", "scripts": { "dokku": { "predeploy": "make é" } } }' >"$WORLD/tree/app.json"
+	printf '{ "name": "x", "scripts": { "dokku": { "predeploy": "make é" } } }' \
+		>"$WORLD/tree/app.json"
 	got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
 	assert_success
 	printf '{' >"$WORLD/elsewhere"
@@ -151,11 +153,13 @@ scheduler-task docker-local web 2 release migrate 5"
 	hook fake scheduler-task <<<'exit 1'
 	got "$HOOKS/post-deploy" web 80 10.86.0.2 2
 	assert_status 0
-	assert_error " !     web: v2 is live, though its postdeploy failed: run it again with dokku run web tell"
+	assert_error " !     web: v2 is live, though its postdeploy failed:" \
+		"run it again with dokku run web tell"
 	# What a shell would take apart is one word.
 	app_json <<<'{ "scripts": { "dokku": { "postdeploy": "it'"'"'s && b" } } }'
 	got "$HOOKS/post-deploy" web 80 10.86.0.2 2
-	assert_error " !     web: v2 is live, though its postdeploy failed: run it again with dokku run web 'it'\\''s && b'"
+	assert_error " !     web: v2 is live, though its postdeploy failed:" \
+		"run it again with dokku run web 'it'\\''s && b'"
 	app_json <<<'{ "scripts": { "dokku": { "postdeploy": "tell" } } }'
 	: >"$STEPS"
 	rm "$DIR/built"
@@ -173,10 +177,12 @@ scheduler-task docker-local web 2 release migrate 5"
 		assert_success "$2"
 	}
 	reads '{ // why\n "scripts": { /* a\n b */ "postdeploy": "x" } } // end' x
-	reads '{ "scripts": { "postdeploy": "curl http://x/*y*/z // \\"// \\\\", }, }' 'curl http://x/*y*/z // "// \'
+	reads '{ "scripts": { "postdeploy": "curl http://x/*y*/z // \\"// \\\\", }, }' \
+		'curl http://x/*y*/z // "// \'
 	reads '{ "a": [1, 2 , /* 3 */ ] , "scripts": { "postdeploy": ",] ,}" // ,\n , }\n}' ',] ,}'
 	reads '/**/{"scripts":{"postdeploy":"x"}}//' x
-	reads '{ "scripts": { "postdeploy": "a && b\\nif c; then\\td; fi" } }' $'a && b\nif c; then\td; fi'
+	reads '{ "scripts": { "postdeploy": "a && b\\nif c; then\\td; fi" } }' \
+		$'a && b\nif c; then\td; fi'
 	refuses() {
 		printf '%b' "$1" >"$WORLD/tree/app.json"
 		got "$HOOKS/pre-build" dockerfile web "$WORLD/tree"
@@ -201,8 +207,10 @@ scheduler-task docker-local web 2 release migrate 5"
 
 @test "a big app.json costs no second" {
 	mkdir -p "$WORLD/tree"
-	printf '{ "name": "%s" // x\n}' "$(head -c 60000 /dev/zero | tr '\0' a)" >"$WORLD/tree/app.json"
-	code app-json 'ulimit -t 20; TIMEFORMAT=%3U; time json_text "$1" >/dev/null' "$WORLD/tree/app.json"
+	printf '{ "name": "%s" // x\n}' "$(head -c 60000 /dev/zero | tr '\0' a)" \
+		>"$WORLD/tree/app.json"
+	code app-json 'ulimit -t 20; TIMEFORMAT=%3U; time json_text "$1" >/dev/null' \
+		"$WORLD/tree/app.json"
 	[[ $((10#${stderr/./})) -lt 1000 ]]
 }
 

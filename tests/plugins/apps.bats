@@ -25,7 +25,9 @@ setup() {
 	assert_refused "there is an app web already; nothing was changed"
 	is_refused() {
 		dokku apps:create -- "$1"
-		assert_status 1 && assert_output "" && assert_error_like ' !     not an app name: "*": use lower case letters, digits, dots and hyphens, at most 63' &&
+		assert_status 1 && assert_output "" &&
+			assert_error_like ' !     not an app name: "*": use lower case letters,' \
+				'digits, dots and hyphens, at most 63' &&
 			[[ $stderr != *$'\n'* && $stderr != *$'\e'* ]]
 	}
 	each is_refused <<-'NAMES'
@@ -46,7 +48,8 @@ setup() {
 	NAMES
 	assert_equal web "$(ls -A "$DOKKU_ROOT")"
 	dokku apps:create
-	assert_refused "apps:create: NEW-APP is missing; nothing was done. Usage: dokku apps:create NEW-APP" 2
+	assert_refused "apps:create: NEW-APP is missing; nothing was done. Usage:" \
+		"dokku apps:create NEW-APP" 2
 	dokku apps:create aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg
 	assert_status 0
 }
@@ -61,7 +64,8 @@ setup() {
 @test "apps:create: of two at once one makes it" {
 	fifo at
 	fifo on
-	hook fake pre-create <<<"printf 'x\n' >'$BATS_TEST_TMPDIR/at'; read -r x <'$BATS_TEST_TMPDIR/on'"
+	hook fake pre-create \
+		<<<"printf 'x\n' >'$BATS_TEST_TMPDIR/at'; read -r x <'$BATS_TEST_TMPDIR/on'"
 	"$DOKKU" apps:create web >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
 	heard at
 	rm "$PLUGIN_PATH/fake/pre-create"
@@ -71,7 +75,8 @@ setup() {
 	local code=0
 	wait "$!" || code=$?
 	assert_equal 1 "$code"
-	assert_file "$BATS_TEST_TMPDIR/first" " !     there is an app web already; nothing was changed"
+	assert_file "$BATS_TEST_TMPDIR/first" \
+		" !     there is an app web already; nothing was changed"
 	assert_equal web "$(ls -A "$DOKKU_ROOT")"
 }
 
@@ -112,7 +117,8 @@ web"
 	assert_success ""
 	got "$PLUGIN_PATH/apps/pre-change" web ps:restart
 	assert_status 1
-	assert_error_like ' !     web is locked since 20*: dokku apps:unlock web allows deploys again'
+	assert_error_like \
+		' !     web is locked since 20*: dokku apps:unlock web allows deploys again'
 	dokku apps:unlock web
 	assert_success "-----> Unlocked web"
 	got "$PLUGIN_PATH/apps/pre-change" web ps:restart
@@ -139,7 +145,9 @@ web"
 scheduler-destroy docker-local web
 post-delete web"
 	assert_equal "" "$(find "$WORLD" -name web -not -path "$DOKKU_LIB_ROOT/lock/*")"
-	assert_equal 5 "$(find "$DOKKU_ROOT" "$DOKKU_LIB_ROOT" -name blog -not -path "$DOKKU_LIB_ROOT/lock/*" | wc -l)"
+	assert_equal 5 \
+		"$(find "$DOKKU_ROOT" "$DOKKU_LIB_ROOT" -name blog \
+			-not -path "$DOKKU_LIB_ROOT/lock/*" | wc -l)"
 	dokku apps:list
 	assert_success "=====> My Apps
 blog"
@@ -148,7 +156,8 @@ blog"
 @test "apps:destroy: an app that is called as a plugin is takes no settings of others with it" {
 	make_app web ps
 	mkdir -p "$DOKKU_LIB_ROOT/config/ps/"{web,ps}
-	printf 'web=2\n' | tee "$DOKKU_LIB_ROOT/config/ps/web/scale" >"$DOKKU_LIB_ROOT/config/ps/ps/scale"
+	printf 'web=2\n' |
+		tee "$DOKKU_LIB_ROOT/config/ps/web/scale" >"$DOKKU_LIB_ROOT/config/ps/ps/scale"
 	printf "export A='1'\n" >"$DOKKU_LIB_ROOT/config/ps/ENV"
 	dokku apps:destroy --force ps
 	assert_status 0
@@ -172,7 +181,8 @@ blog"
 	dokku apps:destroy --force ghost
 	assert_refused "App ghost does not exist"
 	dokku apps:destroy --force
-	assert_refused "apps:destroy: APP is missing; nothing was done. Usage: dokku apps:destroy [-f|--force] APP [force]" 2
+	assert_refused "apps:destroy: APP is missing; nothing was done. Usage:" \
+		"dokku apps:destroy [-f|--force] APP [force]" 2
 }
 
 @test "apps:destroy: killed midway, it can be run again: there is no release to go back to" {
@@ -180,7 +190,8 @@ blog"
 	make_release web 1
 	make_current web 1
 	hook fake reconcile <<<'[[ -z $2 || ! -e $STEPS.again ]]'
-	hook fake scheduler-destroy <<<'[[ -e $STEPS.again ]] || { : >"$STEPS.again"; kill -9 "$PPID"; }'
+	hook fake scheduler-destroy \
+		<<<'[[ -e $STEPS.again ]] || { : >"$STEPS.again"; kill -9 "$PPID"; }'
 	dokku apps:destroy --force web
 	assert_status 137
 	dokku apps:destroy --force web
@@ -202,7 +213,8 @@ blog"
 	dokku apps:set web disable-autocreation true
 	assert_refused "apps:set: Property can only be specified globally: say --global disable-autocreation" 2
 	dokku apps:set --global disable-autocreation maybe
-	assert_refused 'apps:set: disable-autocreation wants true or false, not "maybe"; nothing was changed'
+	assert_refused 'apps:set: disable-autocreation wants true or false, not "maybe";' \
+		'nothing was changed'
 }
 
 @test "a report of all apps is one process, whichever report: a thousand apps are a second" {
@@ -254,7 +266,9 @@ make_deployed() {
 	printf '# x\n' >"$DOKKU_ROOT/$1/nginx.conf.d/x.conf"
 	printf '/ ok\n' >"$DOKKU_ROOT/$1/CHECKS"
 	git -C "$DOKKU_ROOT/$1" symbolic-ref HEAD refs/heads/live
-	git -C "$DOKKU_ROOT/$1" update-ref refs/heads/live "$(git -C "$DOKKU_ROOT/$1" commit-tree -m x "$(git -C "$DOKKU_ROOT/$1" mktree </dev/null)")"
+	git -C "$DOKKU_ROOT/$1" update-ref refs/heads/live \
+		"$(git -C "$DOKKU_ROOT/$1" commit-tree -m x \
+			"$(git -C "$DOKKU_ROOT/$1" mktree </dev/null)")"
 	: >"$STEPS"
 }
 
@@ -271,10 +285,12 @@ assert_copied() {
 	assert_file "$DOKKU_LIB_ROOT/config/checks/$1/wait-to-retire" 7
 }
 
-# assert_all_moved OLD NEW - nothing of OLD is left but its lock, and NEW is told that it is its name.
+# assert_all_moved OLD NEW - nothing of OLD is left but its lock, and NEW is told that it is its
+# name.
 assert_all_moved() {
 	assert_equal "" "$(find "$WORLD" -name "$1" -not -path "$DOKKU_LIB_ROOT/lock/*")"
-	assert_equal "" "$(find "$DOKKU_ROOT" -name 'renamed-to' -o -name 'made-from' -o -name '.new.*')"
+	assert_equal "" \
+		"$(find "$DOKKU_ROOT" -name 'renamed-to' -o -name 'made-from' -o -name '.new.*')"
 	assert_file "$DOKKU_LIB_ROOT/config/apps/$2/former-names" "$1"
 	assert_file "$DOKKU_ROOT/$2/VHOST" "$2.example.com"$'\n'"stays.org"
 	assert_copied "$2"
@@ -289,7 +305,8 @@ assert_all_moved() {
 		: >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"
 		[[ $(<"$DOKKU_LIB_ROOT/data/releases/web/current") == 2 ]]'
 	local name
-	for name in core-post-deploy post-app-rename-setup post-app-rename scheduler-retire pre-delete scheduler-destroy post-delete; do
+	for name in core-post-deploy post-app-rename-setup post-app-rename scheduler-retire \
+		pre-delete scheduler-destroy post-delete; do
 		hook fake "$name" </dev/null
 	done
 	dokku apps:rename web shop
@@ -315,7 +332,8 @@ post-delete web"
 	assert_all_moved web shop
 	assert_equal 3 "$(current shop)"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/shop/3/commit" abc
-	assert_equal "1 2 3" "$(cd "$DOKKU_LIB_ROOT/data/releases/shop" && printf "%s\n" [0-9] | paste -sd " ")"
+	assert_equal "1 2 3" \
+		"$(cd "$DOKKU_LIB_ROOT/data/releases/shop" && printf "%s\n" [0-9] | paste -sd " ")"
 	assert_file "$(find "$DOKKU_LIB_ROOT/data/builds/shop" -name what)" "apps:rename web shop"
 	assert_file "$(find "$DOKKU_LIB_ROOT/data/builds/shop" -name status)" 0
 }
@@ -347,14 +365,19 @@ post-delete web"
 	owners
 	make_deployed web
 	local before name
-	before=$(cd "$DOKKU_ROOT/web" && find . -type f -not -path './objects/*' | sort | xargs cksum)
+	before=$(cd "$DOKKU_ROOT/web" &&
+		find . -type f -not -path './objects/*' | sort | xargs cksum)
 	for name in post-app-rename-setup scheduler-start verify-switch; do
 		hook fake "$name" <<<': >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"; exit 1'
 		dokku apps:rename web shop
 		assert_status 1
-		[[ $stderr == *' !     apps:rename: web keeps its name' ]] || differ "$name" "keeps its name" "$stderr"
-		assert_equal "" "$(find "$WORLD" -name shop -not -path "$DOKKU_LIB_ROOT/lock/*")" "$name"
-		assert_equal "$before" "$(cd "$DOKKU_ROOT/web" && find . -type f -not -path './objects/*' | sort | xargs cksum)"
+		[[ $stderr == *' !     apps:rename: web keeps its name' ]] ||
+			differ "$name" "keeps its name" "$stderr"
+		assert_equal "" "$(find "$WORLD" -name shop -not -path "$DOKKU_LIB_ROOT/lock/*")" \
+			"$name"
+		assert_equal "$before" \
+			"$(cd "$DOKKU_ROOT/web" &&
+				find . -type f -not -path './objects/*' | sort | xargs cksum)"
 		assert_equal 2 "$(current web)"
 		assert_file "$DOKKU_LIB_ROOT/lock/shop" ""
 		rm "$PLUGIN_PATH/fake/$name"
@@ -371,7 +394,8 @@ post-delete web"
 		dokku "apps:$verb" web web
 		assert_refused "there is an app web already; nothing was changed"
 		dokku "apps:$verb" web ../x
-		assert_refused 'not an app name: "../x": use lower case letters, digits, dots and hyphens, at most 63'
+		assert_refused 'not an app name: "../x": use lower case letters, digits,' \
+			'dots and hyphens, at most 63'
 		dokku "apps:$verb" ghost other
 		assert_refused "App ghost does not exist"
 		dokku "apps:$verb" web
@@ -392,14 +416,18 @@ post-delete web"
 	make_app web
 	code "" 'property_set apps web former-names "first second"'
 	dokku git-receive-pack second
-	assert_refused "second was renamed to web: push there, with git remote set-url REMOTE dokku@HOST:web; dokku apps:create second makes a new app of the old name"
+	assert_refused "second was renamed to web: push there," \
+		"with git remote set-url REMOTE dokku@HOST:web;" \
+		"dokku apps:create second makes a new app of the old name"
 	assert_absent "$DOKKU_ROOT/second"
 }
 
 @test "apps:clone: all but domains and certificate, and the image as v1; it is neither locked nor stopped" {
 	owners
 	make_deployed web
-	code "" 'property_set apps web locked now; property_set ps web stopped true; property_set apps web former-names old'
+	code "" \
+		'property_set apps web locked now; property_set ps web stopped true
+			property_set apps web former-names old'
 	hook fake core-post-deploy </dev/null
 	hook fake post-app-clone </dev/null
 	dokku apps:clone web copy
@@ -412,8 +440,10 @@ post-app-clone web copy"
 	assert_equal 1 "$(current copy)"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/copy/1/commit" abc
 	assert_file "$DOKKU_ROOT/copy/VHOST" copy.example.com
-	assert_absent "$DOKKU_ROOT/copy/tls" "$DOKKU_ROOT/copy/made-from" "$DOKKU_LIB_ROOT/config/apps/copy/locked" \
-		"$DOKKU_LIB_ROOT/config/ps/copy/stopped" "$DOKKU_LIB_ROOT/config/apps/copy/former-names"
+	assert_absent "$DOKKU_ROOT/copy/tls" "$DOKKU_ROOT/copy/made-from" \
+		"$DOKKU_LIB_ROOT/config/apps/copy/locked" \
+		"$DOKKU_LIB_ROOT/config/ps/copy/stopped" \
+		"$DOKKU_LIB_ROOT/config/apps/copy/former-names"
 	assert_copied copy
 	assert_copied web
 	assert_equal 2 "$(current web)"
@@ -432,7 +462,8 @@ post-app-clone web copy"
 		dokku apps:clone web copy
 		assert_status 1
 		[[ $stderr == *' !     apps:clone: copy was not made' ]]
-		assert_equal "" "$(find "$WORLD" -name copy -not -path "$DOKKU_LIB_ROOT/lock/*")" "$name"
+		assert_equal "" "$(find "$WORLD" -name copy -not -path "$DOKKU_LIB_ROOT/lock/*")" \
+			"$name"
 		rm "$PLUGIN_PATH/fake/$name"
 	done
 }
@@ -452,7 +483,8 @@ half() {
 		half web shop
 		dokku reconcile "$app"
 		assert_status 0
-		assert_absent "$DOKKU_ROOT/shop" "$DOKKU_ROOT/web/renamed-to" "$DOKKU_LIB_ROOT/data/releases/shop"
+		assert_absent "$DOKKU_ROOT/shop" "$DOKKU_ROOT/web/renamed-to" \
+			"$DOKKU_LIB_ROOT/data/releases/shop"
 		assert_equal 2 "$(current web)"
 		dokku apps:destroy --force web
 	done
@@ -493,7 +525,8 @@ half() {
 	sleep 0.3
 	dokku apps:destroy --force shop
 	assert_status 1
-	[[ $stderr == *"shop: nothing was changed: web is busy: "* ]] || differ stderr "shop: nothing was changed: web is busy" "$stderr"
+	[[ $stderr == *"shop: nothing was changed: web is busy: "* ]] ||
+		differ stderr "shop: nothing was changed: web is busy" "$stderr"
 	[[ -d $DOKKU_ROOT/shop ]]
 	dokku reconcile shop
 	assert_status 0

@@ -7,7 +7,8 @@ setup() {
 	world
 	made_plugins builder-dockerfile
 	make_app web
-	fake_engine <<<'[[ $2 != /version ]] || printf "{ \"Version\": \"20.10.24\", \"Os\": \"linux\", \"Arch\": \"amd64\" }\n"'
+	fake_engine <<<'[[ $2 != /version ]] ||
+		printf "{ \"Version\": \"20.10.24\", \"Os\": \"linux\", \"Arch\": \"amd64\" }\n"'
 	TREE="$WORLD/tree"
 	mkdir "$TREE"
 	printf 'FROM scratch\n' >"$TREE/Dockerfile"
@@ -42,7 +43,9 @@ engine_builds() {
 	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
 	assert_status 0
 	assert_output ""
-	assert_error ' !     web: there is no deploy/Dockerfile in the repo, which is the dockerfile-path of this app. For the Dockerfile at its top: dokku builder-dockerfile:set web dockerfile-path'
+	assert_error ' !     web: there is no deploy/Dockerfile in the repo,' \
+		'which is the dockerfile-path of this app. For the Dockerfile at its top:' \
+		'dokku builder-dockerfile:set web dockerfile-path'
 }
 
 @test "builder-detect: a file that may be meant as the Dockerfile is named, a link is not" {
@@ -60,7 +63,8 @@ engine_builds() {
 		got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$TREE"
 		assert_status 0
 		assert_output ""
-		assert_error " !     web: there is no Dockerfile in the repo, but $path. To build that: dokku builder-dockerfile:set web dockerfile-path $path"
+		assert_error " !     web: there is no Dockerfile in the repo, but $path." \
+			"To build that: dokku builder-dockerfile:set web dockerfile-path $path"
 	done
 }
 
@@ -68,23 +72,28 @@ engine_builds() {
 	local path
 	for path in /etc/passwd ../x a/../../x; do
 		dokku builder-dockerfile:set web dockerfile-path "$path"
-		assert_refused "builder-dockerfile:set: dockerfile-path wants a path within the repository, such as deploy/web, not \"$path\"; nothing was changed"
+		assert_refused "builder-dockerfile:set: dockerfile-path wants a path within the" \
+			"repository, such as deploy/web, not \"$path\"; nothing was changed"
 	done
 	dokku builder-dockerfile:set web nope x
-	assert_refused 'builder-dockerfile:set: no such setting: "nope": there are build-cache, dockerfile-path' 2
+	assert_refused 'builder-dockerfile:set: no such setting: "nope": there are build-cache,' \
+		'dockerfile-path' 2
 }
 
 @test "builder-dockerfile:set build-cache: megabytes, for all apps" {
 	dokku builder-dockerfile:set --global build-cache 500
 	assert_success "-----> --global: build-cache is now 500"
 	dokku builder-dockerfile:set --global build-cache x
-	assert_refused 'builder-dockerfile:set: build-cache wants a whole number of megabytes from 0 to 99999999, not "x"; nothing was changed'
+	assert_refused 'builder-dockerfile:set: build-cache wants a whole number of megabytes' \
+		'from 0 to 99999999, not "x"; nothing was changed'
 	dokku builder-dockerfile:set web build-cache 500
-	assert_refused 'builder-dockerfile:set: Property can only be specified globally: say --global build-cache' 2
+	assert_refused 'builder-dockerfile:set: Property can only be specified globally:' \
+		'say --global build-cache' 2
 }
 
 @test "builder-build: by BuildKit, with a label and caches of the app's own, and the Dockerfile as it is" {
-	printf '\xef\xbb\xbfFROM scratch\r\nCOPY <<FROM /x\r\nFROM here\r\nFROM\r\n' >"$TREE/Dockerfile"
+	printf '\xef\xbb\xbfFROM scratch\r\nCOPY <<FROM /x\r\nFROM here\r\nFROM\r\n' \
+		>"$TREE/Dockerfile"
 	engine_builds <<<'#1 [internal] load build definition from Dockerfile'
 	build
 	assert_success ""
@@ -115,7 +124,8 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	assert_file "$BATS_TEST_TMPDIR/namespace" "$first"
 	make_app other
 	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile other "$TREE" dokku/other:v1
-	[[ $(<"$BATS_TEST_TMPDIR/namespace") =~ ^other-[0-9a-f]{16}$ && $(<"$BATS_TEST_TMPDIR/namespace") != "other-${first#*-}" ]]
+	[[ $(<"$BATS_TEST_TMPDIR/namespace") =~ ^other-[0-9a-f]{16}$ &&
+	$(<"$BATS_TEST_TMPDIR/namespace") != "other-${first#*-}" ]]
 	# A copy of an app has other caches, too, and so has the next app of the name.
 	code "" 'properties_copy web copy; properties_delete web'
 	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile copy "$TREE" dokku/copy:v1
@@ -130,7 +140,8 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	build
 	assert_success "       The old builder builds, because BuildKit has no limits:  --build-arg 'X=a \$(id) b' -v /a:/b --link db:x --memory-swap -1 -m 1g -t mine
        Options that are not for docker build are passed over: -v --link --memory-swap -t"
-	assert_equal "build --force-rm --build-arg X=a \$(id) b -m 1g --label" "$(docker_builds | tail -n 1 | cut -d ' ' -f 1-9)"
+	assert_equal "build --force-rm --build-arg X=a \$(id) b -m 1g --label" \
+		"$(docker_builds | tail -n 1 | cut -d ' ' -f 1-9)"
 	hook fake docker-args-build <<<'printf -- "--target \"x"'
 	build
 	assert_refused 'web: a quote is not closed in the docker options of the build: --target "x'
@@ -146,7 +157,8 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	engine_builds <<<''
 	build
 	assert_success ""
-	assert_equal "buildkit 1: build --progress=plain" "$(tail -n 1 "$BATS_TEST_TMPDIR/builds" | cut -d ' ' -f 1-4)"
+	assert_equal "buildkit 1: build --progress=plain" \
+		"$(tail -n 1 "$BATS_TEST_TMPDIR/builds" | cut -d ' ' -f 1-4)"
 }
 
 @test "builder-build: what BuildKit prints is shown as steps, what commands print, and the error last" {
@@ -202,7 +214,8 @@ TEXT
        10 %50 %100 %
        [one] RUN echo one; printf '\tx'
        executor failed running [/bin/sh -c echo failing; exit 3]: exit code: 3"
-	assert_error " !     web: its Dockerfile does not build: see the last step above, correct it, and push again"
+	assert_error " !     web: its Dockerfile does not build: see the last step above," \
+		"correct it, and push again"
 }
 
 @test "builder-build: a frontend that cannot be had, and a here-document that the engine does not know, are told" {
@@ -218,12 +231,16 @@ failed to solve with frontend dockerfile.v0: failed to solve with frontend gatew
 TEXT
 	BUILD_STATUS=1 build
 	assert_output "       failed to do request: no such host"
-	assert_error ' !     web: its Dockerfile does not build: its line "# syntax=docker/dockerfile:1" needs an image from a registry that this server cannot reach: remove that line, unless the file needs it'
+	assert_error ' !     web: its Dockerfile does not build:' \
+		'its line "# syntax=docker/dockerfile:1" needs an image from a registry that this' \
+		'server cannot reach: remove that line, unless the file needs it'
 	printf 'FROM scratch\nRUN <<E\necho\nE\n' >"$TREE/Dockerfile"
 	engine_builds <<<'failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 3: unknown instruction: ECHO'
 	BUILD_STATUS=1 build
 	assert_output "       dockerfile parse error line 3: unknown instruction: ECHO"
-	assert_error ' !     web: its Dockerfile does not build: this engine builds here-documents (<<) only with the line "# syntax=docker/dockerfile:1" at the top'
+	assert_error ' !     web: its Dockerfile does not build:' \
+		'this engine builds here-documents (<<) only with the line "#' \
+		'syntax=docker/dockerfile:1" at the top'
 }
 
 @test "a link in the pushed tree is not followed: Dockerfile, a folder on the way, .dockerignore" {
@@ -235,7 +252,9 @@ TEXT
 	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$TREE"
 	assert_success dockerfile
 	build
-	assert_refused "web: Dockerfile in the repo is a symbolic link, or its folder is one: make it a regular file, or name another: dokku builder-dockerfile:set web dockerfile-path"
+	assert_refused "web: Dockerfile in the repo is a symbolic link, or its folder is one:" \
+		"make it a regular file, or name another: dokku builder-dockerfile:set web" \
+		"dockerfile-path"
 	# One that leads nowhere, or stays in the tree.
 	ln -sf nowhere "$TREE/Dockerfile"
 	build
@@ -243,22 +262,28 @@ TEXT
 	dokku builder-dockerfile:set web dockerfile-path deploy/Dockerfile
 	ln -s "$WORLD/outside" "$TREE/deploy"
 	build
-	assert_refused "web: deploy/Dockerfile in the repo is a symbolic link, or its folder is one: make it a regular file, or name another: dokku builder-dockerfile:set web dockerfile-path"
+	assert_refused "web: deploy/Dockerfile in the repo is a symbolic link," \
+		"or its folder is one: make it a regular file, or name another:" \
+		"dokku builder-dockerfile:set web dockerfile-path"
 	rm "$TREE/deploy"
 	build
-	assert_refused "web: there is no deploy/Dockerfile in the repo: add it, or see dokku builder-dockerfile:help"
+	assert_refused "web: there is no deploy/Dockerfile in the repo: add it," \
+		"or see dokku builder-dockerfile:help"
 	mkdir -p "$TREE/deploy/Dockerfile"
 	build
-	assert_refused "web: deploy/Dockerfile in the repo is not a file: make it one, or see dokku builder-dockerfile:help"
+	assert_refused "web: deploy/Dockerfile in the repo is not a file: make it one," \
+		"or see dokku builder-dockerfile:help"
 	rmdir "$TREE/deploy/Dockerfile"
 	printf 'FROM scratch\n' >"$TREE/deploy/Dockerfile"
 	ln -s "$secret" "$TREE/.dockerignore"
 	build
-	assert_refused "web: .dockerignore in the repo is not a regular file: make it one and push again"
+	assert_refused \
+		"web: .dockerignore in the repo is not a regular file: make it one and push again"
 	rm "$TREE/.dockerignore"
 	ln -s "$secret" "$TREE/deploy/Dockerfile.dockerignore"
 	build
-	assert_refused "web: deploy/Dockerfile.dockerignore in the repo is not a regular file: make it one and push again"
+	assert_refused "web: deploy/Dockerfile.dockerignore in the repo is not a regular file:" \
+		"make it one and push again"
 	assert_absent "$BATS_TEST_TMPDIR/builds"
 	rm "$TREE/deploy/Dockerfile.dockerignore"
 	printf 'x\n' >"$TREE/.dockerignore"
@@ -271,7 +296,9 @@ TEXT
 	printf x >"$TREE/a/b/file"
 	ln -s a "$TREE/l"
 	mkfifo "$TREE/fifo"
-	TREE=$TREE code "" 'for path; do find_in_tree kind "$TREE" "$path"; printf "%s " "${kind:-none}"; done' a/b/file a/b a/b/none none l l/b/file l/b/none fifo
+	TREE=$TREE code "" \
+		'for path; do find_in_tree kind "$TREE" "$path"; printf "%s " "${kind:-none}"
+			done' a/b/file a/b a/b/none none l l/b/file l/b/none fifo
 	assert_success "file folder none none link link link other "
 }
 
@@ -283,7 +310,8 @@ TEXT
 	printf '# escape=`\nFROM `\n  a\nCOPY a\\ b\n' >"$WORLD/file"
 	label
 	assert_success $'# escape=`\nFROM `\n  a\nLABEL com.dokku.app-name=web\nCOPY a\\ b'
-	printf '# words\n# escape=`\nFROM a\nRUN x \\\n  from y\nfrom b\\\n\n# c\n as d\n' >"$WORLD/file"
+	printf '# words\n# escape=`\nFROM a\nRUN x \\\n  from y\nfrom b\\\n\n# c\n as d\n' \
+		>"$WORLD/file"
 	label
 	assert_success $'# words\n# escape=`\nFROM a\nLABEL com.dokku.app-name=web\nRUN x \\\n  from y\nfrom b\\\n\n# c\n as d\nLABEL com.dokku.app-name=web'
 }
@@ -314,8 +342,10 @@ engine POST /build/prune?keep-storage=2048000000"
 	fake docker <<<'[[ $DOCKER_BUILDKIT == 0 ]] || exit 1
 		while [[ $1 != --file ]]; do shift; done; cp "$2" "$WORLD/built"
 		printf "Sending build context to Docker daemon  2kB\nStep 1/2 : FROM a\n ---> 123\nhello\x07\nSuccessfully built 123\n"'
-	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
-	assert_success "       BuildKit does not work here, so the old builder builds: docker says nothing
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" \
+		dokku/web:v1
+	assert_success \
+		"       BuildKit does not work here, so the old builder builds: docker says nothing
        FROM a
        hello?"
 	assert_file "$WORLD/built" "FROM a AS b
@@ -325,14 +355,19 @@ FROM \\
   c
 LABEL com.dokku.app-name=web
 COPY . ."
-	fake docker <<<'[[ $DOCKER_BUILDKIT == 0 ]] || exit 1; printf "no such instruction\n" >&2; exit 1'
-	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
+	fake docker <<<'[[ $DOCKER_BUILDKIT == 0 ]] || exit 1; printf "no such instruction\n" >&2
+		exit 1'
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" \
+		dokku/web:v1
 	assert_status 1
-	assert_output "       BuildKit does not work here, so the old builder builds: docker says nothing
+	assert_output \
+		"       BuildKit does not work here, so the old builder builds: docker says nothing
        no such instruction"
-	assert_error " !     web: its Dockerfile does not build: see the last step above, correct it, and push again"
+	assert_error " !     web: its Dockerfile does not build: see the last step above," \
+		"correct it, and push again"
 	hook fake docker-args-build <<<'exit 1'
-	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" dokku/web:v1
+	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" \
+		dokku/web:v1
 	assert_status 1
 	assert_error " !     web: a docker-args-build hook failed, see above; nothing was built"
 	rm "$PLUGIN_PATH/fake/docker-args-build"

@@ -26,7 +26,8 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	: >"$TREE/nginx.conf.sigil"
 	pre_build
 	assert_status 0
-	assert_error " !     nginx.conf.sigil is ignored. To change the config of nginx, use dokku nginx:set web, or files in $DOKKU_ROOT/web/nginx.conf.d on the server."
+	assert_error " !     nginx.conf.sigil is ignored. To change the config of nginx," \
+		"use dokku nginx:set web, or files in $DOKKU_ROOT/web/nginx.conf.d on the server."
 }
 
 @test "a file whose name differs from one that is read in its capitals" {
@@ -47,7 +48,8 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 @test "submodules: by the index of the push, else by .gitmodules; a link is not followed" {
 	local said=" is a git submodule: a push does not bring its files, so the folder is empty in the build"
 	git init --quiet --bare "$DOKKU_ROOT/web"
-	GIT_INDEX_FILE="$WORLD/push/tree.index" git -C "$DOKKU_ROOT/web" update-index --add --cacheinfo \
+	GIT_INDEX_FILE="$WORLD/push/tree.index" git -C "$DOKKU_ROOT/web" update-index \
+		--add --cacheinfo \
 		"160000,1111111111111111111111111111111111111111,vendor/my lib"
 	pre_build
 	assert_error " !     vendor/my lib$said"
@@ -56,7 +58,8 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	rm "$WORLD/push/tree.index"
 	pre_build
 	assert_success ""
-	printf '[submodule "x"]\n\tpath = deps/x\n\turl = u\n[submodule "y"]\n\tpath = deps/y\n' >"$TREE/.gitmodules"
+	printf '[submodule "x"]\n\tpath = deps/x\n\turl = u\n[submodule "y"]\n\tpath = deps/y\n' \
+		>"$TREE/.gitmodules"
 	pre_build
 	assert_status 0
 	assert_error " !     deps/x$said
@@ -77,7 +80,8 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	printf 'text\n' >"$TREE/other.bin"
 	pre_build
 	assert_status 0
-	assert_error " !     a dir/x.bin is a pointer of Git LFS, one of 1: a push does not bring the files themselves, so the build gets only the pointers"
+	assert_error " !     a dir/x.bin is a pointer of Git LFS, one of 1:" \
+		"a push does not bring the files themselves, so the build gets only the pointers"
 	printf '%s' "$pointer" >"$TREE/a dir/y.bin"
 	ln -s "$TREE/a dir/y.bin" "$TREE/z.bin"
 	pre_build
@@ -86,12 +90,15 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 
 @test "pointers of Git LFS that a folder's own .gitattributes names" {
 	mkdir -p "$TREE/assets/large"
-	printf '[attr]big filter=lfs diff=lfs merge=lfs -text\n*.bin big\n' >"$TREE/assets/.gitattributes"
-	printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n' >"$TREE/assets/large/x.bin"
+	printf '[attr]big filter=lfs diff=lfs merge=lfs -text\n*.bin big\n' \
+		>"$TREE/assets/.gitattributes"
+	printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n' \
+		>"$TREE/assets/large/x.bin"
 	printf '* text\n' >"$TREE/.gitattributes"
 	pre_build
 	assert_status 0
-	assert_error " !     assets/large/x.bin is a pointer of Git LFS, one of 1: a push does not bring the files themselves, so the build gets only the pointers"
+	assert_error " !     assets/large/x.bin is a pointer of Git LFS, one of 1:" \
+		"a push does not bring the files themselves, so the build gets only the pointers"
 	# A link of that name is not read: it may lead out of the tree.
 	mv "$TREE/assets/.gitattributes" "$WORLD/elsewhere"
 	ln -s "$WORLD/elsewhere" "$TREE/assets/.gitattributes"
@@ -108,25 +115,33 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	printf 'release: migrate\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
 	assert_status 0
-	assert_error ' !     ENTRYPOINT in the Dockerfile is a string, so it runs instead of each command of the Procfile and of dokku run. Write it as a list, ENTRYPOINT ["WORD", …], or leave it out.'
-	for entry in null '[]' '["/entry"]' '["/bin/sh","-c","exec $0 $@"]' '["/bin/bash","-c","x; exec ${@}"]' '["a","-c","b","c"]'; do
+	assert_error ' !     ENTRYPOINT in the Dockerfile is a string,' \
+		'so it runs instead of each command of the Procfile and of dokku run.' \
+		'Write it as a list, ENTRYPOINT ["WORD", …], or leave it out.'
+	for entry in null '[]' '["/entry"]' '["/bin/sh","-c","exec $0 $@"]' \
+		'["/bin/bash","-c","x; exec ${@}"]' '["a","-c","b","c"]'; do
 		fake_engine <<<"printf '%s' '{ \"Config\": { \"Entrypoint\": $entry } }'"
-		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
+		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web \
+			dokku/web:v1
 		assert_success ""
 	done
 }
 
 @test "HEALTHCHECK of the image is not asked" {
 	local health
-	for health in '{ "Test": ["CMD-SHELL", "curl -f http://localhost/"] }' '{ "Test": ["CMD", "x"] }'; do
+	for health in '{ "Test": ["CMD-SHELL", "curl -f http://localhost/"] }' \
+		'{ "Test": ["CMD", "x"] }'; do
 		fake_engine <<<"printf '%s' '{ \"Config\": { \"Healthcheck\": $health } }'"
-		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
+		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web \
+			dokku/web:v1
 		assert_status 0
-		assert_error " !     The image has a HEALTHCHECK, which a deploy ignores: write a file CHECKS with the same check"
+		assert_error " !     The image has a HEALTHCHECK, which a deploy ignores:" \
+			"write a file CHECKS with the same check"
 	done
 	for health in null '{ "Test": ["NONE"] }' '{ "Test": [] }'; do
 		fake_engine <<<"printf '%s' '{ \"Config\": { \"Healthcheck\": $health } }'"
-		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
+		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web \
+			dokku/web:v1
 		assert_success ""
 	done
 }

@@ -10,7 +10,8 @@ setup() {
 	hook fake app-domains <<<'printf "web.example.com\nwww.example.com\n"'
 	local name
 	for name in one two; do
-		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj "/CN=$name.example.com" \
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 \
+			-subj "/CN=$name.example.com" \
 			-addext "subjectAltName=DNS:web.example.com,DNS:www.example.com" \
 			-keyout "$WORLD/$name.key" -out "$WORLD/$name.crt" 2>/dev/null
 	done
@@ -37,8 +38,11 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 @test "certs:add: what does not fit is refused, and nothing changes" {
 	dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
 	is_refused() {
-		assert_status 1 && assert_output "" && assert_error_like ' !     *; nothing was changed' && [[ $stderr != *$'\n'* ]] &&
-			cmp "$WORLD/one.crt" "$TLS/server.crt" && assert_nothing_in "$DOKKU_LIB_ROOT/tmp" && assert_absent "$TLS.new"
+		assert_status 1 && assert_output "" &&
+			assert_error_like ' !     *; nothing was changed' &&
+			[[ $stderr != *$'\n'* ]] &&
+			cmp "$WORLD/one.crt" "$TLS/server.crt" &&
+			assert_nothing_in "$DOKKU_LIB_ROOT/tmp" && assert_absent "$TLS.new"
 	}
 	dokku certs:add web "$WORLD/one.crt" "$WORLD/two.key"
 	assert_refused "the key does not belong to the certificate; nothing was changed"
@@ -76,7 +80,8 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	dokku certs:show web crt
 	assert_success "$(<"$WORLD/one.crt")"
 	dokku certs:show web ../crt
-	assert_refused "certs:show: \"../crt\" is not one of crt, key; nothing was done. Usage: dokku certs:show APP crt|key" 2
+	assert_refused "certs:show: \"../crt\" is not one of crt, key; nothing was done. Usage:" \
+		"dokku certs:show APP crt|key" 2
 	dokku certs:report web --ssl-subject
 	assert_success "CN = one.example.com"
 	dokku certs:remove web
@@ -86,7 +91,8 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 
 @test "certs:generate: for every host name of the app" {
 	dokku certs:generate web
-	assert_success "-----> web has a certificate for web.example.com, valid for a year; browsers warn about it until you certs:add a real one"
+	assert_success "-----> web has a certificate for web.example.com, valid for a year;" \
+		"browsers warn about it until you certs:add a real one"
 	dokku certs:report web --ssl-hostnames
 	assert_success "web.example.com www.example.com"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
@@ -94,11 +100,12 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	assert_status 2
 }
 
-# killed_at PROGRAM WORDS - certs:add of another certificate is killed, with all its tree, before PROGRAM is run with such words, a
-# pattern, while tls.gone is there for rm.
+# killed_at PROGRAM WORDS - certs:add of another certificate is killed, with all its tree, before
+# PROGRAM is run with such words, a pattern, while tls.gone is there for rm.
 killed_at() {
 	fake "$1" <<<"[[ \"\$*\" != $2 || ( $1 == rm && ! -d \$DOKKU_ROOT/web/tls.gone ) ]] || kill -KILL 0; exec /bin/$1 \"\$@\""
-	setsid --wait "$DOKKU" certs:add web "$WORLD/two.crt" "$WORLD/two.key" >"$WORLD/out" 2>&1 3>&- || true
+	setsid --wait "$DOKKU" certs:add web "$WORLD/two.crt" "$WORLD/two.key" >"$WORLD/out" 2>&1 \
+		3>&- || true
 	command -p rm "$BIN/$1"
 	assert_equal "" "$(<"$WORLD/out")"
 }
@@ -151,7 +158,8 @@ mv -T -- tls.old tls.gone" "$(sed -n -e 's,a\\ world,,g' -e 's,[^ ]*/,,g' -e '/^
 }
 
 @test "certs:add: while somebody has the lock, and two at once" {
-	hook fake post-certs-update <<<'sleep 0.2; cat "$DOKKU_ROOT/web/tls/server.crt" >>"$WORLD/told"'
+	hook fake post-certs-update \
+		<<<'sleep 0.2; cat "$DOKKU_ROOT/web/tls/server.crt" >>"$WORLD/told"'
 	local first status=0
 	"$DOKKU" certs:add web "$WORLD/one.crt" "$WORLD/one.key" >/dev/null 2>&1 3>&- &
 	first=$!
@@ -168,15 +176,16 @@ mv -T -- tls.old tls.gone" "$(sed -n -e 's,a\\ world,,g' -e 's,[^ ]*/,,g' -e '/^
 
 # --- what people have as a certificate -------------------------------------------
 
-# sign NAME ISSUER [SUBJECT [OPTION…]] - NAME.key and NAME.crt, signed by ISSUER, by itself if that is
-# the same. Extensions on stdin.
+# sign NAME ISSUER [SUBJECT [OPTION…]] - NAME.key and NAME.crt, signed by ISSUER, by itself if that
+# is the same. Extensions on stdin.
 sign() {
 	local name=$1 issuer=$2 subject=${3:-/CN=$1} by=()
 	openssl ecparam -genkey -noout -name prime256v1 -out "$WORLD/$name.key"
 	openssl req -new -key "$WORLD/$name.key" -subj "$subject" -out "$WORLD/$name.csr"
 	by=(-CA "$WORLD/$issuer.crt" -CAkey "$WORLD/$issuer.key" -CAcreateserial)
 	[[ $name != "$issuer" ]] || by=(-key "$WORLD/$name.key")
-	openssl x509 -req -in "$WORLD/$name.csr" "${by[@]}" -out "$WORLD/$name.crt" -extfile /dev/stdin "${@:4}" 2>/dev/null
+	openssl x509 -req -in "$WORLD/$name.csr" "${by[@]}" -out "$WORLD/$name.crt" \
+		-extfile /dev/stdin "${@:4}" 2>/dev/null
 }
 
 readonly NAMES='subjectAltName=DNS:web.example.com,DNS:www.example.com'
@@ -194,24 +203,31 @@ add() {
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
-# assert_warned PATTERN - taken, with one warning.
-assert_warned() { assert_status 0 && assert_output "$TAKEN" && assert_error_like " !     $1" && [[ $stderr != *$'\n'* ]]; }
+# assert_warned PATTERN… - taken, with one warning.
+assert_warned() {
+	assert_status 0 && assert_output "$TAKEN" && assert_error_like " !     $*" &&
+		[[ $stderr != *$'\n'* ]]
+}
 
-# assert_unchanged PATTERN - refused in one line, and the app has none.
+# assert_unchanged PATTERN… - refused in one line, and the app has none.
 assert_unchanged() {
-	assert_status 1 && assert_output "" && assert_error_like " !     $1; nothing was changed" && [[ $stderr != *$'\n'* ]] &&
+	assert_status 1 && assert_output "" && assert_error_like " !     $*; nothing was changed" &&
+		[[ $stderr != *$'\n'* ]] &&
 		assert_absent "$TLS" "$TLS.new"
 }
 
 @test "certs:add: a certificate that expired, is not valid yet, or has one month left" {
 	sign late late /CN=web.example.com -days -1 <<<"$NAMES"
 	add late.crt late.key
-	assert_warned "web: the certificate expired at * GMT, so browsers refuse it. Get another one, then: dokku certs:update web CRT KEY"
+	assert_warned "web: the certificate expired at * GMT, so browsers refuse it." \
+		"Get another one, then: dokku certs:update web CRT KEY"
 	# openssl 3.0 cannot date a certificate ahead.
 	fake date <<<'/bin/date "$@"'
-	fake openssl <<<'/usr/bin/openssl "$@" | sed "s/^notBefore=.*/notBefore=Jan  1 00:00:00 2094 GMT/"; exit "${PIPESTATUS[0]}"'
+	fake openssl <<<'/usr/bin/openssl "$@" |
+		sed "s/^notBefore=.*/notBefore=Jan  1 00:00:00 2094 GMT/"; exit "${PIPESTATUS[0]}"'
 	add one.crt one.key
-	assert_warned "web: the certificate is not valid before Jan  1 00:00:00 2094 GMT, and browsers refuse it until then"
+	assert_warned "web: the certificate is not valid before Jan  1 00:00:00 2094 GMT," \
+		"and browsers refuse it until then"
 	command -p rm "$BIN/openssl"
 	sign soon soon /CN=web.example.com -days 30 <<<"$NAMES"
 	add soon.crt soon.key
@@ -221,16 +237,19 @@ assert_unchanged() {
 @test "certs:add: a certificate for other names, some of the names, a star, or no names" {
 	sign other other /CN=web.example.com <<<'subjectAltName=DNS:shop.example.net'
 	add other.crt other.key
-	assert_warned "web: the certificate is for shop.example.net, so browsers refuse it at web.example.com, www.example.com. Get one *"
+	assert_warned "web: the certificate is for shop.example.net," \
+		"so browsers refuse it at web.example.com, www.example.com. Get one *"
 	sign some some /CN=web.example.com <<<'subjectAltName=DNS:WWW.example.com,IP:10.0.0.1'
 	add some.crt some.key
-	assert_warned "web: the certificate is for WWW.example.com, 10.0.0.1, so browsers refuse it at web.example.com. *"
+	assert_warned "web: the certificate is for WWW.example.com, 10.0.0.1," \
+		"so browsers refuse it at web.example.com. *"
 	sign star star /CN=web.example.com <<<'subjectAltName=DNS:*.example.com'
 	add star.crt star.key
 	assert_success "$TAKEN"
 	hook fake app-domains <<<'printf "a.b.example.com\nexample.com\n*.example.com\n"'
 	add star.crt star.key
-	assert_warned "web: the certificate is for \*.example.com, so browsers refuse it at a.b.example.com, example.com. *"
+	assert_warned "web: the certificate is for \*.example.com," \
+		"so browsers refuse it at a.b.example.com, example.com. *"
 	hook fake app-domains <<<':'
 	add star.crt star.key
 	assert_success "$TAKEN"
@@ -255,7 +274,8 @@ $TAKEN"
 $TAKEN"
 	cmp "$TLS/server.crt" <(cat "$WORLD"/{leaf,middle,root}.crt)
 	# A renewal for the same key, with the old one still in the file.
-	openssl x509 -req -in "$WORLD/leaf.csr" -CA "$WORLD/middle.crt" -CAkey "$WORLD/middle.key" -days 90 \
+	openssl x509 -req -in "$WORLD/leaf.csr" -CA "$WORLD/middle.crt" -CAkey "$WORLD/middle.key" \
+		-days 90 \
 		-extfile <(printf '%s\n' "$NAMES") -out "$WORLD/renewed.crt" 2>/dev/null
 	cat "$WORLD"/{leaf,renewed,middle,root}.crt >"$WORLD/both.crt"
 	add both.crt leaf.key
@@ -266,34 +286,41 @@ $TAKEN"
 @test "certs:add: a chain that ends too early is named, and one that breaks" {
 	chain
 	add leaf.crt leaf.key
-	assert_warned "web: the chain ends at CN = leaf, and this server does not know its issuer, CN = middle. Clients *"
+	assert_warned "web: the chain ends at CN = leaf, and this server does not know its" \
+		"issuer, CN = middle. Clients *"
 	cat "$WORLD"/{leaf,root}.crt >"$WORLD/gap.crt"
 	add gap.crt leaf.key
 	assert_status 0
 	assert_error_like "*the chain ends at CN = leaf, *"
 	cat "$WORLD"/{leaf,middle}.crt >"$WORLD/usual.crt"
 	add usual.crt leaf.key
-	assert_warned "web: the chain ends at CN = middle, and this server does not know its issuer, CN = root. *"
+	assert_warned "web: the chain ends at CN = middle, and this server does not know its" \
+		"issuer, CN = root. *"
 	# Another key under the name of the issuer.
 	cp "$WORLD/leaf.crt" "$WORLD/kept.crt"
 	cp "$WORLD/leaf.key" "$WORLD/kept.key"
 	chain
 	cat "$WORLD"/{kept,middle,root}.crt >"$WORLD/broken.crt"
 	add broken.crt kept.key
-	assert_warned "web: CN = middle, as it is in the file, has not signed CN = leaf, so browsers refuse it. *"
+	assert_warned "web: CN = middle, as it is in the file, has not signed CN = leaf," \
+		"so browsers refuse it. *"
 }
 
 @test "certs:add: CRLF, text around, a byte order mark, no newline between two, a key of each kind" {
 	chain
 	cat "$WORLD"/{leaf,middle,root}.crt >"$WORLD/good.crt"
-	taken() { assert_success "$TAKEN" && cmp "$WORLD/good.crt" "$TLS/server.crt" && cmp <(openssl pkey -in "$WORLD/leaf.key") "$TLS/server.key"; }
+	taken() {
+		assert_success "$TAKEN" && cmp "$WORLD/good.crt" "$TLS/server.crt" &&
+			cmp <(openssl pkey -in "$WORLD/leaf.key") "$TLS/server.key"
+	}
 	sed 's/$/\r/' "$WORLD/good.crt" >"$WORLD/x.crt"
 	sed 's/$/\r/' "$WORLD/leaf.key" >"$WORLD/x.key"
 	add x.crt x.key
 	taken
 	{
 		printf '\xef\xbb\xbf'
-		printf '%s' "$(<"$WORLD/leaf.crt")" "$(<"$WORLD/middle.crt")" "$(<"$WORLD/root.crt")"
+		printf '%s' "$(<"$WORLD/leaf.crt")" "$(<"$WORLD/middle.crt")" \
+			"$(<"$WORLD/root.crt")"
 	} >"$WORLD/x.crt"
 	add x.crt leaf.key
 	taken
@@ -307,7 +334,8 @@ $TAKEN"
 	} >"$WORLD/x.key"
 	add x.crt x.key
 	taken
-	openssl pkcs12 -export -in "$WORLD/good.crt" -inkey "$WORLD/leaf.key" -passout pass: -out "$WORLD/x.p12"
+	openssl pkcs12 -export -in "$WORLD/good.crt" -inkey "$WORLD/leaf.key" -passout pass: \
+		-out "$WORLD/x.p12"
 	openssl pkcs12 -in "$WORLD/x.p12" -nodes -passin pass: -out "$WORLD/both.pem"
 	add both.pem both.pem
 	taken
@@ -318,7 +346,8 @@ $TAKEN"
 	cat "$WORLD"/{middle,root}.crt >>"$WORLD/x.crt"
 	add x.crt leaf.key
 	taken
-	openssl req -x509 -newkey ed25519 -nodes -days 1 -subj /CN=x -addext "$NAMES" -keyout "$WORLD/ed.key" -out "$WORLD/ed.crt" 2>/dev/null
+	openssl req -x509 -newkey ed25519 -nodes -days 1 -subj /CN=x -addext "$NAMES" \
+		-keyout "$WORLD/ed.key" -out "$WORLD/ed.crt" 2>/dev/null
 	add ed.crt ed.key
 	assert_success "$TAKEN"
 }
@@ -326,18 +355,24 @@ $TAKEN"
 @test "certs:add: DER, PKCS#12 and PKCS#7 are refused with the command that converts them" {
 	openssl x509 -in "$WORLD/one.crt" -outform DER -out "$WORLD/x.der"
 	add x.der one.key
-	assert_unchanged "the certificate is not in PEM form. Convert it with: openssl x509 -inform DER -in FILE -out server.crt"
+	assert_unchanged "the certificate is not in PEM form. Convert it with:" \
+		"openssl x509 -inform DER -in FILE -out server.crt"
 	openssl pkey -in "$WORLD/one.key" -outform DER -out "$WORLD/x.key"
 	add one.crt x.key
-	assert_unchanged "the private key is not in PEM form. Convert it with: openssl pkey -inform DER -in FILE -out server.key"
-	openssl pkcs12 -export -in "$WORLD/one.crt" -inkey "$WORLD/one.key" -passout pass:secret -out "$WORLD/x.p12"
+	assert_unchanged "the private key is not in PEM form. Convert it with:" \
+		"openssl pkey -inform DER -in FILE -out server.key"
+	openssl pkcs12 -export -in "$WORLD/one.crt" -inkey "$WORLD/one.key" -passout pass:secret \
+		-out "$WORLD/x.p12"
 	add x.p12 x.p12
-	assert_unchanged "the private key is not in PEM form. Convert it with: openssl pkcs12 -in FILE -nodes -out both.pem, *"
+	assert_unchanged "the private key is not in PEM form. Convert it with:" \
+		"openssl pkcs12 -in FILE -nodes -out both.pem, *"
 	add x.p12 one.key
-	assert_unchanged "the certificate is not in PEM form. Convert it with: openssl pkcs12 -in FILE -nodes -out both.pem, *"
+	assert_unchanged "the certificate is not in PEM form. Convert it with:" \
+		"openssl pkcs12 -in FILE -nodes -out both.pem, *"
 	openssl crl2pkcs7 -nocrl -certfile "$WORLD/one.crt" -out "$WORLD/x.p7b"
 	add x.p7b one.key
-	assert_unchanged "the certificate is not in PEM form. Convert it with: openssl pkcs7 -print_certs -in FILE -out server.crt, *"
+	assert_unchanged "the certificate is not in PEM form. Convert it with:" \
+		"openssl pkcs7 -print_certs -in FILE -out server.crt, *"
 }
 
 @test "certs:add: a passphrase, a weak key or signature, damage, and what is no file" {
@@ -347,13 +382,15 @@ $TAKEN"
 	openssl ec -in "$WORLD/one.key" -aes128 -passout pass:secret -out "$WORLD/x.key" 2>/dev/null
 	add one.crt x.key
 	assert_unchanged "the private key has a passphrase, *"
-	openssl req -x509 -newkey rsa:1024 -nodes -days 1 -subj /CN=x -addext "$NAMES" -keyout "$WORLD/x.key" -out "$WORLD/x.crt" 2>/dev/null
+	openssl req -x509 -newkey rsa:1024 -nodes -days 1 -subj /CN=x -addext "$NAMES" \
+		-keyout "$WORLD/x.key" -out "$WORLD/x.crt" 2>/dev/null
 	add x.crt x.key
 	assert_unchanged "the key of CN = x has 1024 bits, and the proxy needs at least 2048. *"
 	sign root root <<<'basicConstraints=critical,CA:TRUE'
 	sign old root /CN=old -sha1 <<<"$NAMES"
 	add old.crt old.key
-	assert_unchanged "CN = old is signed with ecdsa-with-SHA1, which the proxy and browsers refuse. *"
+	assert_unchanged \
+		"CN = old is signed with ecdsa-with-SHA1, which the proxy and browsers refuse. *"
 	sed '4d' "$WORLD/one.crt" >"$WORLD/x.crt"
 	add x.crt one.key
 	assert_unchanged "certificate 1 of the file is damaged"
@@ -419,7 +456,8 @@ $TAKEN"
 		mkdir "$odd"
 		cp "$WORLD/two.crt" "$odd/x.crt"
 		(cd "$odd" && bash -c "$make")
-		got timeout 20 "$DOKKU" certs:add web < <(cd "$odd" && tar --create --sparse --preserve-permissions -- *)
+		got timeout 20 "$DOKKU" certs:add web \
+			< <(cd "$odd" && tar --create --sparse --preserve-permissions -- *)
 		assert_refused "certs:add: $reason; nothing was changed"
 		assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 		assert_absent "$TLS" "$TLS.new"
@@ -432,7 +470,8 @@ $TAKEN"
 	ODD
 	# Absolute names and those above are not written to.
 	cp "$WORLD/two.key" "$WORLD/x.key"
-	got "$DOKKU" certs:add web < <(tar --create --absolute-names "$WORLD/x.key" "$WORLD/two.crt")
+	got "$DOKKU" certs:add web \
+		< <(tar --create --absolute-names "$WORLD/x.key" "$WORLD/two.crt")
 	assert_status 1
 	mkfifo "$WORLD/pipe.key"
 	got timeout 20 "$DOKKU" certs:add web "$WORLD/two.crt" "$WORLD/pipe.key"

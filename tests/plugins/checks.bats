@@ -9,18 +9,21 @@ setup() {
 	make_app web
 	make_release web 1
 	make_current web 1
-	printf 'web 1 idA 10.86.128.2 5000\nworker 1 idB 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	printf 'web 1 idA 10.86.128.2 5000\nworker 1 idB 10.86.128.3 5000\n' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
 	printf '127.86.0.1 80 443\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/proxy"
 	hook fake app-domains <<<'printf "web.example.com\n*.wild.com\n"'
-	hook fake scheduler-list <<<'printf "idA 1 web 1 running 10.86.128.2 5000 $(<"$WORLD/pid") /web.web.1\nidB 1 worker 1 running 10.86.128.3 5000 $(<"$WORLD/pid") /web.worker.1\n"'
+	hook fake scheduler-list \
+		<<<'printf \
+			"idA 1 web 1 running 10.86.128.2 5000 $(<"$WORLD/pid") /web.web.1\nidB 1 worker 1 running 10.86.128.3 5000 $(<"$WORLD/pid") /web.worker.1\n"'
 	runs_as $$
 	LIST="$DOKKU_LIB_ROOT/data/releases/web/1/CHECKS"
 	export RUNNER_STATUS=0
 	: >"$STEPS"
 }
 
-# runner - a check-runner that notes its words, reads lists as the real one does, and of a run says what $RUNNER_SAYS has and ends
-# as $RUNNER_STATUS.
+# runner - a check-runner that notes its words, reads lists as the real one does, and of a run says
+# what $RUNNER_SAYS has and ends as $RUNNER_STATUS.
 runner() {
 	CODE="$BATS_TEST_TMPDIR/the code"
 	cp -r "$DOKKU_DIR" "$CODE"
@@ -37,7 +40,8 @@ runner() {
 
 # runs_as PID - the process of both containers, as the scheduler lists it and has recorded it.
 runs_as() {
-	printf '%s\n' "$1" | tee "$WORLD/pid" "$DOKKU_LIB_ROOT"/data/releases/web/1/pid.{web,worker}.1 >/dev/null
+	printf '%s\n' "$1" |
+		tee "$WORLD/pid" "$DOKKU_LIB_ROOT"/data/releases/web/1/pid.{web,worker}.1 >/dev/null
 }
 
 check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000 10.86.128.2 1; }
@@ -60,7 +64,9 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	check
 	assert_success "-----> Checking web.1: 2 checks from CHECKS, up to 10 s
        ok   / (0.01 s)"
-	grep -qF -- "--host web.example.com --host \\*.wild.com --wait 5 --timeout 7 --attempts 2 " "$CALLS"
+	grep -qF -- \
+		"--host web.example.com --host \\*.wild.com --wait 5 --timeout 7 --attempts 2 " \
+		"$CALLS"
 	grep -qF -- "--pid $$ 10.86.128.2:5000 " "$CALLS"
 	printf 'WAIT=500ms\nATTEMPTS=1\n/ ok\n' >"$LIST"
 	check
@@ -81,7 +87,8 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	# The process of this test shares the network of the machine, which may listen anywhere.
 	RUNNER_STATUS=4 check
 	assert_status 1
-	assert_error_like ' !     web.1: nothing answered on port 5000 within the time that CHECKS gives. *'
+	assert_error_like \
+		' !     web.1: nothing answered on port 5000 within the time that CHECKS gives. *'
 	ends 139 "it does not pass CHECKS: the lines marked FAIL above show the answers"
 }
 
@@ -99,7 +106,9 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 
 @test "checks:disable, :skip and :enable, for all and for some" {
 	off() {
-		code checks 'for p in web worker; do printf "%s|" "$(value_of checks_off web "$p")"; done'
+		code checks \
+			'for p in web worker; do printf "%s|" "$(value_of checks_off web "$p")"
+				done'
 		assert_success "$1"
 	}
 	off "||"
@@ -125,10 +134,12 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	local value
 	for value in -1 1.5 a 86401 'a[$(id)]' 007; do
 		dokku checks:set web wait "$value"
-		assert_refused "checks:set: wait wants a whole number of seconds from 0 to 86400, not \"$value\"; nothing was changed"
+		assert_refused "checks:set: wait wants a whole number of seconds from 0 to 86400," \
+			"not \"$value\"; nothing was changed"
 	done
 	dokku checks:set web nope 1
-	assert_refused 'checks:set: no such setting: "nope": there are attempts, default-wait, timeout, wait, wait-to-retire' 2
+	assert_refused 'checks:set: no such setting: "nope": there are attempts, default-wait,' \
+		'require-listening, timeout, wait, wait-to-retire' 2
 	dokku checks:set web timeout
 	assert_success "-----> web: timeout is now the default, 30"
 }
@@ -153,7 +164,10 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 }
 
 # build_hook - what a push does before it builds: with the tree in $WORLD/tree, for release 1.
-build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build" dockerfile web "$WORLD/tree"; }
+build_hook() {
+	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build" dockerfile web \
+		"$WORLD/tree"
+}
 
 @test "pre-build, pre-deploy: a value of the release's config is no error, and is in no argument" {
 	runner
@@ -193,6 +207,42 @@ build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build
  !     web: CHECKS is not valid: correct the line named above, and push again'
 }
 
+@test "check-deploy: a web container that takes no connections is let through where none did before, unless require-listening says otherwise" {
+	local released="$DOKKU_LIB_ROOT/data/releases/web"
+	runner
+	make_release web 2
+	printf 'WAIT=50ms\nATTEMPTS=2\n' >"$released/2/CHECKS"
+	printf '%s\n' $$ >"$released/2/pid.web.1"
+	cp "$released/1/containers" "$released/2/"
+	fake timeout <<<'exit 1'
+	export DOKKU_RELEASE=2
+	check
+	assert_status 1
+	assert_error_like ' !     web.1: nothing accepts connections on port 5000. *'
+	assert_absent "$released/2/silent.web.1"
+	printf 'worker 1 idB 10.86.128.3 5000\n' >"$released/1/containers"
+	check
+	assert_status 0
+	assert_error_like ' !     web.1: nothing accepts connections on port 5000,' \
+		'so visitors get an error. *'
+	[[ -e $released/2/silent.web.1 ]]
+	got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 2
+	assert_success \
+		"       GET / is not asked through nginx: a web container takes no connections"
+	rm "$released/2/silent.web.1"
+	dokku checks:set web require-listening true
+	check
+	assert_status 1
+	dokku checks:set web require-listening false
+	printf 'web 1 idA 10.86.128.2 5000\n' >"$released/1/containers"
+	check
+	assert_status 0
+	dokku checks:set web require-listening
+	: >"$released/1/silent.web.1"
+	check
+	assert_status 0
+}
+
 @test "check-deploy: a list without a check is the default check, within the deadline that it gives" {
 	local since
 	runner
@@ -201,7 +251,8 @@ build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build
 	since=${EPOCHREALTIME/./}
 	check
 	assert_status 1
-	assert_output "-----> Checking web.1: it takes connections on port 5000 within 0.3 s and stays up for 0.3 s (a CHECKS file is faster and sees more)"
+	assert_output "-----> Checking web.1: it takes connections on port 5000 within 0.3 s and" \
+		"stays up for 0.3 s (a CHECKS file is faster and sees more)"
 	assert_error_like ' !     web.1: nothing accepts connections on port 5000. *'
 	[[ $((${EPOCHREALTIME/./} - since)) -lt 5000000 ]]
 	fake timeout <<<'exit 0'
@@ -217,8 +268,14 @@ build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build
 }
 
 @test "a CHECKS file is read once for a release, and again where it, the config or a default has changed" {
-	reads() { assert_equal "$1" "$(grep -c -- 'check-runner --lint' "$CALLS")" "reads of CHECKS, $2"; }
-	deploy() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image && assert_success ""; }
+	reads() {
+		assert_equal "$1" "$(grep -c -- 'check-runner --lint' "$CALLS")" \
+			"reads of CHECKS, $2"
+	}
+	deploy() {
+		DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image &&
+			assert_success ""
+	}
 	runner
 	mkdir "$WORLD/tree"
 	printf '/ Release {{ var "RELEASE" }}\n' | tee "$WORLD/tree/CHECKS" >"$LIST"
@@ -249,7 +306,8 @@ build_hook() { DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build
 	rm "$DOKKU_LIB_ROOT/data/releases/web/1/proxy"
 	runner
 	verify
-	assert_refused "web: its proxy nginx does not say where it answers: is that plugin enabled? See dokku plugin:list"
+	assert_refused "web: its proxy nginx does not say where it answers:" \
+		"is that plugin enabled? See dokku plugin:list"
 }
 
 verify() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 1; }
@@ -269,32 +327,39 @@ says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":
 	says passed 500 ""
 	verify
 	assert_status 0
-	assert_error " !     web: GET / over http is answered with 500: without a CHECKS file v1 goes live all the same; see: dokku logs web"
+	assert_error " !     web: GET / over http is answered with 500:" \
+		"without a CHECKS file v1 goes live all the same; see: dokku logs web"
 	RUNNER_STATUS=1
 	says header 503 "no"
 	verify
 	assert_status 1
-	assert_error " !     web: nginx gets no HTTP answer from port 5000 of v1. To deploy it unchecked: dokku checks:disable web web"
+	assert_error " !     web: nginx gets no HTTP answer from port 5000 of v1." \
+		"To deploy it unchecked: dokku checks:disable web web"
 	says silent null "no word"
 	verify
 	assert_status 1
-	assert_error " !     web: nginx gets no HTTP answer from port 5000 of v1. To deploy it unchecked: dokku checks:disable web web"
+	assert_error " !     web: nginx gets no HTTP answer from port 5000 of v1." \
+		"To deploy it unchecked: dokku checks:disable web web"
 	# What is asked first is the container itself.
 	says broken null "it answered, but not in HTTP/1"
 	: >"$CALLS"
 	verify
 	assert_status 1
-	assert_error " !     web: v1 takes connections on port 5000, but does not speak HTTP there. To deploy it unchecked: dokku checks:disable web web"
+	assert_error " !     web: v1 takes connections on port 5000," \
+		"but does not speak HTTP there. To deploy it unchecked:" \
+		"dokku checks:disable web web"
 	grep -qF -- "--host \\*.wild.com --deadline 3 --format json 10.86.128.2:5000 -" "$CALLS"
 	run ! grep -F ":80 -" "$CALLS"
 	says timeout null "no answer within 30 s"
 	verify
 	assert_status 1
-	assert_error " !     web: v1 does not answer GET / through nginx over http: no answer within 30 s. To deploy it unchecked: dokku checks:disable web web"
+	assert_error " !     web: v1 does not answer GET / through nginx over http:" \
+		"no answer within 30 s. To deploy it unchecked: dokku checks:disable web web"
 	RUNNER_SAYS=""
 	verify
 	assert_status 1
-	assert_error " !     web: v1 does not answer GET / through nginx over http: check-runner failed. To deploy it unchecked: dokku checks:disable web web"
+	assert_error " !     web: v1 does not answer GET / through nginx over http:" \
+		"check-runner failed. To deploy it unchecked: dokku checks:disable web web"
 }
 
 @test "verify-deploy: the image's other ports are named where the one that is used does not speak HTTP" {
@@ -307,7 +372,9 @@ says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":
 	says header 503 "no"
 	verify
 	assert_status 1
-	assert_error " !     web: nginx gets no HTTP answer from port 1025 of v1. The image EXPOSEs 8025 as well: dokku config:set web PORT=8025 chooses a port. To deploy it unchecked: dokku checks:disable web web"
+	assert_error " !     web: nginx gets no HTTP answer from port 1025 of v1." \
+		"The image EXPOSEs 8025 as well: dokku config:set web PORT=8025 chooses a port." \
+		"To deploy it unchecked: dokku checks:disable web web"
 }
 
 @test "verify-deploy: an app without web, without domains or that is not checked is not asked" {

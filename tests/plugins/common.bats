@@ -35,7 +35,9 @@ setup() { world; }
 
 @test "escape: a megabyte takes time as its length, not as the square of it" {
 	SECONDS=0
-	code "" 'printf -v long "some words\e[31m\u202e and more%.0s" {1..40000}; escape "$long"; printf %d "${#escaped}"'
+	code "" \
+		'printf -v long "some words\e[31m\u202e and more%.0s" {1..40000}; escape "$long"
+			printf %d "${#escaped}"'
 	assert_success 1320000
 	[[ $SECONDS -lt 15 ]]
 }
@@ -49,7 +51,10 @@ setup() { world; }
 }
 
 @test "seconds_since" {
-	code "" 'EPOCHREALTIME_=$EPOCHREALTIME; seconds_since "$(awk -v now="$EPOCHREALTIME" "BEGIN { printf \"%.6f\", now - 2.34 }")"'
+	code "" \
+		'EPOCHREALTIME_=$EPOCHREALTIME
+			seconds_since \
+			"$(awk -v now="$EPOCHREALTIME" "BEGIN { printf \"%.6f\", now - 2.34 }")"'
 	assert_success 2.3
 }
 
@@ -69,7 +74,9 @@ is_not() {
 
 # all_in_one - many names at once: the verdicts of FUNCTION for each line of stdin.
 verdicts() {
-	code "" 'while IFS= read -r line; do printf -v word "%b" "$line"; if "$1" "$word"; then printf "yes\n"; else printf "no\n"; fi; done' "$1"
+	code "" \
+		'while IFS= read -r line; do printf -v word "%b" "$line"; if "$1" "$word"
+			then printf "yes\n"; else printf "no\n"; fi; done' "$1"
 	assert_equal "" "$stderr"
 }
 
@@ -122,11 +129,13 @@ verdicts() {
 @test "process types and numbers" {
 	verdicts valid_process_type < <(printf '%s\n' web worker w Web a_b a-b "$LONG")
 	assert_equal "$(yes yes | head -n 7)" "$output"
-	verdicts valid_process_type < <(printf '%s\n' '' -a a- _a 'a b' 'a.b' 'a/b' '..' 'a\n' "${LONG}x" '$(id)')
+	verdicts valid_process_type \
+		< <(printf '%s\n' '' -a a- _a 'a b' 'a.b' 'a/b' '..' 'a\n' "${LONG}x" '$(id)')
 	assert_equal "$(yes no | head -n 11)" "$output"
 	verdicts is_number < <(printf '%s\n' 0 1 10 999999999)
 	assert_equal "$(yes yes | head -n 4)" "$output"
-	verdicts is_number < <(printf '%s\n' '' 01 -1 +1 1.0 1a a '1\n' ' 1' 1000000000 'a[$(id)]' 0x10)
+	verdicts is_number \
+		< <(printf '%s\n' '' 01 -1 +1 1.0 1a a '1\n' ' 1' 1000000000 'a[$(id)]' 0x10)
 	assert_equal "$(yes no | head -n 12)" "$output"
 }
 
@@ -134,9 +143,11 @@ verdicts() {
 	code "" 'require_app'
 	assert_refused "no app given: name one of those that dokku apps:list shows" 2
 	code "" 'require_app "../x"'
-	assert_refused 'not an app name: "../x": use lower case letters, digits, dots and hyphens, at most 63'
+	assert_refused 'not an app name: "../x": use lower case letters, digits,' \
+		'dots and hyphens, at most 63'
 	code "" 'require_app "$1"' $'web\n'
-	assert_refused 'not an app name: "web\x0a": use lower case letters, digits, dots and hyphens, at most 63'
+	assert_refused 'not an app name: "web\x0a": use lower case letters, digits,' \
+		'dots and hyphens, at most 63'
 	code "" 'require_app ghost'
 	assert_refused "App ghost does not exist"
 	make_app web
@@ -157,7 +168,9 @@ web"
 
 @test "write_atomically: the text, the mode, and no file left aside" {
 	mkdir "$WORLD/a dir"
-	code "" 'printf "one\n" | write_atomically "$1"; stat --format %a "$1"; printf "two\n\n" | write_atomically "$1" 600; stat --format %a "$1"' "$WORLD/a dir/file"
+	code "" \
+		'printf "one\n" | write_atomically "$1"; stat --format %a "$1"; printf "two\n\n" |
+			write_atomically "$1" 600; stat --format %a "$1"' "$WORLD/a dir/file"
 	assert_success "644
 600"
 	assert_equal "$(printf 'two\n\n' | sha256sum)" "$(sha256sum <"$WORLD/a dir/file")"
@@ -188,7 +201,9 @@ web"
 	for verb in write-file 'tied touch'; do
 		read -r -a words <<<"$verb"
 		words=("$DOKKU_PROGRAMS/${words[0]}" "${words[@]:1}" "$BATS_TEST_TMPDIR/written")
-		setsid --wait bash -c '(until [[ ! -e /proc/$$ ]]; do sleep 0.01; done; exec "$@" </dev/null; ) 3>&- &' bash "${words[@]}"
+		setsid --wait bash -c \
+			'(until [[ ! -e /proc/$$ ]]; do sleep 0.01; done; exec "$@" </dev/null
+				) 3>&- &' bash "${words[@]}"
 		sleep 0.5
 		assert_absent "$BATS_TEST_TMPDIR/written"
 		# Of one that is there they do what they should.
@@ -228,13 +243,17 @@ web"
 	printf 'one\ntwo\n' >"$WORLD/file"
 	printf 'half' >"$WORLD/half"
 	: >"$WORLD/empty"
-	code "" 'for f; do read_line line "$f" default; printf "%s|" "$line"; done' "$WORLD/file" "$WORLD/half" "$WORLD/empty" "$WORLD/none"
+	code "" 'for f; do read_line line "$f" default; printf "%s|" "$line"; done' "$WORLD/file" \
+		"$WORLD/half" "$WORLD/empty" "$WORLD/none"
 	assert_success "one|half|default|default|"
 }
 
 @test "temp and sweep_temp: what a dead process left goes, what a living one has stays" {
 	make_app web
-	code "" 'x=$(temp thing); y=$(temp thing -d); [[ -f $x && -d $y && $x == "$DOKKU_LIB_ROOT/tmp/thing.$$."* ]]; sweep_temp web; [[ -f $x && -d $y ]]'
+	code "" \
+		'x=$(temp thing); y=$(temp thing -d)
+			[[ -f $x && -d $y && $x == "$DOKKU_LIB_ROOT/tmp/thing.$$."* ]]
+			sweep_temp web; [[ -f $x && -d $y ]]'
 	assert_success ""
 	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/tmp" | wc -l)"
 	code "" 'sweep_temp web'
@@ -242,8 +261,12 @@ web"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
-# without_kill TEXT ARG… - code as one who may not signal the processes of others, as the user dokku.
-without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"; $1" bash "${@:2}"; }
+# without_kill TEXT ARG… - code as one who may not signal the processes of others, as the user
+# dokku.
+without_kill() {
+	got setpriv --bounding-set=-kill bash -euo pipefail \
+		-c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"; $1" bash "${@:2}"
+}
 
 @test "is_alive: a process of another user too; is_ours: not that" {
 	local other
@@ -252,7 +275,8 @@ without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source 
 	without_kill 'for pid; do is_alive "$pid" && printf "alive " || printf "dead "; is_ours "$pid" && printf "ours " || printf "not "; done' \
 		"$other" "$$" 999999999 99999999999999999999 0 -1 "" x 1x
 	kill "$other"
-	assert_success "alive not alive ours dead not dead not dead not dead not dead not dead not dead not "
+	assert_success "alive not alive ours dead not dead not dead not dead not dead not dead" \
+		"not dead not "
 }
 
 @test "sweep_temp: a number that another user has now, and a file of another user" {
@@ -260,7 +284,8 @@ without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source 
 	make_app web
 	setpriv --reuid 65534 sleep 60 3>&- &
 	other=$!
-	touch "$DOKKU_LIB_ROOT/tmp/thing.$other.aaaaaa" "$DOKKU_ROOT/VHOST.tmp.$other.bbbbbb" "$DOKKU_ROOT/VHOST.tmp.$other.cccccc" \
+	touch "$DOKKU_LIB_ROOT/tmp/thing.$other.aaaaaa" "$DOKKU_ROOT/VHOST.tmp.$other.bbbbbb" \
+		"$DOKKU_ROOT/VHOST.tmp.$other.cccccc" \
 		"$DOKKU_ROOT/VHOST.tmp.999999999.dddddd"
 	chown 65534 "$DOKKU_ROOT"/VHOST.tmp.*.{cccccc,dddddd}
 	without_kill 'shopt -s nullglob; sweep_temp web'
@@ -274,8 +299,10 @@ without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source 
 	local gone=999999999
 	make_app web blog
 	mkdir -p "$DOKKU_LIB_ROOT/config/web" "$DOKKU_LIB_ROOT/data/scheduler"
-	touch "$DOKKU_ROOT/web/VHOST.tmp.$gone.aaaaaa" "$DOKKU_LIB_ROOT/config/web/ENV.tmp.$gone.bbbbbb" \
-		"$DOKKU_LIB_ROOT/data/scheduler/next.tmp.$gone.cccccc" "$DOKKU_ROOT/blog/VHOST.tmp.$gone.dddddd"
+	touch "$DOKKU_ROOT/web/VHOST.tmp.$gone.aaaaaa" \
+		"$DOKKU_LIB_ROOT/config/web/ENV.tmp.$gone.bbbbbb" \
+		"$DOKKU_LIB_ROOT/data/scheduler/next.tmp.$gone.cccccc" \
+		"$DOKKU_ROOT/blog/VHOST.tmp.$gone.dddddd"
 	touch "$DOKKU_ROOT/web/VHOST.tmp.$$.eeeeee"
 	mkdir "$DOKKU_ROOT/.new.$gone.ffffff" "$DOKKU_ROOT/.new.$$.gggggg"
 	code "" 'sweep_temp web'
@@ -290,7 +317,9 @@ without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source 
 # --- properties -------------------------------------------------------------------
 
 @test "properties: set, get, default, unset; one file per key, readable by dokku alone" {
-	code "" 'property_set ps web key "a value"; property_get ps web key other; printf "|"; property_get ps web none other; printf "|"; property_get ps blog key'
+	code "" \
+		'property_set ps web key "a value"; property_get ps web key other; printf "|"
+			property_get ps web none other; printf "|"; property_get ps blog key'
 	assert_success "a value|other|"
 	assert_file "$DOKKU_LIB_ROOT/config/ps/web/key" "a value"
 	assert_mode "$DOKKU_LIB_ROOT/config/ps/web/key" 600
@@ -303,20 +332,29 @@ without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source 
 
 @test "properties: the app's value, else the global one, else the default" {
 	code "" 'e() { read_effective it ps web key default; printf "%s|" "$it"; }
-		e; property_set ps --global key global; e; property_set ps web key own; e; property_set ps web key; e'
+		e; property_set ps --global key global; e; property_set ps web key own; e
+		property_set ps web key; e'
 	assert_success "default|global|own|global|"
 }
 
 @test "report: all, one value, JSON, and a flag that is none" {
-	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; report "web ps" key-one "a b" key-two $'"'"'x\ey'"'"
+	code "" \
+		'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"
+			report "web ps" key-one "a b" key-two $'"'"'x\ey'"'"
 	assert_success '=====> web ps information
        Key one:                           a b
        Key two:                           x\x1by'
-	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=key-two; report "web ps" key-one a key-two "b c"'
+	code "" \
+		'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=key-two
+			report "web ps" key-one a key-two "b c"'
 	assert_success "b c"
-	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[format]=json; report "web ps" key-one "a\"b" key-two ""'
+	code "" \
+		'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[format]=json
+			report "web ps" key-one "a\"b" key-two ""'
 	assert_success '{"key-one":"a\"b","key-two":""}'
-	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=nope; report "web ps" key-one a'
+	code "" \
+		'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=nope
+			report "web ps" key-one a'
 	assert_refused "Invalid flag passed: --nope: the report without it names all" 2
 }
 
@@ -327,7 +365,9 @@ without_kill() { got setpriv --bounding-set=-kill bash -euo pipefail -c "source 
 	hook theirs pre-x <<<'exit 3'
 	for what in trigger filter first_answer; do
 		code "" "$what pre-x web </dev/null"
-		assert_refused "the plugin theirs refused or failed: its hook pre-x ended with status 3; dokku plugin:disable theirs turns it off" 3
+		assert_refused "the plugin theirs refused or failed:" \
+			"its hook pre-x ended with status 3;" \
+			"dokku plugin:disable theirs turns it off" 3
 	done
 	rm -r "$PLUGIN_PATH/theirs"
 	hook fake pre-x <<<'exit 3'
@@ -423,7 +463,8 @@ builder-detect web"
 
 @test "undo: newest first, arguments as they were, on failure" {
 	code "" 'say() { printf "<%s>" "$@"; printf "\n"; }
-		undo_begin; undo say one "a b" "" $'"'"'x\ny'"'"'; undo say two; false; printf "never\n"'
+		undo_begin
+		undo say one "a b" "" $'"'"'x\ny'"'"'; undo say two; false; printf "never\n"'
 	assert_status 1
 	assert_output "<two>
 <one><a b><><x
@@ -449,7 +490,8 @@ y>"
 @test "undo: each signal ends with 128 and its number, and unwinds" {
 	local signal number
 	while read -r signal number; do
-		code "" 'undo_begin; undo printf "undone\n"; kill -"$1" $$; printf "never\n"' "$signal"
+		code "" 'undo_begin; undo printf "undone\n"; kill -"$1" $$; printf "never\n"' \
+			"$signal"
 		assert_status "$number"
 		assert_output undone
 	done <<-'SIGNALS'
@@ -490,7 +532,7 @@ engine_server() {
 		    def answer(self):
 		        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
 		        if self.path.startswith("/v1."):
-		            # Docker 29: "client version 1.43 is too old. Minimum supported API version is 1.44".
+		            # Docker 29: "client version 1.43 is too old. Minimum supported ..."
 		            self.path = "/400" + self.path if int(self.path[4:].split("/")[0]) < 44 else "/200" + self.path
 		        elif not self.path[1].isdigit():
 		            self.path = "/200" + self.path
@@ -542,11 +584,15 @@ engine_server() {
 	engine_server
 	code engine 'engine -w /message GET /v1.43/info'
 	assert_status 22
-	code engine 'container_pid a; remove_container a; remove_image i; tag_image a:b c; stop_container a 1; prune_dangling web'
+	code engine \
+		'container_pid a; remove_container a; remove_image i; tag_image a:b c
+			stop_container a 1; prune_dangling web'
 	assert_status 0
 	assert_error ""
 	assert_equal "" "$(grep -rnE '/v1\.[0-9]|DOCKER_API_VERSION' "$REPO/plugins" "$REPO/dokku")"
-	code engine 'engine -w "/a/1/b /a/2/b /a/x" GET "/200/json?%7B%22a%22%3A%5B%7B%22b%22%3A1%7D%2C%7B%22b%22%3A2%7D%5D%7D"'
+	code engine \
+		'engine -w "/a/1/b /a/2/b /a/x" GET \
+			"/200/json?%7B%22a%22%3A%5B%7B%22b%22%3A1%7D%2C%7B%22b%22%3A2%7D%5D%7D"'
 	assert_success "2 - -"
 }
 
@@ -556,13 +602,19 @@ engine_server() {
 	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.." "$BATS_RUN_TMPDIR" 2>/dev/null || true
 	chmod 700 "$BATS_TEST_TMPDIR/closed"
 	got setpriv --reuid nobody --clear-groups "$REPO/build/bin/engine" GET /info
-	assert_refused_by_engine() { [[ $status -eq 1 && $stderr == *"may not be written to, as the user is not in its group: run sudo dokku plugin:trigger install" ]]; }
+	assert_refused_by_engine() {
+		[[ $status -eq 1 &&
+			$stderr == *"may not be written to, as the user is not in its group: run sudo dokku plugin:trigger install" ]]
+	}
 	assert_refused_by_engine
 }
 
 @test "remove_container, remove_image: what is gone, or going, is no failure; all else is" {
-	fake_engine <<<'case $2 in */a[?]*) exit 0 ;; */b[?]*) printf "{\"message\":\"No such container: b\"}"; exit 22 ;;
-		*/c[?]*) printf "{\"message\":\"removal of container c is already in progress\"}"; exit 22 ;;
+	fake_engine \
+		<<<'case $2 in */a[?]*) exit 0 ;; */b[?]*) printf \
+			"{\"message\":\"No such container: b\"}"; exit 22 ;;
+		*/c[?]*) printf "{\"message\":\"removal of container c is already in progress\"}"
+		exit 22 ;;
 		/images/d) printf "{\"message\":\"No such image: d\"}"; exit 22 ;;
 		*) printf "{\"message\":\"conflict: it is in use\"}"; exit 22 ;; esac'
 	code engine 'remove_container a; remove_container b; remove_container c; remove_image d'
@@ -573,8 +625,11 @@ engine_server() {
 }
 
 @test "engine_answered: a refusal is an answer, silence is none" {
-	fake_engine <<<'case $2 in /ok) ;; /no) printf "{\"message\":\"no\"}"; exit 22 ;; *) exit 1 ;; esac'
-	code engine 'for path in /ok /no /silent; do engine_answered engine GET "$path" && printf "%s " "$path"; done; true'
+	fake_engine <<<'case $2 in /ok) ;; /no) printf "{\"message\":\"no\"}"
+		exit 22 ;; *) exit 1 ;; esac'
+	code engine \
+		'for path in /ok /no /silent; do engine_answered engine GET "$path" &&
+			printf "%s " "$path"; done; true'
 	assert_success "/ok /no "
 	code engine 'engine_answered remove_image silent || printf "%s" "$?"'
 	assert_success 1
@@ -583,7 +638,9 @@ engine_server() {
 @test "stop_container: its seconds more than what the engine has otherwise" {
 	printf '#!/bin/sh\nprintf "%%s\\n" "$*" >>"$CALLS"\n' >"$DOKKU_PROGRAMS/engine"
 	chmod +x "$DOKKU_PROGRAMS/engine"
-	code engine 'stop_container idA 7; DOKKU_DOCKER_TIMEOUT=3; stop_container idA 7; stop_container idA 0'
+	code engine \
+		'stop_container idA 7; DOKKU_DOCKER_TIMEOUT=3; stop_container idA 7
+			stop_container idA 0'
 	assert_success ""
 	assert_calls "-t 37 POST /containers/idA/stop?t=7
 -t 10 POST /containers/idA/stop?t=7
@@ -617,12 +674,14 @@ engine_server() {
 
 # members POINTERS JSON - what the program picks out of an answer.
 members() {
-	got "$DOKKU_PROGRAMS/engine" -w "$1" GET "/200/json?$(jq --null-input --raw-output --arg text "$2" '$text | @uri')"
+	got "$DOKKU_PROGRAMS/engine" -w "$1" GET \
+		"/200/json?$(jq --null-input --raw-output --arg text "$2" '$text | @uri')"
 }
 
 @test "engine -w: members by their pointers, a line for each element; nothing breaks a line into other words" {
 	engine_server
-	members '/a /b/c /d~1e.f~0 /none /n /t' '{"a": "x", "b": {"c": -3}, "d/e.f~": "y", "n": null, "t": true}'
+	members '/a /b/c /d~1e.f~0 /none /n /t' \
+		'{"a": "x", "b": {"c": -3}, "d/e.f~": "y", "n": null, "t": true}'
 	assert_success "x -3 y - - true"
 	members '/a' '[{"a": "x"}, {"a": ""}, {"b": 1}, 7]'
 	assert_success "x
@@ -639,7 +698,8 @@ members() {
 	assert_success "é"
 	members '/a' '{"a": '
 	assert_status 1
-	assert_error "the Docker engine does not answer (its answer is no JSON): is dockerd running?"
+	assert_error \
+		"the Docker engine does not answer (its answer is no JSON): is dockerd running?"
 	got "$DOKKU_PROGRAMS/engine" -w a GET /200/x
 	assert_status 2
 	got "$DOKKU_PROGRAMS/engine" -w /message GET /409/x /200/y
@@ -652,7 +712,9 @@ members() {
 @test "engine -e: asks about each; one that is gone meanwhile is passed over, all else is told" {
 	engine_server
 	each() {
-		got "$DOKKU_PROGRAMS/engine" -w '/message /body' -e /Id GET "/200/json?$(jq --null-input --raw-output --arg text "$1" '$text | @uri')" '/{}/json2'
+		got "$DOKKU_PROGRAMS/engine" -w '/message /body' -e /Id GET \
+			"/200/json?$(jq --null-input --raw-output --arg text "$1" '$text | @uri')" \
+			'/{}/json2'
 	}
 	each '[{"Id": "200"}, {"Id": "404"}, {"Id": "201"}]'
 	assert_success "GET?/200/json2 -
@@ -665,12 +727,16 @@ GET?/201/json2 -"
 	each '[{"id": "200"}]'
 	kill "$server"
 	assert_status 1
-	assert_error "the Docker engine does not answer (a member is missing in its answer): is dockerd running?"
+	assert_error "the Docker engine does not answer (a member is missing in its answer):" \
+		"is dockerd running?"
 }
 
 @test "what should be a file and is a pipe or a device is not waited for" {
 	mkfifo "$WORLD/pipe"
-	got timeout 20 bash -c 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"; for file; do read_line x "$file" none; echo "$x"; done' bash "$WORLD/pipe" /dev/zero "$WORLD"
+	got timeout 20 bash -c \
+		'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"
+			for file; do read_line x "$file" none; echo "$x"; done' bash "$WORLD/pipe" \
+		/dev/zero "$WORLD"
 	assert_success $'none\nnone\nnone'
 	got timeout 20 "$DOKKU_PROGRAMS/read-env" "$WORLD/pipe"
 	assert_refused "$WORLD/pipe is not a regular file: it is not read"

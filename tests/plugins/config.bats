@@ -69,16 +69,19 @@ come_back() {
 }
 
 @test "a long value comes back" {
-	come_back "$(head -c 60000 /dev/zero | tr '\0' x)" "$(yes "it's a line of a key" | head -n 200)"
+	come_back "$(head -c 60000 /dev/zero | tr '\0' x)" \
+		"$(yes "it's a line of a key" | head -n 200)"
 }
 
-# long_values N - in the file ENV: N lines with quotes, and 20 N characters with a quote in every second.
+# long_values N - in the file ENV: N lines with quotes, and 20 N characters with a quote in every
+# second.
 long_values() {
 	mkdir -p "${ENV%/*}"
 	{
 		printf "export BEFORE='x'\nexport LONG='"
 		yes "a '\\''line'\\'' of it" | head -n "$1"
-		printf "'\nexport LONGER='%s'\n" "$(head -c $(($1 * 20)) /dev/zero | tr '\0' "q" | sed "s/qq/x'\\\\''/g")"
+		printf "'\nexport LONGER='%s'\n" \
+			"$(head -c $(($1 * 20)) /dev/zero | tr '\0' "q" | sed "s/qq/x'\\\\''/g")"
 	} >"$ENV"
 }
 
@@ -86,7 +89,8 @@ long_values() {
 computing() {
 	code config 'ulimit -t 60; TIMEFORMAT=%3U; declare -A config=()
 		time { config_load "$1"; config_render >"$1.again"; }
-		cmp "$1" "$1.again"; printf "%s %s\n" "${#config[LONG]}" "${#config[LONGER]}"' "$ENV"
+		cmp "$1" "$1.again"; printf "%s %s\n" "${#config[LONG]}" "${#config[LONGER]}"' \
+		"$ENV"
 	assert_status 0
 	ms=$((10#${stderr/./}))
 }
@@ -106,7 +110,9 @@ computing() {
 @test "config:export reads no file that it is told of" {
 	printf "export SECRET='x'\n" >"$WORLD/file"
 	dokku config:export --file "$WORLD/file" web
-	assert_refused "config:export: there is no option --file; nothing was done. Usage: dokku config:export [--merged] [--format exports|envfile|shell|pretty|json|json-list|docker-args|docker-args-keys|pack-keys|nul] APP|--global" 2
+	assert_refused "config:export: there is no option --file; nothing was done. Usage:" \
+		"dokku config:export [--merged] [--format" \
+		"exports|envfile|shell|pretty|json|json-list|docker-args|docker-args-keys|pack-keys|nul] APP|--global" 2
 }
 
 @test "several are set at once, and others stay; the file is readable by dokku alone" {
@@ -132,7 +138,8 @@ export C='3'"
 	local value
 	for value in $'\x80' $'a\xffb' $'\xc3'; do
 		dokku config:set web "A=$value"
-		assert_refused 'A: its value is not UTF-8, and Docker passes on only UTF-8: encode it, for example in base64; nothing was changed'
+		assert_refused 'A: its value is not UTF-8, and Docker passes on only UTF-8:' \
+			'encode it, for example in base64; nothing was changed'
 	done
 }
 
@@ -141,15 +148,19 @@ export C='3'"
 	local before
 	before=$(<"$ENV")
 	dokku config:set web B=2 1BAD=x C=3
-	assert_refused 'not a variable name: "1BAD": letters, digits and underscores, and no digit first; nothing was changed'
+	assert_refused 'not a variable name: "1BAD": letters, digits and underscores,' \
+		'and no digit first; nothing was changed'
 	dokku config:set web B=2 NOVALUE C=3
-	assert_refused 'config:set: "NOVALUE" is not NAME=VALUE; nothing was done. Usage: dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE...' 2
+	assert_refused 'config:set: "NOVALUE" is not NAME=VALUE; nothing was done. Usage:' \
+		'dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE...' 2
 	dokku config:set web B=2 $'C=\xff'
-	assert_refused 'C: its value is not UTF-8, and Docker passes on only UTF-8: encode it, for example in base64; nothing was changed'
+	assert_refused 'C: its value is not UTF-8, and Docker passes on only UTF-8: encode it,' \
+		'for example in base64; nothing was changed'
 	dokku config:set --encoded web B=Mg== C=%%%
 	assert_refused 'C: its value is not base64; nothing was changed'
 	dokku config:set web
-	assert_refused 'config:set: NAME=VALUE is missing; nothing was done. Usage: dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE...' 2
+	assert_refused 'config:set: NAME=VALUE is missing; nothing was done. Usage:' \
+		'dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE...' 2
 	assert_file "$ENV" "$before"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
@@ -157,7 +168,9 @@ export C='3'"
 @test "names that are none are refused" {
 	is_refused() {
 		dokku config:set web "$1=x"
-		assert_status 1 && assert_output "" && assert_error_like ' !     not a variable name: "*": letters, digits and underscores, and no digit first; nothing was changed'
+		assert_status 1 && assert_output "" &&
+			assert_error_like ' !     not a variable name: "*": letters,' \
+				'digits and underscores, and no digit first; nothing was changed'
 	}
 	each is_refused <<-'NAMES'
 
@@ -182,7 +195,8 @@ export C='3'"
 
 @test "--encoded: a NUL is refused, as no environment holds one" {
 	dokku config:set --encoded web A=Yg== "B=$(printf 'a\0b' | base64)"
-	assert_refused "B: its value has a NUL byte, which a variable cannot hold; nothing was changed"
+	assert_refused \
+		"B: its value has a NUL byte, which a variable cannot hold; nothing was changed"
 	dokku config:get web A
 	assert_status 1
 }
@@ -190,18 +204,22 @@ export C='3'"
 @test "--encoded: base64, also of what ends in newlines" {
 	dokku --quiet config:set --encoded web "A=$(printf 'x\n\n' | base64)"
 	assert_success ""
-	assert_equal "$(printf 'A=x\n\n\0' | sha256sum)" "$("$DOKKU" config:export --format nul web | sha256sum)"
+	assert_equal "$(printf 'A=x\n\n\0' | sha256sum)" \
+		"$("$DOKKU" config:export --format nul web | sha256sum)"
 }
 
 @test "an app that is none, an option that is none" {
 	dokku config:set ghost A=1
 	assert_refused "App ghost does not exist"
 	dokku config:set '../web' A=1
-	assert_refused 'not an app name: "../web": use lower case letters, digits, dots and hyphens, at most 63'
+	assert_refused 'not an app name: "../web": use lower case letters, digits,' \
+		'dots and hyphens, at most 63'
 	dokku config:set --nope web A=1
-	assert_refused "config:set: there is no option --nope; nothing was done. Usage: dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE..." 2
+	assert_refused "config:set: there is no option --nope; nothing was done. Usage:" \
+		"dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE..." 2
 	dokku config:set
-	assert_refused "config:set: APP|--global is missing; nothing was done. Usage: dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE..." 2
+	assert_refused "config:set: APP|--global is missing; nothing was done. Usage:" \
+		"dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE..." 2
 }
 
 @test "config:get: its value; status 1 and nothing where it is not set" {
@@ -230,7 +248,8 @@ export C='3'"
 	assert_refused 'not a variable name: "x[$(id)]"; nothing was changed'
 	assert_file "$ENV" "export B='2'"
 	dokku config:unset web
-	assert_refused "config:unset: NAME is missing; nothing was done. Usage: dokku config:unset [--no-restart] APP|--global NAME..." 2
+	assert_refused "config:unset: NAME is missing; nothing was done. Usage:" \
+		"dokku config:unset [--no-restart] APP|--global NAME..." 2
 }
 
 @test "config:clear" {
@@ -286,7 +305,8 @@ B:  two\x0alines "q" \
 C:  '
 	dokku config:export --format nope web
 	assert_status 2
-	assert_error_like ' !     config:export: --format: "nope" is not one of exports, envfile, *; nothing was done.*'
+	assert_error_like ' !     config:export: --format: "nope" is not one of exports, envfile,' \
+		'*; nothing was done.*'
 	dokku config:export web
 	assert_output "export A='it'\\''s'
 export B='two
@@ -296,7 +316,9 @@ export C=''"
 
 @test "config:export --format without a word is misuse" {
 	dokku config:export --format
-	assert_refused "config:export: --format wants a value; nothing was done. Usage: dokku config:export [--merged] [--format exports|envfile|shell|pretty|json|json-list|docker-args|docker-args-keys|pack-keys|nul] APP|--global" 2
+	assert_refused "config:export: --format wants a value; nothing was done. Usage:" \
+		"dokku config:export [--merged] [--format" \
+		"exports|envfile|shell|pretty|json|json-list|docker-args|docker-args-keys|pack-keys|nul] APP|--global" 2
 }
 
 @test "--merged: the app's go before the global ones; --global is a scope of its own" {
@@ -320,7 +342,9 @@ B"
 
 @test "an ENV file is read, never run" {
 	mkdir -p "${ENV%/*}"
-	printf '%s\n' 'touch "$BATS_TEST_TMPDIR/ran"' "export A='ok'" 'export B=$(touch "$BATS_TEST_TMPDIR/ran")' "C='no export'" '# comment' "export D='last'" >"$ENV"
+	printf '%s\n' 'touch "$BATS_TEST_TMPDIR/ran"' "export A='ok'" \
+		'export B=$(touch "$BATS_TEST_TMPDIR/ran")' "C='no export'" '# comment' \
+		"export D='last'" >"$ENV"
 	printf "export E='without newline'" >>"$ENV"
 	dokku config:export --format json web
 	assert_success '{"A":"ok","C":"no export","D":"last","E":"without newline"}'
@@ -331,19 +355,24 @@ B"
 	printf '' >"$DOKKU_LIB_ROOT/lock/web"
 	fifo held
 	fifo on
-	flock "$DOKKU_LIB_ROOT/lock/web" bash -c 'printf "x\n" >"$BATS_TEST_TMPDIR/held"; read -r x <"$BATS_TEST_TMPDIR/on"' 3>&- &
+	flock "$DOKKU_LIB_ROOT/lock/web" bash -c \
+		'printf "x\n" >"$BATS_TEST_TMPDIR/held"; read -r x <"$BATS_TEST_TMPDIR/on"' \
+		3>&- &
 	heard held
 	dokku config:set web A=1
 	printf '\n' >"$BATS_TEST_TMPDIR/on"
 	assert_status 1
-	assert_error " !     web: nothing was changed: web is busy: another operation has just begun: try again when it is done, or wait for it: git push -o wait, dokku --wait"
+	assert_error " !     web: nothing was changed: web is busy:" \
+		"another operation has just begun: try again when it is done, or wait for it:" \
+		"git push -o wait, dokku --wait"
 	assert_absent "$ENV"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	wait
 }
 
 @test "a change without a deploy says who holds the lock, and does not blame the lock for other failures" {
-	fake_write <<<'cat "$DOKKU_LIB_ROOT/lock/web" >"$BATS_TEST_TMPDIR/holder"; printf "no space left\n" >&2; exit 1'
+	fake_write <<<'cat "$DOKKU_LIB_ROOT/lock/web" >"$BATS_TEST_TMPDIR/holder"
+		printf "no space left\n" >&2; exit 1'
 	dokku config:set web A=1
 	assert_status 1
 	assert_error "no space left
@@ -362,7 +391,9 @@ deployed() {
 	make_release web 1
 	make_current web 1
 	dokku --quiet config:set --no-restart web A=old
-	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	hook fake scheduler-start \
+		<<<'printf "web 1 id 10.86.128.2 5000\n" \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
 }
 
 @test "a deployed app is deployed anew with it, and has it after the commit" {
@@ -379,11 +410,13 @@ deployed() {
 	assert_file "$ENV" "export A='old'
 export B='new
 line'"
-	assert_equal "$(printf 'A=old\0B=new\nline\0' | sha256sum)" "$(sha256sum <"$DOKKU_LIB_ROOT/data/releases/web/2/env")"
+	assert_equal "$(printf 'A=old\0B=new\nline\0' | sha256sum)" \
+		"$(sha256sum <"$DOKKU_LIB_ROOT/data/releases/web/2/env")"
 	assert_mode "$DOKKU_LIB_ROOT/data/releases/web/2/env" 600
 	assert_equal 1 "$(grep -c 'POST .*/images/dokku/web:v1/tag.*tag=v2' "$CALLS")"
 	grep -q 'config:set B$' "$DOKKU_LIB_ROOT/data/releases/web/2/description"
-	run grep -r new "$DOKKU_LIB_ROOT/data/builds" "$DOKKU_LIB_ROOT/data/releases/web/2/description"
+	run grep -r new "$DOKKU_LIB_ROOT/data/builds" \
+		"$DOKKU_LIB_ROOT/data/releases/web/2/description"
 	assert_equal 1 "$status" "a value in a log"
 }
 
@@ -434,14 +467,15 @@ line'"
 	done
 }
 
-# interrupted SIGNAL COMMAND… - dokku COMMAND…, that Ctrl-C (or a terminal that goes) ends while its job waits for the lock of web;
-# then that is free.
+# interrupted SIGNAL COMMAND… - dokku COMMAND…, that Ctrl-C (or a terminal that goes) ends while its
+# job waits for the lock of web; then that is free.
 interrupted() {
 	local client job
 	: >"$DOKKU_LIB_ROOT/lock/web"
 	exec 9>"$DOKKU_LIB_ROOT/lock/web"
 	flock 9
-	DOKKU_LOCK_WAIT=20 setsid env --default-signal "$DOKKU" "${@:2}" >"$BATS_TEST_TMPDIR/stdout" 2>&1 3>&- 9>&- &
+	DOKKU_LOCK_WAIT=20 setsid env --default-signal "$DOKKU" "${@:2}" \
+		>"$BATS_TEST_TMPDIR/stdout" 2>&1 3>&- 9>&- &
 	client=$!
 	until job=$(pgrep --full "/hold .*$WORLD/lib/tmp/config\\.$client\\."); do sleep 0.01; done
 	# The group, as a terminal does.
@@ -481,7 +515,8 @@ export B='new'"
 @test "config:set: PORT is a port" {
 	is_refused() {
 		dokku config:set web "PORT=$1"
-		assert_refused "PORT: \"$1\" is not a port from 1 to 65535: config:unset PORT sets the default again; nothing was changed"
+		assert_refused "PORT: \"$1\" is not a port from 1 to 65535:" \
+			"config:unset PORT sets the default again; nothing was changed"
 		dokku config:set --global "PORT=$1"
 		assert_status 1
 	}
@@ -499,13 +534,18 @@ export B='new'"
 # shellcheck disable=SC1003 # no quote is escaped here
 @test "every form that Dokku writes is read, and comes back after a change" {
 	mkdir -p "${ENV%/*}"
-	printf '%s\n' "export A='it'\\''s'" 'B="v \"q\" \\ \n\r\! \$X \` é"' 'C=5' 'D=-7 ' "E=don't do # c" \
-		"export F=\$'a\\nb\\'\\t\\x41\\101'" $'export G=\'multi\nline\'' $'I="a\nb"' 'J=' 'K=""' "export L=''" \
-		$'M = "x"  # c\r' "R='a\\'" 'S=a\$b c' 'export=5' $'\t export  T="t"' 'U=$ 5$' 'V="a#b" ' >"$ENV"
+	printf '%s\n' "export A='it'\\''s'" 'B="v \"q\" \\ \n\r\! \$X \` é"' 'C=5' 'D=-7 ' \
+		"E=don't do # c" \
+		"export F=\$'a\\nb\\'\\t\\x41\\101'" $'export G=\'multi\nline\'' $'I="a\nb"' 'J=' \
+		'K=""' "export L=''" \
+		$'M = "x"  # c\r' "R='a\\'" 'S=a\$b c' 'export=5' $'\t export  T="t"' 'U=$ 5$' \
+		'V="a#b" ' >"$ENV"
 	printf 'W="without newline"' >>"$ENV"
 	local expected
-	expected=$(printf '%s\0' "A=it's" $'B=v "q" \\ \n\r! $X ` é' C=5 D=-7 "E=don't do" $'F=a\nb\'\tAA' $'G=multi\nline' $'I=a\nb' \
-		J= K= L= M=x 'R=a\' 'S=a$b c' T=t 'U=$ 5$' 'V=a#b' 'W=without newline' export=5 | base64 -w 0)
+	expected=$(printf '%s\0' "A=it's" $'B=v "q" \\ \n\r! $X ` é' C=5 D=-7 "E=don't do" \
+		$'F=a\nb\'\tAA' $'G=multi\nline' $'I=a\nb' \
+		J= K= L= M=x 'R=a\' 'S=a$b c' T=t 'U=$ 5$' 'V=a#b' 'W=without newline' export=5 |
+		base64 -w 0)
 	assert_equal "$expected" "$("$DOKKU" config:export --format nul web | base64 -w 0)"
 	dokku config:set web NEW=1
 	assert_success "-----> Set for web: NEW"
@@ -517,10 +557,12 @@ export B='new'"
 
 @test "a line that is not understood is kept word for word, said once a command, and replaced by a value of its own" {
 	mkdir -p "${ENV%/*}"
-	printf '%s\n' '# by hand' 'H="$HOME/x"' "A='1'" '1X=3' 'no line' "N='a' b" $'O="x$(y\nB=no)"' 'P=${Q}' "F=\$'\\u00e9'" \
+	printf '%s\n' '# by hand' 'H="$HOME/x"' "A='1'" '1X=3' 'no line' "N='a' b" \
+		$'O="x$(y\nB=no)"' 'P=${Q}' "F=\$'\\u00e9'" \
 		$'Z=\'unclosed\nC=\'lost' >"$ENV"
 	local kept
-	kept=$(printf '%s\n' '# by hand' 'H="$HOME/x"' '1X=3' 'no line' "N='a' b" $'O="x$(y\nB=no)"' 'P=${Q}' "F=\$'\\u00e9'" \
+	kept=$(printf '%s\n' '# by hand' 'H="$HOME/x"' '1X=3' 'no line' "N='a' b" \
+		$'O="x$(y\nB=no)"' 'P=${Q}' "F=\$'\\u00e9'" \
 		$'Z=\'unclosed\nC=\'lost')
 	dokku config:set web NEW=1
 	assert_status 0
@@ -558,7 +600,9 @@ F=\$'\\u00e9'"
 @test "a deploy takes what another tool wrote, and says once what it does not understand" {
 	make_release web 1
 	make_current web 1
-	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	hook fake scheduler-start \
+		<<<'printf "web 1 id 10.86.128.2 5000\n" \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
 	mkdir -p "${ENV%/*}"
 	printf 'A="1"\nB=2\nC="$D"\n' >"$ENV"
 	dokku config:set web E=5
@@ -574,7 +618,9 @@ C=\"\$D\""
 @test "a thousand variables are read in less than a second of computing" {
 	mkdir -p "${ENV%/*}"
 	for ((i = 0; i < 1000; i++)); do printf 'V%s="value \\"%s\\""\n' "$i" "$i"; done >"$ENV"
-	code config 'ulimit -t 60; TIMEFORMAT=%3U; declare -A config=(); time config_load "$1"; printf "%s" "${#config[@]}"' "$ENV"
+	code config \
+		'ulimit -t 60; TIMEFORMAT=%3U; declare -A config=(); time config_load "$1"
+			printf "%s" "${#config[@]}"' "$ENV"
 	assert_output 1000
 	[[ $((10#${stderr/./})) -lt 1000 ]]
 }
@@ -591,7 +637,8 @@ C=\"\$D\""
 	assert_file "$WORLD/seen" ""
 	dokku config:get web B
 	assert_success "s3cret two"
-	got "$DOKKU" config:set --no-restart web $'D=a\nb' "E=$(printf 'x%.0s' {1..100000})" <<<"not a word"
+	got "$DOKKU" config:set --no-restart web $'D=a\nb' "E=$(printf 'x%.0s' {1..100000})" \
+		<<<"not a word"
 	assert_status 0
 	dokku config:get web D
 	assert_success $'a\nb'

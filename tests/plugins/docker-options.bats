@@ -14,7 +14,8 @@ setup() {
 stored() { cat "$OPTIONS/$1" 2>/dev/null || true; }
 
 @test "docker-options:add: several options, split where a flag begins, nothing expanded" {
-	dokku docker-options:add web deploy,run '-v /a:/b --shm-size 256m' --label 'owner=my $(id) `x` team' --memory=512m --oom-score-adj -500
+	dokku docker-options:add web deploy,run '-v /a:/b --shm-size 256m' \
+		--label 'owner=my $(id) `x` team' --memory=512m --oom-score-adj -500
 	assert_success ""
 	local wanted="-v /a:/b
 --shm-size 256m
@@ -46,7 +47,8 @@ stored() { cat "$OPTIONS/$1" 2>/dev/null || true; }
 # refused TEXT WORD… - docker-options:add WORD… is refused, and nothing is stored.
 refused() {
 	dokku docker-options:add "${@:2}"
-	[[ $status -ne 0 && $stderr == *"$1"*"nothing was changed"* && $(wc -l <<<"$stderr") -eq 1 ]] || {
+	[[ $status -ne 0 && $stderr == *"$1"*"nothing was changed"* &&
+		$(wc -l <<<"$stderr") -eq 1 ]] || {
 		printf 'not refused so: %s: %s\n' "$status" "$stderr"
 		return 1
 	}
@@ -98,7 +100,8 @@ refused() {
 	dokku docker-options:remove web deploy '--label "owner=a team"' --init
 	assert_success ""
 	assert_equal "-v /a:/b" "$(stored _default_.deploy)"
-	printf '%s\n' '--group-add $(getent group docker | cut -d: -f3)' >>"$OPTIONS/_default_.deploy"
+	printf '%s\n' '--group-add $(getent group docker | cut -d: -f3)' \
+		>>"$OPTIONS/_default_.deploy"
 	dokku docker-options:remove web deploy '--group-add $(getent group docker | cut -d: -f3)'
 	assert_equal "-v /a:/b" "$(stored _default_.deploy)"
 	dokku docker-options:remove web deploy '-v /a:/b'
@@ -115,11 +118,13 @@ refused() {
 	dokku docker-options:report web --format json
 	assert_status 0
 	assert_equal "[[\"--label 'x=a b'\",\"--init\"],\"--tty\",[\"--tty\"],\"--tty\",[],false]" \
-		"$(jq -c '[."build-list", ."deploy.web", ."deploy.web-list", ."docker-options-deploy.web", ."run-list", has("docker-options-build-list")]' <<<"$output")"
+		"$(jq -c \
+			'[."build-list", ."deploy.web", ."deploy.web-list", ."docker-options-deploy.web", ."run-list", has("docker-options-build-list")]' <<<"$output")"
 }
 
 @test "docker-options: what a release was deployed with stays, whatever is set later" {
-	dokku docker-options:add web deploy --memory=512m -e A=2 --ulimit nofile=12 --mount type=bind,src=/a,dst=/b
+	dokku docker-options:add web deploy --memory=512m -e A=2 --ulimit nofile=12 \
+		--mount type=bind,src=/a,dst=/b
 	dokku docker-options:add web deploy '--memory 1g' --process worker
 	made_plugins scheduler-docker-local docker-options
 	make_release web 1
@@ -127,7 +132,11 @@ refused() {
 	spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" 1 10.86.128.7' "$1"; }
 	spec worker
 	assert_equal 1073741824 "$(jq .HostConfig.Memory <<<"$output")"
-	seen() { jq -c '[.HostConfig.Memory, .HostConfig.Ulimits[0].Hard, .HostConfig.Mounts[0].Target, .Env[-1]]' <<<"$output"; }
+	seen() {
+		jq -c \
+			'[.HostConfig.Memory, .HostConfig.Ulimits[0].Hard,
+				.HostConfig.Mounts[0].Target, .Env[-1]]' <<<"$output"
+	}
 	spec web
 	assert_status 0
 	assert_equal '[536870912,12,"/b","A=2"]' "$(seen)"

@@ -13,7 +13,9 @@ setup() {
 @test "host names that are none are refused" {
 	is_refused() {
 		dokku domains:add web -- "$1"
-		assert_status 1 && assert_output "" && assert_error_like ' !     not a host name: "*": letters, digits, hyphens, dots, and \*. at most at its start; nothing was changed' &&
+		assert_status 1 && assert_output "" &&
+			assert_error_like ' !     not a host name: "*": letters, digits, hyphens,' \
+				'dots, and \*. at most at its start; nothing was changed' &&
 			assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
 	}
 	each is_refused <<-'NAMES'
@@ -46,7 +48,8 @@ setup() {
 
 @test "host names that are some" {
 	dokku domains:add web a.com '*.a.com' 1.2.com xn--bcher-kva.example localhost A.Upper.com
-	assert_success "-----> web answers to: web.example.com a.com *.a.com 1.2.com xn--bcher-kva.example localhost a.upper.com"
+	assert_success "-----> web answers to: web.example.com a.com *.a.com 1.2.com" \
+		"xn--bcher-kva.example localhost a.upper.com"
 }
 
 @test "add, remove, set, clear, reset; nginx is told each time" {
@@ -58,7 +61,8 @@ setup() {
 	dokku domains:set web c.com
 	assert_success "-----> web answers to: c.com"
 	dokku domains:clear web
-	assert_success "-----> web answers to no host name now: dokku domains:add web DOMAIN gives it one"
+	assert_success \
+		"-----> web answers to no host name now: dokku domains:add web DOMAIN gives it one"
 	assert_file "$DOKKU_ROOT/web/VHOST" ""
 	dokku domains:reset web
 	assert_success "-----> web answers to: web.example.com"
@@ -69,9 +73,11 @@ setup() {
 	dokku domains:add blog Shop.com
 	: >"$STEPS"
 	dokku domains:add web ok.com shop.COM
-	assert_refused "shop.com is a domain of blog: dokku domains:remove blog shop.com frees it; nothing was changed"
+	assert_refused "shop.com is a domain of blog: dokku domains:remove blog shop.com frees" \
+		"it; nothing was changed"
 	dokku domains:set web shop.com
-	assert_refused "shop.com is a domain of blog: dokku domains:remove blog shop.com frees it; nothing was changed"
+	assert_refused "shop.com is a domain of blog: dokku domains:remove blog shop.com frees" \
+		"it; nothing was changed"
 	assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
 	dokku domains:remove blog Shop.com
 	dokku domains:add web shop.com
@@ -90,7 +96,8 @@ setup() {
 		dokku domains:add web a.com
 		assert_success "-----> web answers to: web.example.com b.com a.com"
 		dokku domains:add blog A.com
-		assert_refused "a.com is a domain of web: dokku domains:remove web a.com frees it; nothing was changed"
+		assert_refused "a.com is a domain of web: dokku domains:remove web a.com frees" \
+			"it; nothing was changed"
 		dokku domains:add-global c.com
 		dokku domains:remove-global c.com
 		assert_success "-----> Global domains: example.com"
@@ -119,7 +126,8 @@ setup() {
 	# Found by whoever is late, under the lock.
 	printf 'own.com\n' >"$DOKKU_ROOT/blog/VHOST"
 	DOKKU_LOCKED=web code domains 'domains_change add web OWN.com'
-	assert_refused "OWN.com is a domain of blog: dokku domains:remove blog OWN.com frees it; nothing was changed"
+	assert_refused "OWN.com is a domain of blog: dokku domains:remove blog OWN.com frees it;" \
+		"nothing was changed"
 	pids=()
 	for i in 1 2 3 4 5 6; do
 		"$DOKKU" domains:add-global "g$i.com" >/dev/null 2>&1 3>&- &
@@ -133,13 +141,15 @@ setup() {
 	dokku domains:remove web blog.example.com
 	assert_refused "blog.example.com is not a domain of web; nothing was changed"
 	dokku domains:remove web
-	assert_refused "domains:remove: DOMAIN is missing; nothing was done. Usage: dokku domains:remove APP DOMAIN..." 2
+	assert_refused "domains:remove: DOMAIN is missing; nothing was done. Usage:" \
+		"dokku domains:remove APP DOMAIN..." 2
 	dokku domains:add ghost a.com
 	assert_refused "App ghost does not exist"
 }
 
 @test "where nginx does not take it the list stays as it was, and nginx is told again" {
-	hook fake post-domains-update <<<'if grep -q bad "$DOKKU_ROOT/web/VHOST"; then printf " !     nginx says no\n" >&2; exit 1; fi'
+	hook fake post-domains-update <<<'if grep -q bad "$DOKKU_ROOT/web/VHOST"
+		then printf " !     nginx says no\n" >&2; exit 1; fi'
 	dokku domains:add web bad.com
 	assert_refused "nginx says no
  !     web keeps the domains that it had: see the message above"
@@ -212,12 +222,14 @@ new.example.org"
 	dokku domains:set-global a.com b.com
 	assert_success "-----> Global domains: a.com b.com"
 	dokku domains:set-global 'a b'
-	assert_refused 'not a host name: "a b": letters, digits, hyphens, dots, and *. at most at its start; nothing was changed'
+	assert_refused 'not a host name: "a b": letters, digits, hyphens, dots, and *.' \
+		'at most at its start; nothing was changed'
 	dokku domains:clear-global
 	assert_success "-----> Global domains: "
 	assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
 	dokku domains:add-global
-	assert_refused "domains:add-global: DOMAIN is missing; nothing was done. Usage: dokku domains:add-global DOMAIN..." 2
+	assert_refused "domains:add-global: DOMAIN is missing; nothing was done. Usage:" \
+		"dokku domains:add-global DOMAIN..." 2
 }
 
 @test "enable, disable, app-domains, report" {
@@ -267,7 +279,8 @@ https://b.com"
 	dokku domains:add web Example.Org
 	assert_success "-----> web answers to: web.example.com example.org www.example.org"
 	dokku domains:add blog eXample.org
-	assert_refused "example.org is a domain of web: dokku domains:remove web example.org frees it; nothing was changed"
+	assert_refused "example.org is a domain of web: dokku domains:remove web example.org" \
+		"frees it; nothing was changed"
 	dokku domains:remove web EXAMPLE.ORG.
 	assert_success "-----> web answers to: web.example.com www.example.org"
 	dokku domains:remove web example.org
@@ -286,7 +299,8 @@ https://b.com"
 	assert_success "example.org
 other.org"
 	dokku domains:add blog example.ORG
-	assert_refused "example.org is a domain of web: dokku domains:remove web example.org frees it; nothing was changed"
+	assert_refused "example.org is a domain of web: dokku domains:remove web example.org" \
+		"frees it; nothing was changed"
 	dokku domains:add web example.org
 	assert_success "-----> web answers to: example.org other.org"
 	printf 'EXAMPLE.org\nother.org\n' >"$DOKKU_ROOT/web/VHOST"
@@ -300,7 +314,8 @@ other.org"
 	for name in é.com bücher.example; do
 		dokku domains:add web "$name"
 		assert_status 1
-		assert_error_like ' !     not a host name: "*": write it in its ASCII form, xn--…, as idn2 prints it; nothing was changed'
+		assert_error_like ' !     not a host name: "*": write it in its ASCII form,' \
+			'xn--…, as idn2 prints it; nothing was changed'
 	done
 	dokku domains:add web XN--Bcher-kva.example
 	assert_success "-----> web answers to: web.example.com xn--bcher-kva.example"

@@ -8,7 +8,9 @@ setup() {
 	made_plugins git git-hook git-receive-pack git-upload-pack apps config builder ps app-json
 	hook fake builder-detect <<<'printf "dockerfile\n"'
 	hook fake builder-build <<<'ls -A "$3" | paste -sd " " >>"$STEPS"; printf "built\n"'
-	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	hook fake scheduler-start \
+		<<<'printf "web 1 id 10.86.128.2 5000\n" \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
 	fake ssh <<<'SSH_ORIGINAL_COMMAND=${!#} exec "$DOKKU"'
 	export GIT_SSH="$BIN/ssh"
 	SOURCE="$WORLD/my source"
@@ -40,10 +42,10 @@ went_live() {
 	assert_equal "$1" "$(current web)"
 }
 
-# refused MESSAGE - the push was, for this reason alone, and nothing is left of it.
+# refused MESSAGE… - the push was, for this reason alone, and nothing is left of it.
 refused() {
 	assert_status 1
-	assert_equal " !     $1" "$remote"
+	assert_equal " !     $*" "$remote"
 	assert_steps ""
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
@@ -86,7 +88,8 @@ refused() {
 	assert_status 0
 	assert_equal " !     deploy did not complete: the branch other is stored, and nothing was deployed. web deploys from its branch main, not other: git push dokku other:main, or dokku git:set web deploy-branch other" "$remote"
 	assert_steps ""
-	assert_equal "$(git -C "$SOURCE" rev-parse other)" "$(git -C "$DOKKU_ROOT/web" rev-parse other)"
+	assert_equal "$(git -C "$SOURCE" rev-parse other)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse other)"
 	assert_equal 1 "$(current web)"
 	dokku git:set web other-branches refuse
 	push other:master
@@ -136,7 +139,8 @@ refused() {
 	dokku git:set web other-branches refuse
 	commit topic
 	push topic
-	refused "web deploys from its branch master, not topic: git push dokku topic:master, or dokku git:set web deploy-branch topic"
+	refused "web deploys from its branch master, not topic: git push dokku topic:master," \
+		"or dokku git:set web deploy-branch topic"
 	assert_absent "$DOKKU_LIB_ROOT/config/git/web/deploy-branch"
 	push topic:master
 	went_live 1
@@ -149,7 +153,8 @@ refused() {
 	push --all
 	went_live 1
 	assert_file "$DOKKU_LIB_ROOT/config/git/web/deploy-branch" main
-	assert_equal $'refs/heads/dev\nrefs/heads/main' "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	assert_equal $'refs/heads/dev\nrefs/heads/main' \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
 }
 
 @test "main and master in one first push pick nothing: master deploys" {
@@ -172,13 +177,17 @@ refused() {
 	dokku git:set web other-branches refuse
 	commit
 	push main
-	refused "web deploys from its branch topic, not main: git push dokku main:topic, or dokku git:set web deploy-branch main"
+	refused "web deploys from its branch topic, not main: git push dokku main:topic," \
+		"or dokku git:set web deploy-branch main"
 	push main:topic
 	went_live 1
 	dokku git:set web deploy-branch 'a..b'
-	assert_refused 'git:set: deploy-branch wants the name of a branch, not "a..b"; nothing was changed'
+	assert_refused \
+		'git:set: deploy-branch wants the name of a branch, not "a..b"; nothing was changed'
 	dokku git:set web nope x
-	assert_refused 'git:set: no such setting: "nope": there are archive-max-files, archive-max-size, deploy-branch, keep-git-dir, max-files, max-size, other-branches, rev-env-var' 2
+	assert_refused 'git:set: no such setting: "nope": there are archive-max-files,' \
+		'archive-max-size, deploy-branch, keep-git-dir, max-files, max-size,' \
+		'other-branches, rev-env-var' 2
 }
 
 @test "the branch that deploys cannot be deleted" {
@@ -188,7 +197,8 @@ refused() {
 	: >"$STEPS"
 	push :main
 	assert_status 1
-	assert_equal " !     main is the branch that web deploys from: it cannot be deleted" "$remote"
+	assert_equal " !     main is the branch that web deploys from: it cannot be deleted" \
+		"$remote"
 	assert_steps ""
 	assert_equal 1 "$(current web)"
 	git -C "$DOKKU_ROOT/web" rev-parse --verify --quiet main >/dev/null
@@ -210,7 +220,9 @@ refused() {
 	commit
 	push main
 	assert_status 1
-	assert_equal " !     the pushed commit $(git -C "$SOURCE" rev-parse --short=7 HEAD) has no files to deploy" "$remote"
+	assert_equal \
+		" !     the pushed commit $(git -C "$SOURCE" rev-parse --short=7 \
+			HEAD) has no files to deploy" "$remote"
 	assert_steps ""
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/current"
@@ -238,7 +250,8 @@ refused() {
 	head -c 65537 /dev/zero | tr '\0' '#' >"$SOURCE/CHECKS"
 	commit
 	push main
-	refused "CHECKS in the repo has 65537 bytes, more than the 65536 allowed: shorten it and push again"
+	refused "CHECKS in the repo has 65537 bytes, more than the 65536 allowed:" \
+		"shorten it and push again"
 	truncate -s 65536 "$SOURCE/CHECKS"
 	commit
 	push main
@@ -265,7 +278,8 @@ refused() {
 	an_app
 	ln -s /etc/passwd "$SOURCE/link"
 	commit
-	hook fake builder-build <<<'readlink "$3/link" >>"$STEPS"; ls -A "$3" | paste -sd " " >>"$STEPS"'
+	hook fake builder-build \
+		<<<'readlink "$3/link" >>"$STEPS"; ls -A "$3" | paste -sd " " >>"$STEPS"'
 	push main
 	went_live 1
 	grep -qxF /etc/passwd "$STEPS"
@@ -278,7 +292,8 @@ refused() {
 	hook fake builder-build <<<'printf " !     it does not build\n" >&2; exit 1'
 	push main
 	assert_status 1
-	assert_equal "-----> Building web from Dockerfile at $(git -C "$SOURCE" rev-parse --short=7 HEAD)
+	assert_equal \
+		"-----> Building web from Dockerfile at $(git -C "$SOURCE" rev-parse --short=7 HEAD)
  !     it does not build" "$remote"
 	assert_equal "" "$(git -C "$DOKKU_ROOT/web" for-each-ref)"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
@@ -321,7 +336,10 @@ refused() {
 	make_app web
 	is_refused() {
 		dokku builder:set web build-dir -- "$1"
-		assert_status 1 && assert_error_like ' !     builder:set: build-dir wants a path within the repository, *; nothing was changed'
+		assert_status 1 &&
+			assert_error_like ' !     builder:set:' \
+				'build-dir wants a path within the repository, *;' \
+				'nothing was changed'
 	}
 	each is_refused <<-'VALUES'
 		/etc
@@ -334,11 +352,13 @@ refused() {
 		-\n
 	VALUES
 	dokku builder:set web selected nixpacks
-	assert_refused 'builder:set: selected wants one of dockerfile, not "nixpacks"; nothing was changed'
+	assert_refused \
+		'builder:set: selected wants one of dockerfile, not "nixpacks"; nothing was changed'
 	dokku builder:set web selected dockerfile
 	assert_success "-----> web: selected is now dockerfile"
 	dokku builder:set web skip-cleanup true
-	assert_refused 'builder:set: no such setting: "skip-cleanup": there are build-dir, min-free, selected' 2
+	assert_refused 'builder:set: no such setting: "skip-cleanup": there are build-dir,' \
+		'min-free, selected' 2
 	dokku builder:set --global build-dir app
 	dokku builder:report web --builder-computed-build-dir
 	assert_success app
@@ -387,7 +407,9 @@ refused() {
 @test "two first pushes at once: who does not make the app goes on as if it had been there" {
 	commit
 	# Both have seen that there is none.
-	hook fake pre-create <<<'[[ -e $DOKKU_ROOT/web ]] || { mkdir "$BATS_TEST_TMPDIR/once" && "$DOKKU" --quiet apps:create web; } 2>/dev/null || true'
+	hook fake pre-create <<<'[[ -e $DOKKU_ROOT/web ]] ||
+		{ mkdir "$BATS_TEST_TMPDIR/once" && "$DOKKU" --quiet apps:create web
+		} 2>/dev/null || true'
 	push main
 	went_live 1
 	assert_equal "" "$(grep 'already\|Created' <<<"$stderr")"
@@ -408,7 +430,10 @@ refused() {
 @test "a folder that is no repository, a file and a link are named, with what to do; git:initialize makes it an app" {
 	is_named() {
 		got "$DOKKU" "$1" other </dev/null
-		assert_refused "other: $DOKKU_ROOT/other is not a git repository, so nothing can be pushed to it or fetched from it. If it belongs to an app, run: dokku git:initialize other. Otherwise move it away. Then try again."
+		assert_refused "other: $DOKKU_ROOT/other is not a git repository," \
+			"so nothing can be pushed to it or fetched from it." \
+			"If it belongs to an app, run: dokku git:initialize other." \
+			"Otherwise move it away. Then try again."
 	}
 	mkdir "$DOKKU_ROOT/other"
 	printf 'kept\n' >"$DOKKU_ROOT/other/file"
@@ -430,7 +455,9 @@ refused() {
 @test "git-receive-pack: hostile names are refused, nothing is made" {
 	is_refused() {
 		got "$DOKKU" git-receive-pack -- "$1" </dev/null
-		assert_status 1 && assert_output "" && assert_error_like ' !     not an app name: "*": use lower case letters, digits, dots and hyphens, at most 63'
+		assert_status 1 && assert_output "" &&
+			assert_error_like ' !     not an app name: "*": use lower case letters,' \
+				'digits, dots and hyphens, at most 63'
 	}
 	each is_refused <<-'NAMES'
 		..
@@ -446,7 +473,8 @@ refused() {
 	NAMES
 	assert_nothing_in "$DOKKU_ROOT"
 	got "$DOKKU" git-receive-pack </dev/null
-	assert_refused "git-receive-pack: REPOSITORY is missing; nothing was done. Usage: dokku git-receive-pack REPOSITORY" 2
+	assert_refused "git-receive-pack: REPOSITORY is missing; nothing was done. Usage:" \
+		"dokku git-receive-pack REPOSITORY" 2
 }
 
 @test "git-upload-pack: the repository of the app, of no app none" {
@@ -466,7 +494,8 @@ refused() {
 	: >"$STEPS"
 	is_refused() {
 		got "$DOKKU" git-hook web <<<"$1"
-		assert_status 1 && assert_output "" && assert_error_like ' !     *' && assert_steps ""
+		assert_status 1 && assert_output "" && assert_error_like ' !     *' &&
+			assert_steps ""
 	}
 	is_refused "x --index-output=$BATS_TEST_TMPDIR/owned refs/heads/main"
 	is_refused "x main refs/heads/main"
@@ -479,7 +508,8 @@ refused() {
 slow_push() {
 	fifo at
 	fifo go
-	hook fake pre-build <<<"printf 'x\\n' >'$BATS_TEST_TMPDIR/at'; read -r _ <'$BATS_TEST_TMPDIR/go'"
+	hook fake pre-build \
+		<<<"printf 'x\\n' >'$BATS_TEST_TMPDIR/at'; read -r _ <'$BATS_TEST_TMPDIR/go'"
 	git -C "$SOURCE" push dokku@host:web "$1:main" >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
 	first=$!
 	IFS= read -r -t 60 _ <>"$BATS_TEST_TMPDIR/at"
@@ -505,7 +535,8 @@ second_push() {
 	commit
 	second_push -o wait
 	went_live 3
-	assert_equal "$(git -C "$SOURCE" rev-parse main)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_equal "$(git -C "$SOURCE" rev-parse main)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse main)"
 	grep -qE '^       web is busy: git push [0-9a-f]{7} runs since [0-9:]+ \(process [0-9]+\): waiting, up to 3600 s$' <<<"$remote"
 }
 
@@ -516,7 +547,8 @@ second_push() {
 	commit
 	slow_push main
 	# Its branch is set some time after the lock is free.
-	printf '#!/bin/sh\n[ "$1" != prepared ] || sleep 1\n' >"$DOKKU_ROOT/web/hooks/reference-transaction"
+	printf '#!/bin/sh\n[ "$1" != prepared ] || sleep 1\n' \
+		>"$DOKKU_ROOT/web/hooks/reference-transaction"
 	chmod +x "$DOKKU_ROOT/web/hooks/reference-transaction"
 	git -C "$SOURCE" reset --quiet --hard main~1
 	git -C "$SOURCE" commit --quiet --allow-empty --message elsewhere
@@ -533,13 +565,15 @@ second_push() {
 	commit
 	push -o ci.skip main
 	went_live 1
-	grep -qxF ' !     web: git push -o ci.skip is ignored: the options are wait and wait=SECONDS' <<<"$remote"
+	grep \
+		-qxF ' !     web: git push -o ci.skip is ignored: the options are wait and wait=SECONDS' <<<"$remote"
 	commit
 	slow_push main
 	commit
 	push -o wait=1 main
 	assert_status 1
-	grep -qE '^ !     web is busy: git push [0-9a-f]{7} runs since .*: try again when it is done' <<<"$remote"
+	grep \
+		-qE '^ !     web is busy: git push [0-9a-f]{7} runs since .*: try again when it is done' <<<"$remote"
 	push -o wait=x main
 	assert_status 1
 	grep -qxF ' !     git push -o wait=SECONDS: not a number: "x"' <<<"$remote"
@@ -560,7 +594,8 @@ second_push() {
 	printf 'x\n' >"$BATS_TEST_TMPDIR/go"
 	wait "$first"
 	assert_equal 2 "$(current web)"
-	assert_equal "$(git -C "$SOURCE" rev-parse main~1)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_equal "$(git -C "$SOURCE" rev-parse main~1)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse main)"
 }
 
 @test "other branches and tags of the same push are set by git" {
@@ -572,17 +607,20 @@ second_push() {
 	commit
 	push -o wait main bräuche t1
 	went_live 2
-	assert_equal $'refs/heads/bräuche\nrefs/heads/main\nrefs/tags/t1' "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	assert_equal $'refs/heads/bräuche\nrefs/heads/main\nrefs/tags/t1' \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
 }
 
 @test "a push with 2,000 tags starts no program for each tag" {
 	local tool started=$BATS_TEST_TMPDIR/started
 	an_app
 	commit
-	git -C "$SOURCE" rev-parse HEAD | awk '{ for (i = 0; i < 2000; i++) print "create refs/tags/t" i " " $1 }' |
+	git -C "$SOURCE" rev-parse HEAD |
+		awk '{ for (i = 0; i < 2000; i++) print "create refs/tags/t" i " " $1 }' |
 		git -C "$SOURCE" update-ref --stdin
 	for tool in git grep; do
-		printf '#!/bin/sh\necho %s >>%q\nexec %q "$@"\n' "$tool" "$started" "$(type -P "$tool")" >"$BIN/$tool"
+		printf '#!/bin/sh\necho %s >>%q\nexec %q "$@"\n' "$tool" "$started" \
+			"$(type -P "$tool")" >"$BIN/$tool"
 		chmod +x "$BIN/$tool"
 	done
 	# git puts the folder of its own programs first.
@@ -603,14 +641,16 @@ second_push() {
 	commit
 	push main $'caf\xc3' $'stra\xdfe\xe9' $'v1\xe9'
 	went_live 2
-	assert_equal $'refs/heads/caf\xc3\nrefs/heads/main\nrefs/heads/stra\xdfe\xe9\nrefs/tags/v1\xe9' \
+	assert_equal \
+		$'refs/heads/caf\xc3\nrefs/heads/main\nrefs/heads/stra\xdfe\xe9\nrefs/tags/v1\xe9' \
 		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
 	commit
 	push :$'caf\xc3' main
 	went_live 3
 	push :$'v1\xe9' :$'stra\xdfe\xe9'
 	assert_status 0
-	assert_equal refs/heads/main "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	assert_equal refs/heads/main \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
 	commit $'caf\xc3'
 	dokku git:set web deploy-branch $'caf\xc3'
 	push $'caf\xc3'
@@ -642,7 +682,8 @@ disk() {
 	push main
 	went_live 1
 	dokku builder:set web min-free x
-	assert_refused 'builder:set: min-free wants a whole number of megabytes, not "x"; nothing was changed'
+	assert_refused 'builder:set: min-free wants a whole number of megabytes, not "x";' \
+		'nothing was changed'
 }
 
 @test "a push that fails on a full disk says so" {
@@ -656,7 +697,8 @@ disk() {
 	cp "$BATS_TEST_TMPDIR/df" "$BIN/df"
 	push main
 	assert_status 1
-	grep -qxF ' !     the disk is full, which may be why: 4 MB are free where root is' <<<"$remote"
+	grep -qxF ' !     the disk is full, which may be why: 4 MB are free where root is' \
+		<<<"$remote"
 }
 
 @test "a push whose files cannot be taken says so, where the disk is full" {
@@ -688,7 +730,8 @@ disk() {
 	went_live 1
 	dokku config:get web GIT_REV
 	assert_success "$(git -C "$SOURCE" rev-parse main)"
-	grep -qazx "GIT_REV=$(git -C "$SOURCE" rev-parse main)" "$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	grep -qazx "GIT_REV=$(git -C "$SOURCE" rev-parse main)" \
+		"$DOKKU_LIB_ROOT/data/releases/web/1/env"
 	dokku git:set web rev-env-var ""
 	assert_success "-----> web: rev-env-var is now none"
 	dokku config:unset --no-restart web GIT_REV
@@ -724,7 +767,8 @@ disk() {
 	went_live 1
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile" "web: second
 worker: x"
-	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/CHECKS" "# made from healthchecks of app.json
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/CHECKS" \
+		"# made from healthchecks of app.json
 /up   yes"
 	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "web=2
 worker=1"
@@ -752,7 +796,9 @@ worker=1"
 
 @test "release_port: PORT of the config, else the lowest that the image exposes, else 5000" {
 	printf 'A=1\0' >"$WORLD/env"
-	code git 'for exposed in "8080/tcp,53/udp,3000/tcp,10000/tcp" "-" "53/udp"; do release_port port "$WORLD" "$exposed"; printf "%s\n" "$port"; done'
+	code git \
+		'for exposed in "8080/tcp,53/udp,3000/tcp,10000/tcp" "-" "53/udp"; do release_port \
+			port "$WORLD" "$exposed"; printf "%s\n" "$port"; done'
 	assert_success "3000
 5000
 5000"
@@ -773,7 +819,8 @@ worker=1"
 @test "the port of a push: what its image exposes, unless the config of the app or of all sets it; no image is no release" {
 	an_app
 	commit
-	fake_engine <<<'[[ $2 != /images/dokku/web:v*/json ]] || printf "%s" "{ \"Config\": { \"ExposedPorts\": { \"9000/tcp\": {}, \"53/udp\": {} } } }"'
+	fake_engine <<<'[[ $2 != /images/dokku/web:v*/json ]] ||
+		printf "%s" "{ \"Config\": { \"ExposedPorts\": { \"9000/tcp\": {}, \"53/udp\": {} } } }"'
 	push main
 	went_live 1
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/port" 9000
@@ -797,7 +844,8 @@ ended() {
 		[[ -z $(compgen -G "$DOKKU_ROOT/web/pushed.*") ]] && break
 		sleep 0.05
 	done
-	assert_equal "$(git -C "$SOURCE" rev-parse main)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_equal "$(git -C "$SOURCE" rev-parse main)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse main)"
 	assert_equal "" "$(compgen -G "$DOKKU_ROOT/web/pushed.*")"
 	git -C "$DOKKU_ROOT/web" fsck --connectivity-only
 }
@@ -838,7 +886,8 @@ ended() {
 	unset GIT_TRACE
 	went_live 1
 	ended
-	timeout 10 bash -c 'until grep "built-in: git gc --auto" "$1"; do sleep 0.05; done' bash "$BATS_TEST_TMPDIR/trace"
+	timeout 10 bash -c 'until grep "built-in: git gc --auto" "$1"; do sleep 0.05; done' bash \
+		"$BATS_TEST_TMPDIR/trace"
 	assert_equal "" "$(sed -n '/run_command:.* gc --auto/p' "$BATS_TEST_TMPDIR/trace")"
 }
 
@@ -898,17 +947,22 @@ ended() {
 @test "reconcile: a branch that cannot be set for now is set by the next one" {
 	local try
 	live_once
-	hook fake builder-build <<<'kept=("$DOKKU_ROOT"/web/pushed.*); kill -KILL "${kept[0]##*.}"; : >"$DOKKU_ROOT/web/refs/heads/main.lock"'
+	hook fake builder-build <<<'kept=("$DOKKU_ROOT"/web/pushed.*); kill -KILL "${kept[0]##*.}"
+		: >"$DOKKU_ROOT/web/refs/heads/main.lock"'
 	# The watch is not there.
 	fake setsid <<<'[[ $* != *git/libexec/pack* ]] || exit 0; exec /usr/bin/setsid "$@"'
 	got git -C "$SOURCE" push --quiet dokku@host:web main
 	for try in {1..600}; do
-		! { [[ $(current web) == 2 ]] && flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; } || break
+		! {
+			[[ $(current web) == 2 ]] &&
+				flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true
+		} || break
 		sleep 0.05
 	done
 	sleep 0.3
 	dokku reconcile web
-	assert_error_like " !     web: ??????? is live, but its branch could not be set: push it again"
+	assert_error_like \
+		" !     web: ??????? is live, but its branch could not be set: push it again"
 	branch_is "$was"
 	rm "$DOKKU_ROOT/web/refs/heads/main.lock"
 	dokku reconcile web
@@ -929,7 +983,8 @@ ended() {
 @test "a push that is killed or cancelled leaves nothing of what was kept" {
 	an_app
 	commit
-	hook fake builder-build <<<'kill -TERM "$(cut -d " " -f 1 "$DOKKU_LIB_ROOT/lock/web")"; sleep 20'
+	hook fake builder-build \
+		<<<'kill -TERM "$(cut -d " " -f 1 "$DOKKU_LIB_ROOT/lock/web")"; sleep 20'
 	got git -C "$SOURCE" push --quiet dokku@host:web main
 	[[ $status -ne 0 && $stderr == *'was killed before it went live'* ]]
 	assert_equal "" "$(compgen -G "$DOKKU_ROOT/web/pushed.*")"
@@ -943,7 +998,8 @@ ended() {
 	push main
 	ended
 	was=$(git -C "$DOKKU_ROOT/web" rev-parse main)
-	hook fake builder-build <<<'kept=("$DOKKU_ROOT"/web/pushed.*); kill -KILL "${kept[0]##*.}"; exit 1'
+	hook fake builder-build \
+		<<<'kept=("$DOKKU_ROOT"/web/pushed.*); kill -KILL "${kept[0]##*.}"; exit 1'
 	printf 'x\n' >"$SOURCE/next"
 	commit
 	got git -C "$SOURCE" push --quiet dokku@host:web main
@@ -961,7 +1017,8 @@ ended() {
 
 @test "tell_port: which of several ports is used; one, or others than TCP, need no word" {
 	code git 'tell_port web 1025 "8025/tcp,1025/tcp,53/udp"'
-	assert_success "-----> The image EXPOSEs ports 8025, 1025, and port 1025 is used. To use another: dokku config:set web PORT=8025"
+	assert_success "-----> The image EXPOSEs ports 8025, 1025, and port 1025 is used." \
+		"To use another: dokku config:set web PORT=8025"
 	code git 'tell_port web 8025 "8025/tcp,53/udp"; tell_port web 5000 -; tell_port web 5000 ""'
 	assert_success ""
 }
@@ -983,17 +1040,20 @@ ended() {
 	assert_success ""
 }
 
-# unbuilt MESSAGE - the push was refused before anything was built, for this reason alone; its branch stays at WAS, or is not there.
+# unbuilt MESSAGE… - the push was refused before anything was built, for this reason alone; its
+# branch stays at WAS, or is not there.
 unbuilt() {
 	[[ $status -ne 0 ]] || differ "status of a push that should be refused" "not 0" 0
-	assert_equal " !     $1" "$remote"
+	assert_equal " !     $*" "$remote"
 	assert_steps ""
-	assert_equal "${was-}" "$(git -C "$DOKKU_ROOT/web" rev-parse --verify --quiet refs/heads/main)"
+	assert_equal "${was-}" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse --verify --quiet refs/heads/main)"
 	assert_equal "" "$(compgen -G "$DOKKU_ROOT/web/pushed.*")"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
-# live_once - an app whose first push is live; was is where its branch is. What hooks ran is forgotten.
+# live_once - an app whose first push is live; was is where its branch is. What hooks ran is
+# forgotten.
 live_once() {
 	an_app
 	commit
@@ -1007,20 +1067,30 @@ live_once() {
 }
 
 # branch_is COMMIT - what a client sees.
-branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote dokku@host:web refs/heads/main | cut -f 1)"; }
+branch_is() {
+	assert_equal "$(git -C "$SOURCE" rev-parse "$1")" \
+		"$(git ls-remote dokku@host:web refs/heads/main | cut -f 1)"
+}
 
 @test "a tag object, a tree or a file pushed as the branch is refused before the build" {
 	live_once
 	git -C "$SOURCE" tag --annotate --message release v1.0
 	push v1.0:main
-	unbuilt "web: the branch main wants a commit, and v1.0 is an annotated tag: git push dokku v1.0^{}:main"
+	unbuilt "web: the branch main wants a commit, and v1.0 is an annotated tag:" \
+		"git push dokku v1.0^{}:main"
 	push --force 'main^{tree}:refs/heads/main'
-	unbuilt "web: the branch main wants a commit, and $(git -C "$SOURCE" rev-parse --short=7 'main^{tree}') is a tree: push a commit"
+	unbuilt \
+		"web: the branch main wants a commit, and $(git -C "$SOURCE" rev-parse --short=7 \
+			'main^{tree}') is a tree: push a commit"
 	push --force "$(git -C "$SOURCE" rev-parse main:Dockerfile):refs/heads/main"
-	unbuilt "web: the branch main wants a commit, and $(git -C "$SOURCE" rev-parse --short=7 main:Dockerfile) is a blob: push a commit"
+	unbuilt \
+		"web: the branch main wants a commit, and $(git -C "$SOURCE" rev-parse --short=7 \
+			main:Dockerfile) is a blob: push a commit"
 	# Beside the branch that deploys.
 	push main v1.0:refs/heads/other
-	unbuilt "web: git cannot set refs/heads/other: trying to write non-commit object $(git -C "$SOURCE" rev-parse v1.0) to branch 'refs/heads/other': push a commit there; nothing was built"
+	unbuilt \
+		"web: git cannot set refs/heads/other: trying to write non-commit object $(git \
+			-C "$SOURCE" rev-parse v1.0) to branch 'refs/heads/other': push a commit there; nothing was built"
 	push 'v1.0^{}:main' v1.0
 	went_live 2
 	branch_is main
@@ -1034,7 +1104,8 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	git clone --quiet --depth 1 "file://$SOURCE" "$WORLD/shallow"
 	SOURCE="$WORLD/shallow"
 	push main
-	unbuilt "web: the push leaves out history that it builds on: if this is a shallow clone, run git fetch --unshallow, then push again"
+	unbuilt "web: the push leaves out history that it builds on: if this is a shallow clone," \
+		"run git fetch --unshallow, then push again"
 	git -C "$DOKKU_ROOT/web" fsck --connectivity-only
 	git -C "$SOURCE" fetch --quiet --unshallow
 	push main
@@ -1049,7 +1120,8 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	local whole=$SOURCE
 	SOURCE="$WORLD/shallow"
 	push --force main
-	unbuilt "web: this is a push from a shallow clone, whose history ends at a commit that no branch here has: run git fetch --unshallow, then push again"
+	unbuilt "web: this is a push from a shallow clone, whose history ends at a commit that no" \
+		"branch here has: run git fetch --unshallow, then push again"
 	# Also where the app has the commit itself, of a branch of before.
 	SOURCE=$whole
 	push main
@@ -1060,7 +1132,8 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	SOURCE="$WORLD/shallow"
 	git -C "$SOURCE" commit --quiet --allow-empty --message next
 	push --force main
-	unbuilt "web: this is a push from a shallow clone, whose history ends at a commit that no branch here has: run git fetch --unshallow, then push again"
+	unbuilt "web: this is a push from a shallow clone, whose history ends at a commit that no" \
+		"branch here has: run git fetch --unshallow, then push again"
 	# What a killed push has left does not count.
 	git -C "$SOURCE" fetch --quiet --unshallow
 	git -C "$SOURCE" rev-parse main >"$DOKKU_ROOT/web/shallow_killed"
@@ -1089,15 +1162,20 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	live_once
 	git -C "$DOKKU_ROOT/web" update-ref refs/heads/topic "$was"
 	push --atomic main main:refs/heads/topic/one
-	unbuilt "web: git cannot set refs/heads/topic/one: 'refs/heads/topic' exists: delete that one, git push dokku :refs/heads/topic, or choose another name; nothing was built"
+	unbuilt "web: git cannot set refs/heads/topic/one: 'refs/heads/topic' exists:" \
+		"delete that one, git push dokku :refs/heads/topic, or choose another name;" \
+		"nothing was built"
 	# The same without --atomic.
 	push main main:refs/heads/topic/one
-	unbuilt "web: git cannot set refs/heads/topic/one: 'refs/heads/topic' exists: delete that one, git push dokku :refs/heads/topic, or choose another name; nothing was built"
+	unbuilt "web: git cannot set refs/heads/topic/one: 'refs/heads/topic' exists:" \
+		"delete that one, git push dokku :refs/heads/topic, or choose another name;" \
+		"nothing was built"
 	git -C "$SOURCE" tag t1
 	push --atomic main main:refs/heads/other t1 :topic
 	went_live 2
 	branch_is main
-	assert_equal $'refs/heads/main\nrefs/heads/other\nrefs/tags/t1' "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	assert_equal $'refs/heads/main\nrefs/heads/other\nrefs/tags/t1' \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
 	ended
 }
 
@@ -1106,7 +1184,9 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	commit
 	git -C "$DOKKU_ROOT/web" fetch --quiet "$SOURCE" main:refs/heads/main/x
 	push main
-	unbuilt "web: git cannot set refs/heads/main: 'refs/heads/main/x' exists: delete that one, git push dokku :refs/heads/main/x, or choose another name; nothing was built"
+	unbuilt "web: git cannot set refs/heads/main: 'refs/heads/main/x' exists:" \
+		"delete that one, git push dokku :refs/heads/main/x, or choose another name;" \
+		"nothing was built"
 	push :main/x
 	assert_status 0
 	assert_steps ""
@@ -1122,12 +1202,14 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	git -C "$SOURCE" reset --quiet --hard "$was"
 	git -C "$SOURCE" commit --quiet --amend --allow-empty --message other
 	push --force main
-	unbuilt "web: receive.denyNonFastForwards in the git config of this server forbids to rewrite main: run git fetch, rebase or merge, and push again"
+	unbuilt "web: receive.denyNonFastForwards in the git config of this server forbids to" \
+		"rewrite main: run git fetch, rebase or merge, and push again"
 	git config --file "$GIT_CONFIG_SYSTEM" receive.denyNonFastForwards no
 	git config --file "$GIT_CONFIG_SYSTEM" receive.denyDeletes 1
 	git -C "$DOKKU_ROOT/web" branch --quiet topic main
 	push --force main :topic
-	unbuilt "web: receive.denyDeletes in the git config of this server forbids to delete topic: push without that"
+	unbuilt "web: receive.denyDeletes in the git config of this server forbids to delete" \
+		"topic: push without that"
 	push --force main
 	went_live 2
 	branch_is main
@@ -1151,7 +1233,8 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	live_once
 	git -C "$DOKKU_ROOT/web" worktree add --quiet "$WORLD/out" main
 	push main
-	unbuilt "web: main is checked out in a worktree of the app's repository: remove the worktree with git worktree remove, and push again"
+	unbuilt "web: main is checked out in a worktree of the app's repository:" \
+		"remove the worktree with git worktree remove, and push again"
 	git -C "$DOKKU_ROOT/web" worktree remove "$WORLD/out"
 	git -C "$DOKKU_ROOT/web" branch --quiet topic main
 	git -C "$DOKKU_ROOT/web" symbolic-ref HEAD refs/heads/topic
@@ -1166,7 +1249,8 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 
 @test "an update hook of the repository is asked before the build" {
 	live_once
-	printf '#!/bin/sh\necho "$1 $2" >>"%s"\necho no Fridays\nexit 1\n' "$BATS_TEST_TMPDIR/asked" >"$DOKKU_ROOT/web/hooks/update"
+	printf '#!/bin/sh\necho "$1 $2" >>"%s"\necho no Fridays\nexit 1\n' \
+		"$BATS_TEST_TMPDIR/asked" >"$DOKKU_ROOT/web/hooks/update"
 	chmod +x "$DOKKU_ROOT/web/hooks/update"
 	push main
 	assert_equal "no Fridays
@@ -1180,7 +1264,9 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	live_once
 	: >"$DOKKU_ROOT/web/refs/heads/main.lock"
 	push main
-	unbuilt "web: git cannot set refs/heads/main: Unable to create '$DOKKU_ROOT/web/refs/heads/main.lock': File exists: another git process is running, try again in a minute; nothing was built"
+	unbuilt "web: git cannot set refs/heads/main: Unable to" \
+		"create '$DOKKU_ROOT/web/refs/heads/main.lock': File exists:" \
+		"another git process is running, try again in a minute; nothing was built"
 	rm "$DOKKU_ROOT/web/refs/heads/main.lock"
 	push main
 	went_live 2
@@ -1193,7 +1279,8 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	git -C "$DOKKU_ROOT/web" symbolic-ref refs/heads/stable refs/heads/main
 	sibling=$(git -C "$SOURCE" commit-tree -m sibling -p main~1 'main^{tree}')
 	push main "$sibling:refs/heads/stable"
-	unbuilt "web: refs/heads/stable is another name of refs/heads/main here: push one of the two"
+	unbuilt "web: refs/heads/stable is another name of refs/heads/main here:" \
+		"push one of the two"
 	push main
 	went_live 2
 	branch_is main
@@ -1214,8 +1301,10 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	printf '#!/bin/sh\n[ "$1" != prepared ]\n' >"$DOKKU_ROOT/web/hooks/reference-transaction"
 	chmod +x "$DOKKU_ROOT/web/hooks/reference-transaction"
 	push main
-	unbuilt "web: git cannot set what was pushed: ref updates aborted by hook: solve that, and push again; nothing was built"
-	printf '#!/bin/sh\n[ "$1" != prepared ] || [ ! -e "%s" ]\n' "$BATS_TEST_TMPDIR/built" >"$DOKKU_ROOT/web/hooks/reference-transaction"
+	unbuilt "web: git cannot set what was pushed: ref updates aborted by hook: solve that," \
+		"and push again; nothing was built"
+	printf '#!/bin/sh\n[ "$1" != prepared ] || [ ! -e "%s" ]\n' "$BATS_TEST_TMPDIR/built" \
+		>"$DOKKU_ROOT/web/hooks/reference-transaction"
 	hook fake builder-build <<<': >"$BATS_TEST_TMPDIR/built"'
 	push main
 	went_live 2
@@ -1257,7 +1346,8 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	commit
 	git -C "$SOURCE" tag --annotate --message release v1.0
 	push v1.0:main
-	unbuilt "web: this would make a tag with the name of the branch main. To deploy, run: git push dokku COMMIT:refs/heads/main"
+	unbuilt "web: this would make a tag with the name of the branch main. To deploy, run:" \
+		"git push dokku COMMIT:refs/heads/main"
 	push 'v1.0^{}:refs/heads/main'
 	went_live 1
 	branch_is main
@@ -1266,7 +1356,8 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 @test "only branches and tags are taken: refs/replace and the like are refused, and can be deleted" {
 	local ref
 	live_once
-	for ref in refs/replace/$was refs/notes/commits refs/remotes/origin/main refs/stash refs/for/main; do
+	for ref in refs/replace/$was refs/notes/commits refs/remotes/origin/main refs/stash \
+		refs/for/main; do
 		push main "main:$ref"
 		unbuilt "web: only branches and tags can be pushed, not $ref: push without it"
 		push "main:$ref"
@@ -1275,23 +1366,27 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 	git -C "$DOKKU_ROOT/web" update-ref "refs/replace/$was" "$was"
 	push ":refs/replace/$was"
 	assert_status 0
-	assert_equal refs/heads/main "$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
+	assert_equal refs/heads/main \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format '%(refname)')"
 }
 
 @test "replace refs, grafts and config of before change nothing of what is deployed" {
 	local evil
 	live_once
-	hook fake builder-build <<<'cat "$3/more" >>"$STEPS"; printf "\n" >>"$STEPS"; cat "$3/lfs" >>"$STEPS"'
+	hook fake builder-build \
+		<<<'cat "$3/more" >>"$STEPS"; printf "\n" >>"$STEPS"; cat "$3/lfs" >>"$STEPS"'
 	printf 'lfs filter=lfs\nmore text\n' >"$SOURCE/.gitattributes"
 	printf 'pointer\n' >"$SOURCE/lfs"
 	printf 'good\n' >"$SOURCE/more"
 	commit
-	git -C "$SOURCE" commit-tree -m evil "$(git -C "$SOURCE" mktree </dev/null)" >"$BATS_TEST_TMPDIR/evil"
+	git -C "$SOURCE" commit-tree -m evil "$(git -C "$SOURCE" mktree </dev/null)" \
+		>"$BATS_TEST_TMPDIR/evil"
 	evil=$(<"$BATS_TEST_TMPDIR/evil")
 	git -C "$DOKKU_ROOT/web" fetch --quiet "$SOURCE" main
 	git -C "$SOURCE" update-ref refs/evil "$evil"
 	git -C "$DOKKU_ROOT/web" fetch --quiet "$SOURCE" refs/evil
-	git -C "$DOKKU_ROOT/web" update-ref "refs/replace/$(git -C "$SOURCE" rev-parse main)" "$evil"
+	git -C "$DOKKU_ROOT/web" update-ref "refs/replace/$(git -C "$SOURCE" rev-parse main)" \
+		"$evil"
 	# One that replaces itself.
 	git -C "$DOKKU_ROOT/web" update-ref "refs/replace/$was" "$was"
 	export GIT_CONFIG_SYSTEM="$WORLD/gitconfig"
@@ -1308,16 +1403,18 @@ branch_is() { assert_equal "$(git -C "$SOURCE" rev-parse "$1")" "$(git ls-remote
 @test "a file that git does not write out is refused in one line, before the build" {
 	local tree
 	an_app
-	tree=$(printf '100644 blob %s\t.git\n' "$(git -C "$SOURCE" hash-object -w "$SOURCE/Dockerfile")" | git -C "$SOURCE" mktree)
+	tree=$(printf '100644 blob %s\t.git\n' \
+		"$(git -C "$SOURCE" hash-object -w "$SOURCE/Dockerfile")" | git -C "$SOURCE" mktree)
 	git -C "$SOURCE" update-ref refs/heads/main "$(git -C "$SOURCE" commit-tree -m bad "$tree")"
 	push main
-	unbuilt "web: the pushed files cannot be written out: invalid path '.git'; nothing was built"
+	unbuilt "web: the pushed files cannot be written out: invalid path '.git';" \
+		"nothing was built"
 }
 
 # --- hooks that do not run --------------------------------------------------------------------
 
-# other_git HOOKS [WITHOUT] - a git to which git-receive-pack cannot say where its hooks are: it has the folder HOOKS. WITHOUT is a
-# setting that it does not know.
+# other_git HOOKS [WITHOUT] - a git to which git-receive-pack cannot say where its hooks are: it has
+# the folder HOOKS. WITHOUT is a setting that it does not know.
 other_git() {
 	local real
 	real=$(PATH=${PATH#"$BIN:"} type -P git)
@@ -1401,7 +1498,8 @@ other_git() {
 	local name
 	an_app
 	for name in update post-receive post-update; do
-		printf '#!/bin/sh\nprintf "%%s %%s\\n" %s "$*"; cat\n' "$name" >"$DOKKU_ROOT/web/hooks/$name"
+		printf '#!/bin/sh\nprintf "%%s %%s\\n" %s "$*"; cat\n' "$name" \
+			>"$DOKKU_ROOT/web/hooks/$name"
 		chmod +x "$DOKKU_ROOT/web/hooks/$name"
 	done
 	commit
@@ -1415,17 +1513,20 @@ other_git() {
 	# One that cannot run is said to be so.
 	chmod -x "$DOKKU_ROOT/web/hooks/post-receive"
 	# A pre-receive of the owner's own may refuse; that of Dokku's would deploy.
-	printf '#!/bin/sh\nread -r old new ref; echo "mine: $ref"; exit 1\n' >"$DOKKU_ROOT/web/hooks/pre-receive"
+	printf '#!/bin/sh\nread -r old new ref; echo "mine: $ref"; exit 1\n' \
+		>"$DOKKU_ROOT/web/hooks/pre-receive"
 	chmod +x "$DOKKU_ROOT/web/hooks/pre-receive"
 	commit
 	push main
 	assert_status 1
 	assert_equal 1 "$(current web)"
 	grep -qxF "mine: refs/heads/main" <<<"$remote"
-	printf '#!/usr/bin/env bash\ncat | dokku git-hook web\n' >"$DOKKU_ROOT/web/hooks/pre-receive"
+	printf '#!/usr/bin/env bash\ncat | dokku git-hook web\n' \
+		>"$DOKKU_ROOT/web/hooks/pre-receive"
 	push main
 	went_live 2
-	grep -qxF ' !     hooks/post-receive of web is not run, because it is not an executable file' <<<"$remote"
+	grep \
+		-qxF ' !     hooks/post-receive of web is not run, because it is not an executable file' <<<"$remote"
 }
 
 @test "a pushed tree has git's modes, whatever the umask of the session" {
@@ -1435,7 +1536,8 @@ other_git() {
 	printf 'x\n' | tee "$SOURCE/dir/file" >"$SOURCE/run"
 	chmod 700 "$SOURCE/run" "$SOURCE/dir"
 	chmod 600 "$SOURCE/dir/file"
-	hook fake builder-build <<<'(cd "$3" && find . -printf "%m %P\n" | sort | paste -sd " ") >"$WORLD/modes"'
+	hook fake builder-build \
+		<<<'(cd "$3" && find . -printf "%m %P\n" | sort | paste -sd " ") >"$WORLD/modes"'
 	for mask in 077 027 000 777; do
 		fake ssh <<<"umask $mask; SSH_ORIGINAL_COMMAND=\${!#} exec \"\$DOKKU\""
 		commit
@@ -1454,7 +1556,8 @@ other_git() {
 	printf 'ref: refs/heads/main\n' >"$WORLD/secret"
 	is_refused() {
 		got "$DOKKU" git-hook web <<<"$1"
-		assert_status 1 && assert_error_like ' !     *not *: git push runs this' && [[ $stderr != *$'\n'* ]] && assert_equal 1 "$(current web)"
+		assert_status 1 && assert_error_like ' !     *not *: git push runs this' &&
+			[[ $stderr != *$'\n'* ]] && assert_equal 1 "$(current web)"
 	}
 	each is_refused <<-REFS
 		$zero $sha refs/heads/../../../secret
@@ -1478,13 +1581,15 @@ other_git() {
 	touch "$SOURCE"/{a,b}
 	commit
 	push main
-	refused "web: the push has more than 2 files, which is its max-files: leave some out, or allow more with dokku git:set web; nothing was built"
+	refused "web: the push has more than 2 files, which is its max-files: leave some out," \
+		"or allow more with dokku git:set web; nothing was built"
 	dokku git:set web max-files 3
 	dokku git:set --global max-size 64k
 	head --bytes 70000 /dev/zero >"$SOURCE/a"
 	commit
 	push main
-	refused "web: the push has files of more than 65536 bytes, which is its max-size: leave some out, or allow more with dokku git:set web; nothing was built"
+	refused "web: the push has files of more than 65536 bytes, which is its max-size:" \
+		"leave some out, or allow more with dokku git:set web; nothing was built"
 	# Ten to the ninth files.
 	dokku git:set web max-files
 	local tree i
@@ -1492,11 +1597,13 @@ other_git() {
 	for i in {1..9}; do
 		tree=$(printf "040000 tree $tree\t%s\n" {0..9} | git -C "$SOURCE" mktree)
 	done
-	git -C "$SOURCE" update-ref refs/heads/bomb "$(git -C "$SOURCE" commit-tree -m bomb "$tree" </dev/null)"
+	git -C "$SOURCE" update-ref refs/heads/bomb \
+		"$(git -C "$SOURCE" commit-tree -m bomb "$tree" </dev/null)"
 	dokku git:set web max-size 999g
 	got timeout 60 git -C "$SOURCE" push --quiet dokku@host:web bomb:main
 	remote=$(sed -n 's/^remote: \?//p' <<<"$stderr" | sed 's/ *$//')
-	refused "web: the push has more than 100000 files, which is its max-files: leave some out, or allow more with dokku git:set web; nothing was built"
+	refused "web: the push has more than 100000 files, which is its max-files:" \
+		"leave some out, or allow more with dokku git:set web; nothing was built"
 	dokku git:set web max-size
 	dokku git:set --global max-size
 	push main
@@ -1528,19 +1635,27 @@ other_git() {
 	# Twenty names of 250 bytes, then three thousand short ones.
 	for depth in "$(printf 'x%.0s' {1..250})/ 20" "d/ 3000"; do
 		printf 'commit refs/heads/deep\ncommitter e <e@example.com> 0 +0000\ndata 0\nM 100644 %s %sf\n' \
-			"$blob" "$(yes "${depth% *}" | head -n "${depth#* }" | tr -d '\n')" | git -C "$SOURCE" fast-import --quiet --force
+			"$blob" "$(yes "${depth% *}" | head -n "${depth#* }" | tr -d '\n')" |
+			git -C "$SOURCE" fast-import --quiet --force
 		got timeout 20 git -C "$SOURCE" push --quiet --force dokku@host:web deep:main
 		remote=$(sed -n 's/^remote: \?//p' <<<"$stderr" | sed 's/ *$//')
-		refused "web: the push has a path of more than 4000 bytes, which cannot be opened: leave it out; nothing was built"
+		refused "web: the push has a path of more than 4000 bytes," \
+			"which cannot be opened: leave it out; nothing was built"
 	done
 	# A git that crashes lets nothing pass.
-	code git-hook 'source "$PLUGIN_CORE_AVAILABLE_PATH/git/functions"; git() { return 139; }; revision=x; check_tree web'
-	assert_refused "web: git cannot list the pushed files: run git fsck, then push again; nothing was built"
+	code git-hook \
+		'source "$PLUGIN_CORE_AVAILABLE_PATH/git/functions"; git() { return 139; }
+			revision=x; check_tree web'
+	assert_refused "web: git cannot list the pushed files: run git fsck, then push again;" \
+		"nothing was built"
 }
 
 @test "git:set max-size and max-files: what is none is refused" {
 	an_app
-	is_refused() { dokku git:set web "${1% *}" "${1#* }" && assert_status 1 && assert_output "" && assert_error_like ' !     *; nothing was changed'; }
+	is_refused() {
+		dokku git:set web "${1% *}" "${1#* }" && assert_status 1 && assert_output "" &&
+			assert_error_like ' !     *; nothing was changed'
+	}
 	each is_refused <<-'VALUES'
 		max-size 0
 		max-size 1t
@@ -1576,13 +1691,14 @@ engine_has() {
 	dokku git:from-image web example.com:5000/shop:1.2
 	went_live 1
 	assert_equal 'FROM example.com:5000/shop:1.2
-LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2\"]' "$(git -C "$DOKKU_ROOT/web" show master:Dockerfile)"
+LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2\"]' \
+		"$(git -C "$DOKKU_ROOT/web" show master:Dockerfile)"
 	assert_file "$DOKKU_ROOT/web/HEAD" "ref: refs/heads/master"
 	dokku apps:report web --app-deploy-source
 	assert_success docker-image
 	: >"$STEPS"
 	dokku git:from-image web example.com:5000/shop:1.2
-	assert_success "-----> No changes detected, skipping git commit: web has them, and is not deployed again"
+	assert_success "-----> No changes detected, skipping git commit: web is not deployed again"
 	hook fake builder-build <<<'exit 1'
 	dokku git:from-image web shop:2
 	assert_status 1
@@ -1590,7 +1706,8 @@ LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2
 	hook fake builder-build <<<'ls -A "$3" | paste -sd " " >>"$STEPS"'
 	dokku git:from-image --build-dir "$WORLD/build dir" web shop:2 Ann ann@example.com
 	went_live 3
-	assert_equal "Ann ann@example.com" "$(git -C "$DOKKU_ROOT/web" log -1 --format='%an %ae' master)"
+	assert_equal "Ann ann@example.com" \
+		"$(git -C "$DOKKU_ROOT/web" log -1 --format='%an %ae' master)"
 	assert_equal "x" "$(git -C "$DOKKU_ROOT/web" show master:more)"
 	grep -qx 'Dockerfile more' "$STEPS"
 	got "$DOKKU" git:load-image web shop:3 <<<"layers"
@@ -1603,9 +1720,13 @@ LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2
 	an_app
 	commit main
 	dokku git:sync web "$SOURCE" main
-	assert_success "-----> Fetched $(git -C "$SOURCE" rev-parse --short=7 main): dokku ps:rebuild web deploys it"
-	assert_equal "$(git -C "$SOURCE" rev-parse main)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
-	assert_equal "refs/heads/main" "$(git -C "$DOKKU_ROOT/web" for-each-ref --format='%(refname)')"
+	assert_success \
+		"-----> Fetched $(git -C "$SOURCE" rev-parse --short=7 main):" \
+		"dokku ps:rebuild web deploys it"
+	assert_equal "$(git -C "$SOURCE" rev-parse main)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_equal "refs/heads/main" \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format='%(refname)')"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web"
 	dokku git:sync --build-if-changes web "$SOURCE"
 	went_live 1
@@ -1624,14 +1745,16 @@ LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2
 	dokku git:sync --build --skip-deploy-branch web "$SOURCE" topic
 	went_live 4
 	assert_file "$DOKKU_LIB_ROOT/config/git/web/deploy-branch" main
-	assert_equal "$(git -C "$SOURCE" rev-parse topic)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_equal "$(git -C "$SOURCE" rev-parse topic)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse main)"
 	dokku git:sync --build web "$SOURCE" v1
 	went_live 5
 	dokku git:sync web "$SOURCE" nope
 	assert_refused "web: $SOURCE has no branch or tag \"nope\"; nothing was changed"
 	dokku git:sync web 'ext::sh -c id' main
 	assert_status 1
-	assert_equal "refs/heads/main" "$(git -C "$DOKKU_ROOT/web" for-each-ref --format='%(refname)')"
+	assert_equal "refs/heads/main" \
+		"$(git -C "$DOKKU_ROOT/web" for-each-ref --format='%(refname)')"
 }
 
 @test "git:from-archive: tar and tar.gz from stdin; what leads out, is too large or no archive is refused" {
@@ -1654,7 +1777,8 @@ sub/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 	is_refused() {
 		got "$DOKKU" git:from-archive web -- <"$WORLD/a.tar"
 		assert_status 1
-		[[ $stderr == " !     web: $1"*"; nothing was deployed" ]] || differ "$1" "refused" "$stderr"
+		[[ $stderr == " !     web: $1"*"; nothing was deployed" ]] ||
+			differ "$1" "refused" "$stderr"
 		assert_equal 2 "$(current web)"
 		assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	}
@@ -1711,7 +1835,8 @@ sub/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 
 @test "keep-git-dir: the build gets the repository with the commit" {
 	an_app
-	hook fake builder-build <<<'git -C "$3" log -1 --format=%H >>"$STEPS"; git -C "$3" status --short >>"$STEPS"; ls -d "$3/.git" >/dev/null'
+	hook fake builder-build <<<'git -C "$3" log -1 --format=%H >>"$STEPS"
+		git -C "$3" status --short >>"$STEPS"; ls -d "$3/.git" >/dev/null'
 	dokku git:set web keep-git-dir true
 	commit
 	push main

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The hook heal of each plugin: what make install made and somebody removed is made again, or named with the command. That of
-# network has its own file.
+# The hook heal of each plugin: what make install made and somebody removed is made again, or named
+# with the command. That of network has its own file.
 
 load ../helper
 
@@ -16,7 +16,8 @@ setup() {
 	fake id <<<'[[ $1 != -Gn ]] || echo "dokku docker adm"'
 	printf 'token\n' >"$TEST_HOST/etc/dokku/preview-token"
 	mkdir -p "$DOKKU_LIB_ROOT/data/draining"
-	COMMON="$PLUGIN_CORE_AVAILABLE_PATH/common/heal" NGINX="$PLUGIN_CORE_AVAILABLE_PATH/nginx/heal"
+	COMMON="$PLUGIN_CORE_AVAILABLE_PATH/common/heal" \
+		NGINX="$PLUGIN_CORE_AVAILABLE_PATH/nginx/heal"
 }
 
 @test "common: where nothing is missing nothing is said" {
@@ -49,7 +50,8 @@ setup() {
 		mv "$DOKKU_LIB_ROOT/$name" "$DOKKU_LIB_ROOT/gone"
 		dokku apps:create web
 		mv "$DOKKU_LIB_ROOT/gone" "$DOKKU_LIB_ROOT/$name"
-		assert_refused "$DOKKU_LIB_ROOT/$name is missing, or the user dokku may not write to it: $AGAIN"
+		assert_refused "$DOKKU_LIB_ROOT/$name is missing," \
+			"or the user dokku may not write to it: $AGAIN"
 		assert_absent "$DOKKU_ROOT/web"
 	done
 }
@@ -77,19 +79,23 @@ setup() {
 		mv "$TEST_HOST/etc/nginx/$file" "$BATS_TEST_TMPDIR/kept"
 		got "$NGINX"
 		assert_status 0
-		assert_error " !     $TEST_HOST/etc/nginx/$file is missing, so nginx will serve no app once it is restarted: $AGAIN"
+		assert_error " !     $TEST_HOST/etc/nginx/$file is missing," \
+			"so nginx will serve no app once it is restarted: $AGAIN"
 		make_release web 1
 		DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-deploy" web dokku/web:v1
-		assert_refused "$TEST_HOST/etc/nginx/$file is missing, so nginx serves no app: $AGAIN"
+		assert_refused \
+			"$TEST_HOST/etc/nginx/$file is missing, so nginx serves no app: $AGAIN"
 		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/reconcile" web 1
 		assert_status 0
-		assert_error " !     web: $TEST_HOST/etc/nginx/$file is missing, so nginx serves no app: $AGAIN"
+		assert_error " !     web: $TEST_HOST/etc/nginx/$file is missing," \
+			"so nginx serves no app: $AGAIN"
 		mv "$BATS_TEST_TMPDIR/kept" "$TEST_HOST/etc/nginx/$file"
 	done
 	rm "$TEST_HOST/etc/nginx/dokku/web.conf"
 	make_current web 1
 	# As an update that failed leaves it.
-	mv "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied" "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied.new"
+	mv "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied" \
+		"$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied.new"
 	made_plugins
 	hook proxy subcommands/build-config <<<''
 	got "$NGINX"
@@ -108,8 +114,11 @@ setup() {
 	printf '0\n' >"$TEST_HOST/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/heal"
 	assert_status 0
-	assert_error " !     net.netfilter.nf_conntrack_tcp_be_liberal was set to 0: setting it to 1 again"
-	assert_equal "$(printf 'sudo -n %q' "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table")" "$(<"$CALLS")"
+	assert_error " !     net.netfilter.nf_conntrack_tcp_be_liberal was set to 0:" \
+		"setting it to 1 again"
+	assert_equal \
+		"$(printf 'sudo -n %q' \
+			"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table")" "$(<"$CALLS")"
 	: >"$CALLS"
 	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/heal"

@@ -29,8 +29,10 @@ setup() {
 # network SUBNET [JQ] - the engine has a network with SUBNET, changed by a filter of jq.
 network() {
 	local base=${1%.0.0/16}
-	jq -n --arg subnet "$1" --arg base "$base" '{ Driver: "bridge", EnableIPv6: false, Containers: {},
-		IPAM: { Config: [{ Subnet: $subnet, Gateway: "\($base).0.1", IPRange: "\($base).192.0/18" }] },
+	jq -n --arg subnet "$1" --arg base "$base" \
+		'{ Driver: "bridge", EnableIPv6: false, Containers: {},
+		IPAM: { Config: [{ Subnet: $subnet, Gateway: "\($base).0.1",
+		IPRange: "\($base).192.0/18" }] },
 		Options: { "com.docker.network.bridge.name": "dokku0" } } | '"${2-.}" >"$STATE"
 }
 
@@ -60,7 +62,8 @@ heal() { got "$PLUGIN_PATH/network/heal"; }
 		: >"$CALLS"
 		heal
 		assert_status 0 &&
-			assert_error " !     The Docker network dokku was not created by dokku, and no container runs on it: replacing it" &&
+			assert_error " !     The Docker network dokku was not created by dokku," \
+				"and no container runs on it: replacing it" &&
 			assert_calls "docker network rm dokku
 $CREATE"
 	}
@@ -78,13 +81,17 @@ $CREATE"
 	network 172.20.0.0/16 '.Containers = { abc: {}, def: {} }'
 	heal
 	assert_status 1
-	assert_error " !     The Docker network dokku is not the one that dokku created: its subnet is 172.20.0.0/16, not 10.86.0.0/16, or another property differs. Containers run on it: abc, def. Stop them, or disconnect them with: docker network disconnect dokku CONTAINER. Then dokku creates its own network."
+	assert_error " !     The Docker network dokku is not the one that dokku created:" \
+		"its subnet is 172.20.0.0/16, not 10.86.0.0/16, or another property differs." \
+		"Containers run on it: abc, def. Stop them, or disconnect them with:" \
+		"docker network disconnect dokku CONTAINER. Then dokku creates its own network."
 	assert_calls ""
 }
 
 @test "heal: an engine that does not answer, or a subnet that is taken, is said, and nothing is made" {
 	ENGINE_DOWN=1 heal
-	assert_refused "the Docker network dokku could not be inspected: the Docker engine does not answer"
+	assert_refused \
+		"the Docker network dokku could not be inspected: the Docker engine does not answer"
 	assert_calls ""
 	: >"$STATE"
 	POOL_TAKEN=1 heal
@@ -96,7 +103,8 @@ $CREATE"
 @test "heal: without the file that names the subnet it asks for root" {
 	rm "$TEST_HOST/etc/dokku/network"
 	heal
-	assert_refused "$TEST_HOST/etc/dokku/network is missing, so the subnet of dokku is unknown: run sudo dokku plugin:trigger install"
+	assert_refused "$TEST_HOST/etc/dokku/network is missing," \
+		"so the subnet of dokku is unknown: run sudo dokku plugin:trigger install"
 }
 
 @test "heal: several at once make it once" {
@@ -170,7 +178,8 @@ ROUTES"
 		108.86.0.0/16 via 192.168.1.7 dev vpn
 	ROUTES
 	[[ $stderr != *'inside a route'* ]]
-	# Routes of other kinds: one of the same width is asked before that of our bridge. A wider one is not.
+	# Routes of other kinds: one of the same width is asked before that of our bridge. A wider
+	# one is not.
 	chosen 10.90.0.0/16 <<-'ROUTES'
 		blackhole 10.0.0.0/8
 		unreachable 10.86.0.0/16 proto static
@@ -187,7 +196,8 @@ ROUTES"
 	[[ $stderr == *'The network 10.87.0.0/16 is inside a route of this host.'* ]]
 }
 
-# users_networks - an engine with the networks in the file NETS, a name a line; connections are noted.
+# users_networks - an engine with the networks in the file NETS, a name a line; connections are
+# noted.
 users_networks() {
 	export NETS="$BATS_TEST_TMPDIR/nets"
 	printf '%s\n' "$@" >"$NETS"
@@ -242,7 +252,8 @@ users_networks() {
 	users_networks db shared there
 	make_app web
 	dokku network:set web attach-post-create db there
-	assert_success "-----> web: attach-post-create is now db,there; in force with the next deploy"
+	assert_success \
+		"-----> web: attach-post-create is now db,there; in force with the next deploy"
 	dokku network:set web attach-post-deploy shared,db
 	dokku network:set web initial-network none-such
 	assert_status 0
@@ -250,7 +261,9 @@ users_networks() {
 	make_release web 2
 	export DOKKU_RELEASE=2
 	got "$PLUGIN_PATH/network/pre-deploy" web image
-	assert_refused "web: the network none-such does not exist: dokku network:create none-such makes it, dokku network:report web shows who wants it"
+	assert_refused "web: the network none-such does not exist:" \
+		"dokku network:create none-such makes it, dokku network:report web shows who" \
+		"wants it"
 	dokku network:set web initial-network
 	make_release web 2
 	got "$PLUGIN_PATH/network/pre-deploy" web image
@@ -258,7 +271,8 @@ users_networks() {
 	code network 'network_attach start web 2 web c1'
 	assert_success ""
 	assert_steps $'db c1 -\nthere c1 -'
-	printf 'web 1 c1 10.86.128.1 5000\nworker 1 c2 10.86.128.2 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/containers"
+	printf 'web 1 c1 10.86.128.1 5000\nworker 1 c2 10.86.128.2 5000\n' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/2/containers"
 	: >"$STEPS"
 	dokku network:set web tld internal
 	got "$PLUGIN_PATH/network/core-post-deploy" web 80 10.86.0.2 2

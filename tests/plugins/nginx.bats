@@ -9,7 +9,8 @@ setup() {
 	made_plugins nginx proxy
 	TREE="$TEST_HOST/etc/nginx/dokku"
 	make_app web
-	# -t fails on a text with BAD; -s reload takes the tree, unless NGINX_STUCK, or unless the text of web has that.
+	# -t fails on a text with BAD; -s reload takes the tree, unless NGINX_STUCK, or unless the
+	# text of web has that.
 	fake nginx <<-'BODY'
 		tree=$TEST_HOST/etc/nginx/dokku
 		case $* in
@@ -26,7 +27,8 @@ setup() {
 			;;
 		esac
 	BODY
-	fake unshare <<<'[[ ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"; CANDIDATE=$7 exec nginx -t -q'
+	fake unshare <<<'[[ ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"
+		CANDIDATE=$7 exec nginx -t -q'
 	fake install <<<'while [[ $1 == -* ]]; do shift 2; done; cp "$@"'
 	fake ss <<<'cat "$BATS_TEST_TMPDIR/listening.${*: -1:1}" 2>/dev/null || true'
 	: >"$TEST_HOST/answer"
@@ -77,16 +79,19 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HO
 @test "apply: the ports that the app has; HTTPS only with a certificate, and HTTP redirects to its port" {
 	apply "$FACTS"$'\nlisten http 80\nlisten http 8080\nlisten https 8443'
 	assert_success ""
-	assert_equal "listen *:80; listen *:8080;" "$(rendered | grep -o 'listen \*:.*' | paste -sd ' ')"
+	assert_equal "listen *:80; listen *:8080;" \
+		"$(rendered | grep -o 'listen \*:.*' | paste -sd ' ')"
 	mkdir -p "$DOKKU_ROOT/web/tls"
 	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
 	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
 	apply "$FACTS"$'\nlisten http 8080\nlisten https 8443\ncertificate\nset https-redirect true'
 	assert_success ""
-	assert_equal "listen *:8080; listen *:8443 ssl http2;" "$(rendered | grep -o 'listen \*:.*' | paste -sd ' ')"
+	assert_equal "listen *:8080; listen *:8443 ssl http2;" \
+		"$(rendered | grep -o 'listen \*:.*' | paste -sd ' ')"
 	rendered | grep -qF 'return 301 https://$host:8443$request_uri;'
 	local line
-	for line in 'listen http 0' 'listen http 65536' 'listen ftp 80' 'listen http 80;' 'listen http 80 default_server' 'listen 80'; do
+	for line in 'listen http 0' 'listen http 65536' 'listen ftp 80' 'listen http 80;' \
+		'listen http 80 default_server' 'listen 80'; do
 		apply "$FACTS"$'\n'"$line"
 		assert_refused 'nginx: not a port to listen on'
 	done
@@ -114,11 +119,13 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HO
 	)
 	[[ $(<"$BATS_TEST_TMPDIR/tested") -ge $hard ]]
 	[[ $(prlimit --pid "$NGINX" --nofile --noheadings --raw --output SOFT) -ge $hard ]]
-	# What is enough already stays as it is, and a host that does not let it keeps nobody from a deploy.
+	# What is enough already stays as it is, and a host that does not let it keeps nobody from a
+	# deploy.
 	fake prlimit <<<'[[ $* == *SOFT* ]] || exit 1; echo 256 512'
 	apply "${FACTS/web.example/more.example}"
 	assert_success ""
-	fake prlimit <<<'[[ $* == *SOFT* ]] || touch "$BATS_TEST_TMPDIR/lowered"; echo unlimited unlimited'
+	fake prlimit <<<'[[ $* == *SOFT* ]] || touch "$BATS_TEST_TMPDIR/lowered"
+		echo unlimited unlimited'
 	apply "$FACTS"
 	assert_success ""
 	assert_absent "$BATS_TEST_TMPDIR/lowered"
@@ -300,7 +307,8 @@ set https-redirect true"
 	assert_equal 1 "$(rendered | grep -c 'http2 on;')"
 	assert_equal 1 "$(rendered | grep -c 'keepalive 0;')"
 	assert_equal 1 "$(rendered | grep -c 'return 301 https://$host$request_uri;')"
-	assert_equal 1 "$(rendered | grep -c 'add_header Strict-Transport-Security "max-age=15724800; includeSubdomains" always;')"
+	assert_equal 1 "$(rendered |
+		grep -c 'add_header Strict-Transport-Security "max-age=15724800; includeSubdomains" always;')"
 }
 
 @test "apply: settings and IPv6" {
@@ -315,8 +323,10 @@ set x-forwarded-for-value \$proxy_add_x_forwarded_for
 set x-forwarded-ssl on"
 	assert_success ""
 	local line
-	for line in 'client_max_body_size 5m;' 'proxy_read_timeout 90s;' 'proxy_buffers 8 16k;' 'listen 127.0.0.1:80;' 'listen [::]:80;' 'access_log off;' \
-		'proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;' 'proxy_set_header X-Forwarded-Ssl on;'; do
+	for line in 'client_max_body_size 5m;' 'proxy_read_timeout 90s;' 'proxy_buffers 8 16k;' \
+		'listen 127.0.0.1:80;' 'listen [::]:80;' 'access_log off;' \
+		'proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;' \
+		'proxy_set_header X-Forwarded-Ssl on;'; do
 		assert_equal 1 "$(rendered | grep -cF "$line")" "$line"
 	done
 }
@@ -329,7 +339,8 @@ set x-forwarded-ssl on"
 		: >"$CALLS"
 		apply "$FACTS
 $1"
-		assert_status 1 && assert_output "" && assert_error_like ' !     nginx: *' && [[ $stderr != *$'\n'* && $stderr != *$'\e'* ]] &&
+		assert_status 1 && assert_output "" && assert_error_like ' !     nginx: *' &&
+			[[ $stderr != *$'\n'* && $stderr != *$'\e'* ]] &&
 			assert_calls "" && assert_file "$TREE/web.conf" "$before"
 	}
 	each is_refused <<-'LINES'
@@ -404,7 +415,8 @@ upstream $1"
 	before=$(<"$TREE/web.conf")
 	apply "$FACTS
 set x-forwarded-for-value BAD"
-	assert_refused 'nginx: the config for web does not pass its test: unknown directive "BAD" in x:1'
+	assert_refused \
+		'nginx: the config for web does not pass its test: unknown directive "BAD" in x:1'
 	assert_file "$TREE/web.conf" "$before"
 	assert_absent "$TREE/.web.candidate"
 	assert_equal 1 "$(grep -c reload "$CALLS")"
@@ -463,7 +475,8 @@ set send-timeout 7s"
 	: >"$CALLS"
 	NGINX_STUCK="send_timeout 7s" apply "$FACTS
 set send-timeout 7s"
-	assert_refused "nginx: it did not apply the new config for web within 5 s; the old one is back"
+	assert_refused \
+		"nginx: it did not apply the new config for web within 5 s; the old one is back"
 	assert_file "$TREE/web.conf" "$before"
 	killed_after mv '*.candidate\ *web.conf'
 	apply "$FACTS
@@ -538,7 +551,8 @@ remove"
 	apply "app web
 remove"
 	assert_success ""
-	assert_equal ".web.b.pending .web.b.previous _generation.conf" "$(ls -A "$TREE" | paste -sd ' ')"
+	assert_equal ".web.b.pending .web.b.previous _generation.conf" \
+		"$(ls -A "$TREE" | paste -sd ' ')"
 }
 
 @test "apply: what killed ones have left goes, keys are in it, but not the files of an app called stage" {
@@ -577,7 +591,8 @@ remove"
 	mkfifo "$DOKKU_ROOT/web/tls/server.crt"
 	: >"$DOKKU_ROOT/web/tls/server.key"
 	got timeout 20 "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/apply" <<<"$FACTS"$'\ncertificate'
-	assert_refused "nginx: web: $DOKKU_ROOT/web/tls/server.crt is not a regular file: it is not read"
+	assert_refused \
+		"nginx: web: $DOKKU_ROOT/web/tls/server.crt is not a regular file: it is not read"
 }
 
 @test "apply: what only root may read does not come out by a link of the folder's owner" {
@@ -616,18 +631,21 @@ remove"
 @test "apply: one buffer takes an answer's header of 16 KB, unless somebody has set buffers of his own" {
 	buffers() { sed -n 's/^\t\(proxy_.*buffer.*\)/\1/p' "$TREE/web.conf"; }
 	apply "$FACTS"
-	assert_equal $'proxy_buffer_size 16k;\nproxy_buffers 8 4k;\nproxy_busy_buffers_size 24k;' "$(buffers)"
+	assert_equal $'proxy_buffer_size 16k;\nproxy_buffers 8 4k;\nproxy_busy_buffers_size 24k;' \
+		"$(buffers)"
 	apply "$FACTS"$'\nset proxy-buffers 4 8k'
 	assert_equal 'proxy_buffers 4 8k;' "$(buffers)"
 	apply "$FACTS"$'\nset proxy-busy-buffers-size 8k'
 	assert_equal 'proxy_busy_buffers_size 8k;' "$(buffers)"
 	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
-	printf 'proxy_read_timeout 5s; proxy_buffer_size 64k;\n' >"$DOKKU_ROOT/web/nginx.conf.d/own.conf"
+	printf 'proxy_read_timeout 5s; proxy_buffer_size 64k;\n' \
+		>"$DOKKU_ROOT/web/nginx.conf.d/own.conf"
 	apply "$FACTS"
 	assert_equal '' "$(buffers)"
 	apply "$FACTS"$'\nset disable-custom-config true'
 	assert_equal 'proxy_buffer_size 16k;' "$(buffers | sed -n 1p)"
-	printf '# proxy_buffer_size 64k;\nproxy_buffering off;\n' >"$DOKKU_ROOT/web/nginx.conf.d/own.conf"
+	printf '# proxy_buffer_size 64k;\nproxy_buffering off;\n' \
+		>"$DOKKU_ROOT/web/nginx.conf.d/own.conf"
 	apply "$FACTS"
 	assert_equal 'proxy_buffer_size 16k;' "$(buffers | sed -n 1p)"
 }
@@ -640,7 +658,8 @@ remove"
 	grep -qF 'proxy_set_header X_Forwarded_Host "";' "$TREE/web.conf"
 	grep -qF 'proxy_set_header X_Forwarded_For "";' "$TREE/web.conf"
 	grep -qF 'proxy_set_header X_Real_IP "";' "$TREE/web.conf"
-	assert_equal "" "$(grep -o 'proxy_set_header [^ ]*' "$TREE/web.conf" | sort | uniq -d | grep _)"
+	assert_equal "" \
+		"$(grep -o 'proxy_set_header [^ ]*' "$TREE/web.conf" | sort | uniq -d | grep _)"
 }
 
 @test "apply: names of custom files may have spaces" {
@@ -651,7 +670,9 @@ remove"
 	printf 'gzip off;\n' >"$DOKKU_ROOT/web/nginx.conf.d/my lines.conf"
 	apply "$FACTS"
 	assert_success ""
-	assert_equal "gzip off;" "$(cat "$(sed -n 's|.*include \(.*\)/custom/.*|\1|p' "$TREE/web.conf")/custom/my lines.conf")"
+	assert_equal "gzip off;" \
+		"$(cat \
+			"$(sed -n 's|.*include \(.*\)/custom/.*|\1|p' "$TREE/web.conf")/custom/my lines.conf")"
 }
 
 @test "apply: what is new is on the disk before it takes its place, and what a power cut has emptied is replaced" {
@@ -680,7 +701,8 @@ remove"
 	# It takes the request, and the reload.
 	NGINX_STUCK=always got timeout 20 "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/apply" <<<"$FACTS
 set send-timeout 7s"
-	assert_refused "nginx: it did not apply the new config for web within 5 s; the old one is back"
+	assert_refused \
+		"nginx: it did not apply the new config for web within 5 s; the old one is back"
 	assert_file "$TREE/web.conf" "$before"
 }
 
@@ -839,13 +861,19 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	rm "$BIN/install"
 	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled} "$TEST_HOST"/{run,etc}/systemd/system
 	apply "$FACTS"
-	fake nginx <<<'[[ $* != -T ]] || printf "# configuration file %s:\nworker_connections 8192;\n" "$TEST_HOST/etc/nginx/conf.d/dokku.conf"; [[ $* != *-t* || $(ulimit -Sn) -gt 256 ]] || { echo "nginx: [emerg] too many" >&2; exit 1; }; [[ $* != -v ]] || echo nginx version: nginx/1.22.1 >&2'
+	fake nginx <<<'[[ $* != -T ]] ||
+		printf "# configuration file %s:\nworker_connections 8192;\n" \
+		"$TEST_HOST/etc/nginx/conf.d/dokku.conf"
+		[[ $* != *-t* || $(ulimit -Sn) -gt 256 ]] || { echo "nginx: [emerg] too many" >&2
+		exit 1; }; [[ $* != -v ]] || echo nginx version: nginx/1.22.1 >&2'
 	(
 		ulimit -Sn 256
 		got "$PLUGIN_PATH/nginx/install"
 		assert_success ""
 	)
-	assert_equal "LimitNOFILE=65536" "$(sed -n '/^\[Service\]$/{n;p}' "$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf")"
+	assert_equal "LimitNOFILE=65536" \
+		"$(sed -n '/^\[Service\]$/{n;p}' \
+			"$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf")"
 	grep -qx "systemctl daemon-reload" "$CALLS"
 }
 
@@ -871,11 +899,13 @@ try"
 	apply "$FACTS
 set x-forwarded-for-value BAD
 try"
-	assert_refused 'nginx: the config for web does not pass its test: unknown directive "BAD" in x:1'
+	assert_refused \
+		'nginx: the config for web does not pass its test: unknown directive "BAD" in x:1'
 	apply "app web
 try"
 	assert_success ""
-	assert_equal "$before" "$(cd "$TREE" && find . -printf '%p %i %T@\n' | grep -v '^\. ' | sort)"
+	assert_equal "$before" \
+		"$(cd "$TREE" && find . -printf '%p %i %T@\n' | grep -v '^\. ' | sort)"
 	assert_equal 0 "$(reloads)"
 }
 
@@ -903,8 +933,11 @@ try"
 @test "nginx_describe: domains in lower case, an upstream for each web container, settings" {
 	make_release web 1 web=2 worker=3
 	hook fake app-domains <<<'printf "A.Example.com\nb.com\n"'
-	hook fake service-address <<<'if [[ $2 == web ]]; then printf "10.86.0.1 80\n10.86.0.2 80\n"; else printf "10.86.0.9 80\n"; fi'
-	code "" 'property_set nginx-vhosts --global client-max-body-size 1m; property_set nginx-vhosts web client-max-body-size 2m'
+	hook fake service-address <<<'if [[ $2 == web ]]
+		then printf "10.86.0.1 80\n10.86.0.2 80\n"; else printf "10.86.0.9 80\n"; fi'
+	code "" \
+		'property_set nginx-vhosts --global client-max-body-size 1m
+			property_set nginx-vhosts web client-max-body-size 2m'
 	mkdir "$DOKKU_ROOT/web/tls"
 	touch "$DOKKU_ROOT/web/tls/server.crt"
 	code nginx 'nginx_describe web 1'
@@ -940,17 +973,21 @@ set send-timeout 7s"
 	make_release web 1
 	hook fake nginx-pre-reload <<<'exit 3'
 	code nginx 'nginx_update web 1 || true; printf "went on\n"'
-	assert_refused "web: a plugin's hook nginx-pre-reload failed: see above; nginx keeps the config that it had"
+	assert_refused "web: a plugin's hook nginx-pre-reload failed: see above;" \
+		"nginx keeps the config that it had"
 	assert_absent "$TREE/web.conf"
 }
 
 @test "nginx:set: keys and values are checked" {
 	dokku nginx:set web nope 1
 	assert_status 2
-	assert_error_like ' !     nginx:set: no such setting: "nope": there are access-log-path, *, x-forwarded-ssl'
+	assert_error_like ' !     nginx:set: no such setting: "nope": there are access-log-path,' \
+		'*, x-forwarded-ssl'
 	is_refused() {
 		dokku nginx:set web "${1%% *}" "${1#* }"
-		assert_status 1 && assert_output "" && assert_error_like ' !     nginx:set: * wants *, not "*"*; nothing was changed'
+		assert_status 1 && assert_output "" &&
+			assert_error_like \
+				' !     nginx:set: * wants *, not "*"*; nothing was changed'
 	}
 	each is_refused <<-'SETTINGS'
 		client-max-body-size 1m;
@@ -1048,7 +1085,10 @@ set send-timeout 7s"
 }
 
 @test "a deploy asks root where something has gone that the config was made of, or has come and is older" {
-	asks() { build && assert_success "" && [[ -s $CALLS ]] && : >"$CALLS" && build && assert_calls "" "$1"; }
+	asks() {
+		build && assert_success "" && [[ -s $CALLS ]] && : >"$CALLS" && build &&
+			assert_calls "" "$1"
+	}
 	deployed web
 	build
 	assert_calls ""
@@ -1076,7 +1116,8 @@ set send-timeout 7s"
 	touch --date=2020-01-01 "$DOKKU_ROOT/web/tls"{/*,}
 	got "$PLUGIN_PATH/proxy/post-certs-update" web
 	assert_success ""
-	assert_equal new "$(cat "$(sed -n 's/.*ssl_certificate_key \(.*\);/\1/p' "$TREE/web.conf")")"
+	assert_equal new \
+		"$(cat "$(sed -n 's/.*ssl_certificate_key \(.*\);/\1/p' "$TREE/web.conf")")"
 	rm -r "$DOKKU_ROOT/web/tls"
 	got "$PLUGIN_PATH/proxy/post-certs-update" web
 	assert_success ""
@@ -1086,11 +1127,14 @@ set send-timeout 7s"
 @test "nginx:set --global: what nginx refuses for an app is not stored" {
 	deployed aaa ccc web
 	dokku nginx:set --global x-forwarded-for-value BAD
-	assert_refused 'nginx:set: nginx refuses BAD for x-forwarded-for-value: the config for aaa does not pass its test: unknown directive "BAD" in x:1; nothing was changed'
+	assert_refused 'nginx:set: nginx refuses BAD for x-forwarded-for-value:' \
+		'the config for aaa does not pass its test: unknown directive "BAD" in x:1;' \
+		'nothing was changed'
 	dokku nginx:report --global --nginx-x-forwarded-for-value
 	assert_success ""
 	dokku nginx:set --global x-forwarded-for-value good
-	assert_success "-----> --global: x-forwarded-for-value is now good; dokku proxy:build-config --all applies it"
+	assert_success "-----> --global: x-forwarded-for-value is now good;" \
+		"dokku proxy:build-config --all applies it"
 	: >"$CALLS"
 	dokku nginx:set --global x-forwarded-for-value BAD
 	assert_status 1
@@ -1105,15 +1149,19 @@ set send-timeout 7s"
 	mkdir "$DOKKU_ROOT/ddd/nginx.conf.d"
 	printf 'gzip on;\n' >"$DOKKU_ROOT/ddd/nginx.conf.d/mine.conf"
 	dokku nginx:set --global client-max-body-size 5m
-	assert_success "-----> --global: client-max-body-size is now 5m; dokku proxy:build-config --all applies it"
-	assert_equal "aaa bbb ddd" "$(sed -n 's,^unshare .*/\([a-z]*\)\.conf$,\1,p' "$CALLS" | paste -sd ' ')"
+	assert_success "-----> --global: client-max-body-size is now 5m;" \
+		"dokku proxy:build-config --all applies it"
+	assert_equal "aaa bbb ddd" \
+		"$(sed -n 's,^unshare .*/\([a-z]*\)\.conf$,\1,p' "$CALLS" | paste -sd ' ')"
 	assert_equal 0 "$(reloads)"
 }
 
 @test "nginx:set: an address to be bound to is taken from other apps, which is said" {
 	dokku nginx:set web bind-address-ipv4 10.0.0.5
 	assert_status 0
-	assert_error " !     visitors who come to 10.0.0.5 no longer reach apps that are not bound to it: nginx chooses by address before it chooses by host name: dokku nginx:set web bind-address-ipv4 takes it back"
+	assert_error " !     visitors who come to 10.0.0.5 no longer reach apps that are not" \
+		"bound to it: nginx chooses by address before it chooses by host name:" \
+		"dokku nginx:set web bind-address-ipv4 takes it back"
 	dokku nginx:set --global bind-address-ipv6 ::1
 	assert_status 0
 	assert_error_like " !     visitors who come to ::1 no longer reach apps *"
@@ -1127,7 +1175,9 @@ set send-timeout 7s"
 
 @test "proxy:build-config --all: goes on after an app that fails" {
 	deployed aaa bbb
-	code "" 'property_set nginx-vhosts aaa x-forwarded-for-value BAD; property_set nginx-vhosts bbb send-timeout 7s'
+	code "" \
+		'property_set nginx-vhosts aaa x-forwarded-for-value BAD
+			property_set nginx-vhosts bbb send-timeout 7s'
 	dokku proxy:build-config --all
 	assert_status 1
 	assert_error_like '*
@@ -1143,7 +1193,10 @@ set send-timeout 7s"
 	make_app shop
 	make_release shop 1
 	make_current shop 1
-	line() { printf '1.2.3.4 - - [1/Jan/2026] "GET %s HTTP/1.1" %s 12 "-" "x"\n' "$2" "$1" >>"$log"; }
+	line() {
+		printf '1.2.3.4 - - [1/Jan/2026] "GET %s HTTP/1.1" %s 12 "-" "x"\n' "$2" "$1" \
+			>>"$log"
+	}
 	line 503 /before
 	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/shop"
 	printf '%s\n' "$log" >"$DOKKU_LIB_ROOT/config/nginx-vhosts/shop/access-log-path"
@@ -1167,7 +1220,8 @@ set send-timeout 7s"
 }
 
 @test "post-retire: of deploys that overlap each has what was answered while it was the newest" {
-	local log="$BATS_TEST_TMPDIR/access.log" dir="$DOKKU_LIB_ROOT/data/releases/shop" drains="$DOKKU_LIB_ROOT/data/draining/shop"
+	local log="$BATS_TEST_TMPDIR/access.log" dir="$DOKKU_LIB_ROOT/data/releases/shop" \
+		drains="$DOKKU_LIB_ROOT/data/draining/shop"
 	make_app shop
 	make_release shop 1
 	make_release shop 2
@@ -1195,7 +1249,8 @@ set send-timeout 7s"
 	assert_file "$dir/2/errors" 3
 }
 
-# installs - the install hook, on an nginx with what stdin is: "# configuration file PATH:" and its text.
+# installs - the install hook, on an nginx with what stdin is: "# configuration file PATH:" and its
+# text.
 installs() {
 	cat >"$BATS_TEST_TMPDIR/others"
 	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled}
@@ -1248,7 +1303,8 @@ installs() {
 	sed -i 's/^\[\[ .* != -t .*//' "$BIN/nginx"
 	installs </dev/null
 	assert_status 1
-	assert_error " !     nginx refuses our include: nginx.conf does not read it: it must include $conf/*.conf in its http block"
+	assert_error " !     nginx refuses our include: nginx.conf does not read it:" \
+		"it must include $conf/*.conf in its http block"
 	assert_file "$conf/dokku.conf" "# old"
 }
 
@@ -1268,14 +1324,17 @@ installs() {
 		off;
 	OTHERS
 	assert_status 1
-	assert_error ' !     nginx refuses our include: nginx.conf says "daemon off", with which no start of nginx ends: remove that'
+	assert_error ' !     nginx refuses our include: nginx.conf says "daemon off",' \
+		'with which no start of nginx ends: remove that'
 	assert_absent "$TEST_HOST/etc/nginx/conf.d/00-dokku.conf"
 	installs <<-'OTHERS'
 		# configuration file /etc/nginx/sites-enabled/own:
 		server { listen [::]:443 default_server ssl ipv6only=off; }
 	OTHERS
 	assert_status 1
-	assert_error ' !     nginx refuses our include: /etc/nginx/sites-enabled/own has "listen [::]:443 default_server ssl ipv6only=off", which takes the port of IPv4, too: write two lines there, "listen 443" and "listen [::]:443", without ipv6only'
+	assert_error ' !     nginx refuses our include: /etc/nginx/sites-enabled/own has "listen' \
+		'[::]:443 default_server ssl ipv6only=off", which takes the port of IPv4, too:' \
+		'write two lines there, "listen 443" and "listen [::]:443", without ipv6only'
 	installs <<-OTHERS
 		# configuration file /etc/nginx/nginx.conf:
 		server { listen [::]:8080 ipv6only=off; listen [::]:80 ipv6only=on; }
@@ -1286,12 +1345,17 @@ installs() {
 
 @test "install: another program on a port of the visitors is named, before anything is changed" {
 	local file="$BATS_TEST_TMPDIR/listening.sport = :443"
-	printf 'LISTEN 0 511 *:443 *:* users:(("apache2",pid=7,fd=4),("apache2",pid=8,fd=4))\n' >"$file"
+	printf 'LISTEN 0 511 *:443 *:* users:(("apache2",pid=7,fd=4),("apache2",pid=8,fd=4))\n' \
+		>"$file"
 	got "$PLUGIN_PATH/nginx/install"
-	assert_refused "Port 443 is taken by apache2 (process 7), so nginx cannot serve apps. Stop it, or let it listen elsewhere, then run make install again: ss -ltnp 'sport = :443' shows it."
+	assert_refused "Port 443 is taken by apache2 (process 7), so nginx cannot serve apps." \
+		"Stop it, or let it listen elsewhere, then run make install again:" \
+		"ss -ltnp 'sport = :443' shows it."
 	printf 'LISTEN 0 511 *:443 *:*\n' >"$file"
 	got "$PLUGIN_PATH/nginx/install"
-	assert_refused "Port 443 is taken by another program, so nginx cannot serve apps. Stop it, or let it listen elsewhere, then run make install again: ss -ltnp 'sport = :443' shows it."
+	assert_refused "Port 443 is taken by another program, so nginx cannot serve apps." \
+		"Stop it, or let it listen elsewhere, then run make install again:" \
+		"ss -ltnp 'sport = :443' shows it."
 	[[ ! -e $TREE/_generation.conf ]]
 	printf 'LISTEN 0 511 *:443 *:* users:(("nginx",pid=7,fd=4))\n' >"$file"
 	got "$PLUGIN_PATH/nginx/install"
@@ -1306,7 +1370,8 @@ installs() {
 	mkdir "$TEST_HOST/answer"
 	for what in 'git push 0123456' ps:restart ps:rebuild 'releases:rollback v2'; do
 		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop "$what"
-		assert_refused "shop: nginx does not run, so no app can be reached; nothing was changed. Start it with: sudo nginx"
+		assert_refused "shop: nginx does not run, so no app can be reached;" \
+			"nothing was changed. Start it with: sudo nginx"
 	done
 	for what in apps:destroy ps:stop domains:add nginx:set certs:add proxy:build-config; do
 		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop "$what"
@@ -1314,7 +1379,8 @@ installs() {
 	done
 	mkdir -p "$TEST_HOST/run/systemd/system"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop 'git push 0123456'
-	assert_refused "shop: nginx does not run, so no app can be reached; nothing was changed. Start it with: sudo systemctl start nginx"
+	assert_refused "shop: nginx does not run, so no app can be reached; nothing was changed." \
+		"Start it with: sudo systemctl start nginx"
 }
 
 @test "pre-change: workers without their master still take connections" {

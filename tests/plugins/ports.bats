@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# ports: at which ports of the server nginx answers for an app, and which port of its containers they mean.
+# ports: at which ports of the server nginx answers for an app, and which port of its containers
+# they mean.
 
 load ../helper
 
@@ -43,17 +44,20 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 @test "ports: what cannot be served is refused, and nothing is changed" {
 	dokku ports:set web http:1234:5001
 	local words
-	for words in 'http:1234:5001' 'http:1234:5002' 'https:1234:5001' 'http:1:5001 http:1:5001' 'http:2:5002' http:0:5001 http:65536:5001 http:080:5001 http:80 80 \
+	for words in 'http:1234:5001' 'http:1234:5002' 'https:1234:5001' 'http:1:5001 http:1:5001' \
+		'http:2:5002' http:0:5001 http:65536:5001 http:080:5001 http:80 80 \
 		ftp:80:5001 grpc:80:5001 'http:80:5001:x' 'http:80:5001;' '$(id):80:5001' ::; do
 		# shellcheck disable=SC2086 # words
 		dokku ports:add web $words
-		[[ $status -ne 0 && $stderr == *'nothing was changed'* && $(wc -l <<<"$stderr") -eq 1 ]] || {
+		[[ $status -ne 0 && $stderr == *'nothing was changed'* &&
+			$(wc -l <<<"$stderr") -eq 1 ]] || {
 			printf 'not refused: %s: %s %s\n' "$words" "$status" "$stderr"
 			return 1
 		}
 	done
 	dokku ports:remove web 99
-	assert_refused "ports:remove: web has no port 99 that was set: dokku ports:report web shows them; nothing was changed"
+	assert_refused "ports:remove: web has no port 99 that was set:" \
+		"dokku ports:report web shows them; nothing was changed"
 	assert_file "$MAP" http:1234:5001
 }
 

@@ -25,7 +25,9 @@ deployed() {
 	assert_success "-----> --global: type is now moon"
 	dokku proxy:set blog type nginx
 	assert_success "-----> blog: type is now nginx"
-	code "" 'value_of proxy_of web; printf " "; value_of proxy_of blog; has_proxy web moon && ! has_proxy blog moon'
+	code "" \
+		'value_of proxy_of web; printf " "; value_of proxy_of blog; has_proxy web moon &&
+			! has_proxy blog moon'
 	assert_success "moon nginx"
 	dokku proxy:report blog --proxy-computed-type
 	assert_success nginx
@@ -78,11 +80,13 @@ proxy-build-config nginx web "
 @test "proxy:set: where a proxy moves the traffic itself, it is that of all apps" {
 	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
 	dokku proxy:set web moon
-	assert_refused "proxy:set: on this host nginx moves the traffic, so it is the proxy of all apps; nothing was changed"
+	assert_refused "proxy:set: on this host nginx moves the traffic," \
+		"so it is the proxy of all apps; nothing was changed"
 	rm "$TEST_HOST/etc/dokku/switch"
 	dokku proxy:set web moon
 	dokku proxy:set --global switch-by nginx
-	assert_refused "proxy:set: apps have the proxy moon, which needs nftables; nothing was changed"
+	assert_refused \
+		"proxy:set: apps have the proxy moon, which needs nftables; nothing was changed"
 }
 
 @test "domains, certificates, destroy: the app's proxy is told; an app without a release is not" {
@@ -92,7 +96,9 @@ proxy-build-config nginx web "
 	dokku proxy:set blog moon
 	: >"$STEPS"
 	rm "$PLUGIN_PATH/nginx/proxy-build-config"
-	code "" 'trigger post-domains-update web; trigger post-certs-update web; trigger post-delete blog; trigger post-app-rename blog new'
+	code "" \
+		'trigger post-domains-update web; trigger post-certs-update web
+			trigger post-delete blog; trigger post-app-rename blog new'
 	assert_status 0
 	assert_steps "proxy-build-config nginx web 1
 proxy-build-config nginx web 1 always
@@ -106,7 +112,9 @@ proxy-build-config moon blog "
 	dokku proxy:set web moon
 	got env PLUGIN_PATH="$PLUGIN_PATH" bash -euo pipefail -O nullglob -c '
 		source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"
-		source <(sed -n "/^look_at_proxies()/,/^}/p" "$PLUGIN_CORE_AVAILABLE_PATH/watch/subcommands/default")
+		source \
+		<(sed -n "/^look_at_proxies()/,/^}/p" \
+		"$PLUGIN_CORE_AVAILABLE_PATH/watch/subcommands/default")
 		declare -A down=()
 		look_at_proxies; look_at_proxies; : >"$WORLD/up"; look_at_proxies; look_at_proxies'
 	assert_status 0

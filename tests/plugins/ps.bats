@@ -7,7 +7,9 @@ setup() {
 	world
 	made_plugins ps config releases
 	make_app web
-	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	hook fake scheduler-start \
+		<<<'printf "web 1 id 10.86.128.2 5000\n" \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
 	local name
 	for name in scheduler-retire scheduler-remove scheduler-stop core-post-stop reconcile; do
 		hook fake "$name" </dev/null
@@ -35,13 +37,13 @@ deployed() {
 @test "ps:scale: shows, and of an app that is not deployed it is kept for the first deploy" {
 	dokku ps:scale web
 	assert_success "=====> web scale
-web: 1"
+web:  1"
 	dokku ps:scale web web=2 worker=1
 	assert_success "-----> web: the next deploy runs web=2 worker=1"
 	dokku ps:scale web worker=3
 	dokku ps:scale web
 	assert_success "=====> web scale
-web: 2
+web:  2
 worker: 3"
 	assert_file "$DOKKU_LIB_ROOT/config/ps/web/scale" "web=2
 worker=3"
@@ -53,13 +55,15 @@ worker=3"
 		assert_refused "not TYPE=COUNT, with a count up to 100: \"$1\"; nothing was changed"
 	}
 	local word
-	for word in web web= =1 web=-1 web=01 web=101 web=1.5 web=a 'web=a[$(id)]' 'we b=1' '../x=1' 'web=1=2'; do
+	for word in web web= =1 web=-1 web=01 web=101 web=1.5 web=a 'web=a[$(id)]' 'we b=1' \
+		'../x=1' 'web=1=2'; do
 		is_refused "$word"
 	done
 	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/scale"
 	deployed
 	dokku ps:scale web web=2 cron=1
-	assert_refused "web has no process type cron: its Procfile names them (--skip-deploy sets it for the next push); nothing was changed"
+	assert_refused "web has no process type cron: its Procfile names them (--skip-deploy sets" \
+		"it for the next push); nothing was changed"
 	assert_steps ""
 }
 
@@ -74,7 +78,8 @@ worker=2"
 
 @test "ps:scale: release is a task, not a process" {
 	dokku ps:scale web release=1
-	assert_refused "release is run once by each deploy, it is nothing to scale; nothing was changed"
+	assert_refused \
+		"release is run once by each deploy, it is nothing to scale; nothing was changed"
 	dokku ps:scale --skip-deploy web web=2 release=1
 	assert_status 1
 	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/scale"
@@ -126,7 +131,8 @@ scheduler-stop docker-local web" "$(tail -n 2 "$STEPS")"
 	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/stopped"
 	# What has no image any more is reconciled, but does not run.
 	dokku ps:start web
-	assert_refused "ps:start: web.1 of web does not run: see the message above, and dokku logs web"
+	assert_refused \
+		"ps:start: web.1 of web does not run: see the message above, and dokku logs web"
 	hook fake scheduler-list <<<'printf "id 2 web 1 running 10.86.128.2 5000 7 /web.web.1\n"'
 	dokku ps:start web
 	assert_success "-----> web runs"
@@ -135,15 +141,19 @@ scheduler-stop docker-local web" "$(tail -n 2 "$STEPS")"
 
 @test "ps:start: an image that somebody has removed is built again, of the commit that the release has, and of no other" {
 	deployed
-	local dir="$DOKKU_LIB_ROOT/data/releases/web/1" commit=1111111111111111111111111111111111111111
+	local dir="$DOKKU_LIB_ROOT/data/releases/web/1" \
+		commit=1111111111111111111111111111111111111111
 	printf '%s\n' "$commit" >"$dir/commit"
 	dokku ps:stop web
 	mkdir -p "$DOKKU_ROOT/web/refs/heads"
-	fake_engine <<<'[[ $2 != */images/*/json ]] || { printf "{\"message\":\"No such image: dokku/web:v1\"}"; exit 22; }'
+	fake_engine <<<'[[ $2 != */images/*/json ]] ||
+		{ printf "{\"message\":\"No such image: dokku/web:v1\"}"; exit 22; }'
 	hook git-hook subcommands/default <<<'cat >"$WORLD/refs"'
 	printf '2222222222222222222222222222222222222222\n' >"$DOKKU_ROOT/web/refs/heads/master"
 	dokku ps:start web
-	assert_refused "web: the image of v1 is gone, and its commit 1111111 is not where the branch master is: dokku ps:rebuild web builds what the branch has, a push of the commit the other"
+	assert_refused "web: the image of v1 is gone, and the branch master is not at its" \
+		"commit 1111111 any more. To run the branch: dokku ps:rebuild web. To run that" \
+		"commit: push it"
 	assert_file "$DOKKU_LIB_ROOT/config/ps/web/stopped" true
 	printf '%s\n' "$commit" >"$DOKKU_ROOT/web/refs/heads/master"
 	fake git <<<"echo $commit"
@@ -211,7 +221,8 @@ three() {
 	printf '%s 12:34:56 git push\n' "$$" >"$DOKKU_LIB_ROOT/lock/web"
 	dokku ps:start web
 	exec 9>&-
-	assert_refused "web is busy: git push runs since 12:34:56 (process $$): try again when it is done, or wait for it: git push -o wait, dokku --wait"
+	assert_refused "web is busy: git push runs since 12:34:56 (process $$):" \
+		"try again when it is done, or wait for it: git push -o wait, dokku --wait"
 }
 
 @test "ps:report: what runs, of the current release and of old ones" {
@@ -276,11 +287,14 @@ three() {
 	dokku ps:set web restart-policy on-failure:5
 	assert_success "-----> web: restart-policy is now on-failure:5; new containers have it"
 	dokku ps:set web restart-policy 'always;'
-	assert_refused 'ps:set: restart-policy wants one of no, always, unless-stopped, on-failure, on-failure:N, not "always;"; nothing was changed'
+	assert_refused 'ps:set: restart-policy wants one of no, always, unless-stopped,' \
+		'on-failure, on-failure:N, not "always;"; nothing was changed'
 	dokku ps:set web stop-timeout-seconds -1
-	assert_refused 'ps:set: stop-timeout-seconds wants a whole number of seconds from 0 to 86400, not "-1"; nothing was changed'
+	assert_refused 'ps:set: stop-timeout-seconds wants a whole number of seconds from 0 to' \
+		'86400, not "-1"; nothing was changed'
 	dokku ps:set web nope 1
-	assert_refused 'ps:set: no such setting: "nope": there are dockerfile-start-cmd, procfile-path, restart-policy, restore, start-cmd, stop-timeout-seconds' 2
+	assert_refused 'ps:set: no such setting: "nope": there are dockerfile-start-cmd,' \
+		'procfile-path, restart-policy, restore, start-cmd, stop-timeout-seconds' 2
 }
 
 @test "ps:restore: every app but those that are not to be; one that fails does not hold up others" {
@@ -323,7 +337,8 @@ restorable() {
 	dokku ps:restore --parallel 2
 	assert_status 0
 	# Each app's lines stand together, whichever comes first.
-	assert_equal "a a b b c c d d" "$(awk '{ print $NF }' <<<"$output" | paste -d ' ' - - | sort | paste -sd ' ')"
+	assert_equal "a a b b c c d d" \
+		"$(awk '{ print $NF }' <<<"$output" | paste -d ' ' - - | sort | paste -sd ' ')"
 	assert_equal 2 "$(sort -n "$WORLD/width" | tail -n 1)"
 	rm "$WORLD/width"
 	dokku ps:restore --parallel=1 --all
@@ -338,7 +353,8 @@ restorable() {
 @test "ps:rebuild: of what was never pushed" {
 	git init --quiet --bare "$DOKKU_ROOT/web"
 	dokku ps:rebuild web
-	assert_refused "web: Cannot build from 'master' as there are no commits stored at that branch. Push to it, or choose another: dokku git:set web deploy-branch BRANCH"
+	assert_refused "web: Cannot build from 'master' as there are no commits stored at that" \
+		"branch. Push to it, or choose another: dokku git:set web deploy-branch BRANCH"
 }
 
 # --- the Procfile ---------------------------------------------------------------
@@ -356,7 +372,8 @@ restorable() {
 	is_refused 'web: a\nrelease : b\n|2:8: a blank before the colon: write release:'
 	is_refused 'web\t: a\n|1:4: a blank before the colon: write web:'
 	is_refused '\xef\xbb\xbfweb: a\n|1:1: a byte order mark: save the file as UTF-8 without one'
-	is_refused 'release: a\nweb: b\nrelease: c\n|3:1: a second line for release: keep one of them'
+	is_refused \
+		'release: a\nweb: b\nrelease: c\n|3:1: a second line for release: keep one of them'
 	is_refused 'web: a\n  web:b|2:1: a second line for web: keep one of them'
 	is_refused 'web: a\n\nworker b\n|3:7: no colon: a line is TYPE: COMMAND'
 	is_refused 'web|1:4: no colon: a line is TYPE: COMMAND'
@@ -366,7 +383,8 @@ restorable() {
 	is_refused 'wörker: a\n|1:2: "ö" cannot be in the name of a process type'
 	is_refused 'my.worker: a\n|1:3: "." cannot be in the name of a process type'
 	is_refused 'web: \r\n|1:6: no command for web: add one, or remove the line'
-	is_refused 'web: a\nworker: # later\n|2:9: no command for worker: add one, or remove the line'
+	is_refused \
+		'web: a\nworker: # later\n|2:9: no command for worker: add one, or remove the line'
 	is_refused 'web: a\n\tworker:\tb \x1b[31m\n|2:12: a character that is not printable'
 	is_refused 'web: a\rworker: b\n|1:7: a character that is not printable'
 	is_refused 'web: a\n# \xe9\nworker: b\0c\nlate: d\n|3:10: a NUL byte'
@@ -390,13 +408,16 @@ restorable() {
 		assert_success ""
 	}
 	builds
-	printf '# c\n\n \t\r\n// c\nweb:\ta\r\n \tworker-1_x:b é # c\nUrgent: x:y\n%063d:z' 0 >"$WORLD/tree/Procfile"
+	printf '# c\n\n \t\r\n// c\nweb:\ta\r\n \tworker-1_x:b é # c\nUrgent: x:y\n%063d:z' 0 \
+		>"$WORLD/tree/Procfile"
 	builds
 	printf 'Web: a\nRELEASE: b\n' >"$WORLD/tree/Procfile"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-build" dockerfile web "$WORLD/tree"
 	assert_status 0
-	assert_error_like '* !     Procfile: Web is a process type of its own: only web in lower case is special*'
-	assert_error_like '* !     Procfile: RELEASE is a process type of its own: only release in lower case is special*'
+	assert_error_like '* !     Procfile: Web is a process type of its own:' \
+		'only web in lower case is special*'
+	assert_error_like '* !     Procfile: RELEASE is a process type of its own:' \
+		'only release in lower case is special*'
 	printf 'x' >"$WORLD/elsewhere"
 	ln -sf "$WORLD/elsewhere" "$WORLD/tree/Procfile"
 	builds
@@ -404,8 +425,11 @@ restorable() {
 
 @test "procfile_read: the same parser for all; of a release that an older version took, what can be read" {
 	deployed
-	printf '\tweb: a b \t\r\nweb: c\nbad line\n// d: e\nworker:x: y\nlast: z' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
-	code ps 'for p in web worker last bad d; do printf "%s=%s\n" "$p" "$(procfile_command web 1 "$p")"; done; ps_types web 1'
+	printf '\tweb: a b \t\r\nweb: c\nbad line\n// d: e\nworker:x: y\nlast: z' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	code ps \
+		'for p in web worker last bad d; do printf "%s=%s\n" "$p" \
+			"$(procfile_command web 1 "$p")"; done; ps_types web 1'
 	assert_success "web=a b
 worker=x: y
 last=z
@@ -418,9 +442,13 @@ worker"
 
 @test "procfile_read: a byte that is not UTF-8 at the end of a line swallows nothing, and is no part of a command" {
 	deployed
-	printf '# caf\xe9\nweb: a\n# \xe2\x82\nworker: b\nlast: caf\xe9\nx: y' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
-	code ps 'for p in web worker last x; do printf "%s=%s\n" "$p" "$(procfile_command web 1 "$p")"; done
-		declare -A procfile; procfile_read "$RELEASES/web/1/Procfile"; printf "%s\n" "${procfile_wrong[@]}"'
+	printf '# caf\xe9\nweb: a\n# \xe2\x82\nworker: b\nlast: caf\xe9\nx: y' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	code ps \
+		'for p in web worker last x; do printf "%s=%s\n" "$p" \
+			"$(procfile_command web 1 "$p")"; done
+		declare -A procfile; procfile_read "$RELEASES/web/1/Procfile"
+		printf "%s\n" "${procfile_wrong[@]}"'
 	assert_success "web=a
 worker=b
 last=
@@ -449,11 +477,14 @@ image() {
 	rm "$DOKKU_LIB_ROOT/data/releases/web/current"
 	pre_deploy web=1
 	assert_status 0
-	assert_output "       web=0 instead of web=1 in this release: the Procfile names no web and the image has no CMD"
-	assert_error " !     web: no process runs: dokku ps:scale web TYPE=1 starts one of: clock, worker"
+	assert_output "       web=0 instead of web=1 in this release:" \
+		"the Procfile names no web and the image has no CMD"
+	assert_error " !     web: no process runs: dokku ps:scale web TYPE=1 starts one of:" \
+		"clock, worker"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=0
 	pre_deploy web=1 worker=2
-	assert_success "       web=0 instead of web=1 in this release: the Procfile names no web and the image has no CMD"
+	assert_success "       web=0 instead of web=1 in this release:" \
+		"the Procfile names no web and the image has no CMD"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "web=0
 worker=2"
 }
@@ -464,7 +495,8 @@ worker=2"
 	printf 'wbe: b\nrelease: d\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	pre_deploy web=1
 	assert_status 1
-	assert_error " !     web: nothing would run any more: there is no web here, only wbe: dokku ps:scale web web=0 first, if that is meant"
+	assert_error " !     web: nothing would run any more: there is no web here, only wbe:" \
+		"dokku ps:scale web web=0 first, if that is meant"
 	pre_deploy web=0
 	assert_status 0
 	assert_error " !     web: no process runs: dokku ps:scale web TYPE=1 starts one of: wbe"
@@ -481,7 +513,8 @@ worker=2"
 		printf "$procfile" >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 		pre_deploy web=1
 		assert_status 1
-		assert_error " !     web: there is nothing to run: give the Dockerfile a CMD, or the Procfile a line web: COMMAND"
+		assert_error " !     web: there is nothing to run: give the Dockerfile a CMD," \
+			"or the Procfile a line web: COMMAND"
 	done
 	rm "$DOKKU_LIB_ROOT/data/releases/web/current"
 	pre_deploy web=1
@@ -518,7 +551,7 @@ gone=0"
 	pre_deploy web=1
 	assert_status 1
 	assert_error " !     the image dokku/web:v2 cannot be looked at: does dockerd run?
- !     web: what the image of v2 says is not known: see the message above"
+ !     web: the image of v2 cannot be inspected: see the message above"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=1
 }
 
@@ -557,7 +590,8 @@ gone=0"
 	printf 'worker: b\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	image '{}'
 	dokku ps:scale web web=2
-	assert_refused "web has no process type web: its Procfile names them (--skip-deploy sets it for the next push); nothing was changed"
+	assert_refused "web has no process type web: its Procfile names them (--skip-deploy sets" \
+		"it for the next push); nothing was changed"
 	dokku ps:scale web web=0 gone=0 worker=1
 	assert_status 0
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" "gone=0
@@ -569,23 +603,27 @@ worker=1"
 	deployed
 	dokku ps:scale web
 	assert_success "=====> web scale
-web: 1
+web:  1
 worker: 0"
 	dokku --quiet ps:scale web
-	assert_success "web: 1
+	assert_success "web:  1
 worker: 0"
 	dokku ps:scale web --format json
-	assert_success '[{"process_type":"web","quantity":1},{"process_type":"worker","quantity":0}]'
+	assert_success \
+		'[{"process_type":"web","quantity":1},{"process_type":"worker","quantity":0}]'
 }
 
 @test "ps:scale: where app.json has a formation, it says how many run" {
 	deployed
-	printf '{"formation": {"web": {"quantity": 1}}}' >"$DOKKU_LIB_ROOT/data/releases/web/1/app.json"
+	printf '{"formation": {"web": {"quantity": 1}}}' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/app.json"
 	dokku ps:scale web web=2
-	assert_refused "web: its app.json says how many of each process run (formation): change it there and push; nothing was changed"
+	assert_refused "web: its app.json says how many of each process run (formation):" \
+		"change it there and push; nothing was changed"
 	dokku ps:report web --ps-can-scale
 	assert_success false
-	printf '{"formation": {"web": {"max_parallel": 1}}}' >"$DOKKU_LIB_ROOT/data/releases/web/1/app.json"
+	printf '{"formation": {"web": {"max_parallel": 1}}}' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/app.json"
 	dokku ps:report web --ps-can-scale
 	assert_success true
 }
@@ -593,7 +631,8 @@ worker: 0"
 @test "ps:restart: of one type says that all start anew; of none that runs it does nothing" {
 	deployed
 	dokku ps:restart web worker
-	assert_refused "web runs no process type worker: dokku ps:report web shows those that run; nothing was done"
+	assert_refused "web runs no process type worker: dokku ps:report web shows those that" \
+		"run; nothing was done"
 	dokku ps:restart web web
 	assert_status 0
 	assert_equal 2 "$(current web)"
@@ -617,6 +656,8 @@ worker: 0"
 	dokku ps:restart web
 	dokku ps:scale web other=1
 	assert_status 0
-	code "" 'start_command web 3 other; printf "|"; start_command web 3 worker; printf "|"; procfile_command web 3 other; start_command web 1 other'
+	code "" \
+		'start_command web 3 other; printf "|"; start_command web 3 worker; printf "|"
+			procfile_command web 3 other; start_command web 1 other'
 	assert_success "serve --all|b|"
 }

@@ -7,7 +7,9 @@ setup() {
 	world
 	made_plugins releases builds logs run config
 	make_app web
-	hook fake scheduler-start <<<'printf "web 1 id 10.86.128.2 5000\n" >"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
+	hook fake scheduler-start \
+		<<<'printf "web 1 id 10.86.128.2 5000\n" \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
 	hook fake scheduler-list <<<'printf "idA 3 web 1 running 10.86.128.2 5000 7 /x\nidB 2 web 1 running 10.86.128.3 5000 8 /y\n"'
 }
 
@@ -20,12 +22,16 @@ three() {
 		printf "export V='%s'\n" "$i" >"$DOKKU_LIB_ROOT/data/releases/web/$i/ENV"
 		printf 'V=%s\0' "$i" >"$DOKKU_LIB_ROOT/data/releases/web/$i/env"
 		printf 'build 4200\nswitch 11\n' >"$DOKKU_LIB_ROOT/data/releases/web/$i/steps"
-		printf '2026-01-0%sT00:00:00+00:00\n' "$i" >"$DOKKU_LIB_ROOT/data/releases/web/$i/committed"
+		printf '2026-01-0%sT00:00:00+00:00\n' "$i" \
+			>"$DOKKU_LIB_ROOT/data/releases/web/$i/committed"
 	done
 }
 
 @test "release_new: numbers that are used once, also after one was dropped" {
-	code "" 'value_of release_new web "a push"; printf " "; rm -r "$DOKKU_LIB_ROOT/data/releases/web/1"; value_of release_new web "another"'
+	code "" \
+		'value_of release_new web "a push"; printf " "
+			rm -r "$DOKKU_LIB_ROOT/data/releases/web/1"
+			value_of release_new web "another"'
 	assert_success "1 2"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/description" another
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/scale" web=1
@@ -74,7 +80,8 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 @test "releases:rollback: to what is not kept, or fails its checks" {
 	three
 	dokku releases:rollback web v9
-	assert_refused "web has no release v9 to go back to: dokku releases:list web shows those kept"
+	assert_refused \
+		"web has no release v9 to go back to: dokku releases:list web shows those kept"
 	dokku releases:rollback web 'a[$(id)]'
 	assert_status 1
 	hook fake check-deploy <<<'exit 1'
@@ -88,17 +95,20 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 @test "post-retire: keeps as many as it is told, never drops the current one" {
 	three
 	make_release web 4
-	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] || printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:v1","dokku/web:v2"]}]'\'
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] ||
+		printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:v1","dokku/web:v2"]}]'\'
 	dokku releases:set web keep 2
 	assert_success "-----> web: keep is now 2"
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
-	assert_equal "2 3 4" "$(cd "$DOKKU_LIB_ROOT/data/releases/web" && printf '%s\n' [0-9]* | paste -sd ' ')"
+	assert_equal "2 3 4" \
+		"$(cd "$DOKKU_LIB_ROOT/data/releases/web" && printf '%s\n' [0-9]* | paste -sd ' ')"
 	assert_calls "engine GET /images/json?filters=%7B%22reference%22%3A%5B%22dokku/web%22%5D%7D
 engine DELETE /images/dokku/web:v1
 engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
 	dokku releases:set web keep 0
-	assert_refused 'releases:set: keep wants a whole number from 1 to 1000, not "0"; nothing was changed'
+	assert_refused 'releases:set: keep wants a whole number from 1 to 1000, not "0";' \
+		'nothing was changed'
 	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
 	make_release web 1
 	dokku releases:set web keep 1
@@ -109,7 +119,8 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 @test "post-retire: images of no release go, and records of what was killed" {
 	local i
 	three
-	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] || printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest"]},{"RepoTags":["dokku/web:v7"]}]'\'
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] ||
+		printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest"]},{"RepoTags":["dokku/web:v7"]}]'\'
 	for ((i = 10; i < 32; i++)); do
 		mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i"
 		printf '999999999\n' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i/pid"
@@ -121,7 +132,9 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 engine DELETE /images/dokku/web:latest
 engine DELETE /images/dokku/web:v7
 engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%5D%7D"
-	assert_equal "21 20260101-000010 20260101-000012" "$(ls "$DOKKU_LIB_ROOT/data/builds/web" | wc -l) $(ls "$DOKKU_LIB_ROOT/data/builds/web" | head -n 2 | paste -sd ' ')"
+	assert_equal "21 20260101-000010 20260101-000012" \
+		"$(ls "$DOKKU_LIB_ROOT/data/builds/web" |
+			wc -l) $(ls "$DOKKU_LIB_ROOT/data/builds/web" | head -n 2 | paste -sd ' ')"
 }
 
 @test "an image has a name that no other app can guess, another one for each release, and keeps it" {
@@ -131,13 +144,19 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	local tag other
 	tag=$(<"$DOKKU_LIB_ROOT/data/releases/web/4/tag")
 	[[ $tag =~ ^v4-[0-9a-f]{16}$ ]]
-	grep --quiet --fixed-strings "engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=$tag" "$CALLS"
+	grep \
+		--quiet \
+		--fixed-strings "engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=$tag" \
+		"$CALLS"
 	dokku releases:info web --format json
 	assert_equal "dokku/web:$tag" "$(jq --raw-output .image <<<"$output")"
 	dokku releases:rollback web v4
 	other=$(<"$DOKKU_LIB_ROOT/data/releases/web/5/tag")
 	[[ $other =~ ^v5-[0-9a-f]{16}$ && ${other#*-} != "${tag#*-}" ]]
-	grep --quiet --fixed-strings "engine POST /images/dokku/web:$tag/tag?repo=dokku/web&tag=$other" "$CALLS"
+	grep \
+		--quiet \
+		--fixed-strings "engine POST /images/dokku/web:$tag/tag?repo=dokku/web&tag=$other" \
+		"$CALLS"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/4/tag" "$tag"
 }
 
@@ -145,12 +164,18 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	local tag
 	three
 	rm "$DOKKU_LIB_ROOT/data/releases/web"/{2,3}/tag
-	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] || printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest","dokku/web:mine"]},{"RepoTags":["dokku/web:v2","dokku/web:v2-own"]},{"RepoTags":["dokku/web:v1","dokku/web:v1-0123456789abcdef"]}]'\'
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] ||
+		printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest","dokku/web:mine"]},{"RepoTags":["dokku/web:v2","dokku/web:v2-own"]},{"RepoTags":["dokku/web:v1","dokku/web:v1-0123456789abcdef"]}]'\'
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
 	for tag in 2 3; do
 		[[ $(<"$DOKKU_LIB_ROOT/data/releases/web/$tag/tag") =~ ^v$tag-[0-9a-f]{16}$ ]]
-		grep --quiet --fixed-strings "engine POST /images/dokku/web:v$tag/tag?repo=dokku/web&tag=$(<"$DOKKU_LIB_ROOT/data/releases/web/$tag/tag")" "$CALLS"
+		grep \
+			--quiet \
+			--fixed-strings \
+			"engine POST /images/dokku/web:v$tag/tag?repo=dokku/web&tag=$(
+				<"$DOKKU_LIB_ROOT/data/releases/web/$tag/tag"
+			)" "$CALLS"
 	done
 	assert_equal "engine DELETE /images/dokku/web:v3
 engine DELETE /images/dokku/web:latest
@@ -173,11 +198,13 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 @test "scheduler-docker-local:set latest-tag: the current release's image is dokku/APP:latest, too" {
 	three
 	code "" "property_set scheduler-docker-local web latest-tag true"
-	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] || printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest"]}]'\'
+	fake_engine <<<'[[ "$1 $2" != "GET /images/json"* ]] ||
+		printf %s '\''[{"RepoTags":["dokku/web:v3","dokku/web:latest"]}]'\'
 	: >"$CALLS"
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
-	assert_equal "engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest" "$(grep /tag "$CALLS")"
+	assert_equal "engine POST /images/dokku/web:v3/tag?repo=dokku/web&tag=latest" \
+		"$(grep /tag "$CALLS")"
 	assert_equal "" "$(grep DELETE "$CALLS")"
 }
 
@@ -186,7 +213,9 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	three
 	dokku releases:set web keep 1
 	code "" "property_set scheduler-docker-local web latest-tag true"
-	for silent in "GET /images/json" "DELETE /images/dokku/web:v9" "DELETE /images/dokku/web:v2" "POST /images/dokku/web:v3/tag" "POST /images/prune"; do
+	for silent in "GET /images/json" "DELETE /images/dokku/web:v9" \
+		"DELETE /images/dokku/web:v2" "POST /images/dokku/web:v3/tag" \
+		"POST /images/prune"; do
 		for ((i = 10; i < 32; i++)); do
 			mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-0000$i"
 		done
@@ -223,7 +252,8 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_status 0
 	assert_file "$dir/1/log" short
-	[[ $(head -n 1 "$dir/2/log") == '(only the last MB '* && $(tail -n 1 "$dir/2/log") == 'the end' ]]
+	[[ $(head -n 1 "$dir/2/log") == '(only the last MB '* &&
+	$(tail -n 1 "$dir/2/log") == 'the end' ]]
 	[[ $(stat --format %s "$dir/2/log") -lt 1100000 ]]
 	[[ $(stat --format %s "$dir/3/log") -gt 3000000 ]]
 }
@@ -262,7 +292,10 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	flock 7
 	"$PLUGIN_PATH/releases/post-retire" web 7>&- 3>&- &
 	first=$!
-	until [[ -e $DOKKU_LIB_ROOT/lock/.prune.web ]] && ! flock --nonblock "$DOKKU_LIB_ROOT/lock/.prune.web" true; do sleep 0.01; done
+	until [[ -e $DOKKU_LIB_ROOT/lock/.prune.web ]] &&
+		! flock --nonblock "$DOKKU_LIB_ROOT/lock/.prune.web" true; do
+		sleep 0.01
+	done
 	"$PLUGIN_PATH/releases/post-retire" web 7>&- 3>&- &
 	second=$!
 	until pgrep --parent "$second" --exact flock; do sleep 0.01; done
@@ -316,13 +349,15 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	heard at
 	# What is not on record has nothing that would undo it.
 	dokku builds:cancel web
-	assert_refused "web: git push, which has run since 12:00:00, is not a deploy, so it cannot be cancelled"
+	assert_refused "web: git push, which has run since 12:00:00, is not a deploy," \
+		"so it cannot be cancelled"
 	read -r pid _ <"$DOKKU_LIB_ROOT/lock/web"
 	mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/20260101-000000"
 	printf '1\n' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000000/pid"
 	dokku builds:cancel web
 	assert_status 1
-	ps -o ppid= -p "$(ps -o ppid= -p "$pid" | tr -d ' ')" | tr -d ' ' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000000/pid"
+	ps -o ppid= -p "$(ps -o ppid= -p "$pid" | tr -d ' ')" |
+		tr -d ' ' >"$DOKKU_LIB_ROOT/data/builds/web/20260101-000000/pid"
 	dokku builds:cancel web
 	assert_success "-----> web: git push, which ran since 12:00:00, has ended"
 }
@@ -333,7 +368,9 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	gone=$!
 	wait "$gone"
 	fifo at
-	strict "" 'with_lock web 0 bash -c "printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; exec sleep 300"' 3>&- &
+	strict "" \
+		'with_lock web 0 bash -c \
+			"printf \"x\n\" >\"\$BATS_TEST_TMPDIR/at\"; exec sleep 300"' 3>&- &
 	heard at
 	printf '%s 12:00:00 git push\n' "$gone" >"$DOKKU_LIB_ROOT/lock/web"
 	dokku builds:cancel web
@@ -344,7 +381,8 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 
 @test "logs: of the current release, with and without the prefix, controls made harmless" {
 	three
-	fake docker <<<'[[ $1 == logs ]] && printf "2026-01-01T00:00:00Z one\n2026-01-01T00:00:01Z b\x07c\n"'
+	fake docker <<<'[[ $1 == logs ]] &&
+		printf "2026-01-01T00:00:00Z one\n2026-01-01T00:00:01Z b\x07c\n"'
 	dokku logs web
 	assert_success "2026-01-01T00:00:00Z app[web.1]: one
 2026-01-01T00:00:01Z app[web.1]: b?c"
@@ -353,7 +391,8 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	dokku logs web -q -n 5
 	assert_calls "docker logs --tail 5 idA"
 	dokku logs web -n x
-	assert_refused 'logs: -n wants a whole number, not "x"; nothing was done. Usage: dokku logs [-t|--tail] [-q] [-n|--num N] [-p|--ps PROCESS] APP' 2
+	assert_refused 'logs: -n wants a whole number, not "x"; nothing was done. Usage:' \
+		'dokku logs [-t|--tail] [-q] [-n|--num N] [-p|--ps PROCESS] APP|--all' 2
 	dokku logs web -p worker
 	assert_refused "web has no containers of worker: nothing to show"
 }
@@ -367,15 +406,20 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	assert_status 42
 	assert_output "<docker-local><web><3><><><ls><-l><a b><>input"
 	dokku run web
-	assert_refused "run: COMMAND is missing; nothing was done. Usage: dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds SECONDS] APP COMMAND..." 2
+	assert_refused "run: COMMAND is missing; nothing was done. Usage:" \
+		"dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds" \
+		"SECONDS] APP COMMAND..." 2
 	dokku run --nope web ls
-	assert_refused "run: there is no option --nope; nothing was done. Usage: dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds SECONDS] APP COMMAND..." 2
+	assert_refused "run: there is no option --nope; nothing was done. Usage:" \
+		"dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds" \
+		"SECONDS] APP COMMAND..." 2
 }
 
 @test "run: a process type of the Procfile by its name, variables of its own, a limit of time" {
 	three
 	printf 'task: rake "a b"\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/Procfile"
-	hook fake scheduler-run <<<'printf "<%s>" "${@:6}"; [[ -z ${DOKKU_RUN_ENV-} ]] || tr "\0" ";" <"$DOKKU_RUN_ENV"; printf "%s" "${DOKKU_RUN_SECONDS-}"'
+	hook fake scheduler-run <<<'printf "<%s>" "${@:6}"; [[ -z ${DOKKU_RUN_ENV-} ]] ||
+		tr "\0" ";" <"$DOKKU_RUN_ENV"; printf "%s" "${DOKKU_RUN_SECONDS-}"'
 	dokku run web task
 	assert_status 0
 	assert_output '<rake "a b">'
@@ -397,13 +441,15 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	hook fake scheduler-runs <<<'printf "web.run.7\tUp 2 s\tsleep 9\n"'
 	hook fake scheduler-logs <<<'printf "<%s>" "$@"'
 	dokku run:list web --format json
-	assert_success '[{"name":"web.run.7","state":"running","status":"Up 2 s","command":"sleep 9"}]'
+	assert_success \
+		'[{"name":"web.run.7","state":"running","status":"Up 2 s","command":"sleep 9"}]'
 	dokku --quiet run:list web
 	[[ $output == "web.run.7 "* ]]
 	dokku run:logs web -n 5
 	assert_success "web.run.7: <docker-local><web><web.run.7><5><><>"
 	dokku run:logs --container web.run.8 web
-	assert_refused 'web has no one-off container "web.run.8" that runs: dokku run:list web shows them'
+	assert_refused \
+		'web has no one-off container "web.run.8" that runs: dokku run:list web shows them'
 }
 
 @test "run:stop: only one-off containers of this app" {
@@ -426,7 +472,8 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	fails() {
 		got "$PLUGIN_CORE_AVAILABLE_PATH/$1" "${@:2}"
 		[[ $status -ne 0 ]]
-		assert_equal "$before" "$(cd "$DOKKU_LIB_ROOT/data/releases/web" && find . ! -name last | sort)"
+		assert_equal "$before" \
+			"$(cd "$DOKKU_LIB_ROOT/data/releases/web" && find . ! -name last | sort)"
 	}
 	# The engine does not give the image another name.
 	fake_engine <<<'[[ $2 != */tag[?]* ]] || { printf "{\"message\":\"no\"}"; exit 22; }'
@@ -448,12 +495,14 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	mkdir -p "$DOKKU_LIB_ROOT/data/releases/app"
 	printf 'a[$(touch "$BATS_TEST_TMPDIR/ran")]\n' >"$DOKKU_LIB_ROOT/data/releases/app/last"
 	code "" 'value_of release_new app "a push"'
-	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the last release, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": write it there"
+	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the" \
+		"last release, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": write it there"
 	assert_absent "$BATS_TEST_TMPDIR/ran"
 	# One that cannot be read does not say that none was given away.
 	: >"$DOKKU_LIB_ROOT/data/releases/app/last"
 	code "" 'value_of release_new app "a push"'
-	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the last release, not \"\": write it there"
+	assert_refused "app: $DOKKU_LIB_ROOT/data/releases/app/last should hold the number of the" \
+		"last release, not \"\": write it there"
 }
 
 # ends PID - within a second: what follows something would go on for ever.
@@ -482,7 +531,8 @@ ends() { timeout 5 tail --sleep-interval=0.05 --follow --pid="$1" /dev/null; }
 @test "logs -t ends, with what it has begun, when nobody reads on; by a pipe and by a socket" {
 	three
 	fifo began
-	fake docker <<<'[[ $1 != logs ]] || { echo "$$" >"$BATS_TEST_TMPDIR/began"; exec sleep 300; }'
+	fake docker \
+		<<<'[[ $1 != logs ]] || { echo "$$" >"$BATS_TEST_TMPDIR/began"; exec sleep 300; }'
 	"$DOKKU" logs -t web </dev/null 2>/dev/null 3>&- > >(exec sleep 0.3) &
 	heard began
 	ends "$line"
@@ -502,7 +552,9 @@ open(os.environ["BATS_TEST_TMPDIR"] + "/line", "w").write(open(os.environ["BATS_
 	got "$DOKKU_PROGRAMS/attached" "$WORLD/none"
 	assert_status 127
 	fifo began
-	"$DOKKU_PROGRAMS/attached" bash -c 'trap "" TERM; sleep 300 & echo "$!" >"$BATS_TEST_TMPDIR/began"; wait' </dev/null >/dev/null 3>&- &
+	"$DOKKU_PROGRAMS/attached" bash -c \
+		'trap "" TERM; sleep 300 & echo "$!" >"$BATS_TEST_TMPDIR/began"; wait' \
+		</dev/null >/dev/null 3>&- &
 	heard began
 	kill -TERM "$!"
 	status=0

@@ -13,8 +13,8 @@ setup() {
 	export LISTED="$BATS_TEST_TMPDIR/listed" CREATED="$BATS_TEST_TMPDIR/created"
 	: >"$LISTED"
 	mkdir "$CREATED"
-	# The Engine API: lists LISTED, creates, with the JSON kept, and starts what ENGINE_TAKEN does
-	# not name.
+	# The Engine API: lists LISTED, creates, with the JSON kept, and starts what ENGINE_TAKEN
+	# does not name.
 	fake_engine <<-'BODY'
 		url=$2
 		[[ -z $body ]] || body=$(cat)
@@ -137,12 +137,19 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
 }
 
 @test "spec.jq: values byte for byte, a PORT of the config's own, other settings" {
-	printf '%s\0' "PORT=9000" "Q='\"\\" $'NL=a\n\n' "EMPTY=" "EQ=a=b" "U=é" >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
-	code "" 'property_set ps web restart-policy unless-stopped; property_set ps web stop-timeout-seconds 5; property_set logs web max-size unlimited'
+	printf '%s\0' "PORT=9000" "Q='\"\\" $'NL=a\n\n' "EMPTY=" "EQ=a=b" "U=é" \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	code "" \
+		'property_set ps web restart-policy unless-stopped
+			property_set ps web stop-timeout-seconds 5
+			property_set logs web max-size unlimited'
 	spec worker 1
 	assert_status 0
-	assert_equal '["DYNO=worker.1","PORT=9000","Q='"'"'\"\\","NL=a\n\n","EMPTY=","EQ=a=b","U=é"]' "$(jq -c .Env <<<"$output")"
-	assert_equal '{"Name":"unless-stopped","MaximumRetryCount":0}' "$(jq -c .HostConfig.RestartPolicy <<<"$output")"
+	assert_equal \
+		'["DYNO=worker.1","PORT=9000","Q='"'"'\"\\","NL=a\n\n","EMPTY=","EQ=a=b","U=é"]' \
+		"$(jq -c .Env <<<"$output")"
+	assert_equal '{"Name":"unless-stopped","MaximumRetryCount":0}' \
+		"$(jq -c .HostConfig.RestartPolicy <<<"$output")"
 	assert_equal '5 {}' "$(jq -r '"\(.StopTimeout) \(.HostConfig.LogConfig)"' <<<"$output")"
 }
 
@@ -194,7 +201,8 @@ makes() {
 	simple 'run "a b"' 'exec run "a b"'
 	simple "run 'a b' é" "exec run 'a b' é"
 	simple 'X=1 ./web' 'X=1 exec ./web'
-	simple 'X="a b" Y=$(date +%s) ./web --a >>log 2>&1 # hi' 'X="a b" Y=$(date +%s) exec ./web --a >>log 2>&1 # hi'
+	simple 'X="a b" Y=$(date +%s) ./web --a >>log 2>&1 # hi' \
+		'X="a b" Y=$(date +%s) exec ./web --a >>log 2>&1 # hi'
 	simple '>log ./web' '>log exec ./web'
 	simple './web;' 'exec ./web;'
 	simple './web* ~/x' 'exec ./web* ~/x'
@@ -219,10 +227,14 @@ makes() {
 @test "command_json: anything else is left to a shell that stays" {
 	local traps command
 	traps=$(traps)
-	for command in 'if true; then a; fi' '(cd x; a)' 'a | b' 'a & b' 'a &' '{ a; }' '! a' 'f() { a; }; f' \
-		'cd public' ':' 'echo $A' '$CMD a' '"web" x' 'a && export X=1' 'a && X=1' 'a && echo b' 'a &&' ';' '; a' \
-		"trap 'x' EXIT; ./web" 'a `b`' 'a "unclosed' "it's" 'a $((1+2))' 'time a' 'while :; do a; done' \
-		$'cat <<E\nx\nE' 'a <(b)' $'a $\'b\'' 'alias a=b; a' 'exec a; b' 'X=1' 'a b >' 'a "$(date "+%s")"' 'case x in x) a;; esac'; do
+	for command in 'if true; then a; fi' '(cd x; a)' 'a | b' 'a & b' 'a &' '{ a; }' '! a' \
+		'f() { a; }; f' \
+		'cd public' ':' 'echo $A' '$CMD a' '"web" x' 'a && export X=1' 'a && X=1' \
+		'a && echo b' 'a &&' ';' '; a' \
+		"trap 'x' EXIT; ./web" 'a `b`' 'a "unclosed' "it's" 'a $((1+2))' 'time a' \
+		'while :; do a; done' \
+		$'cat <<E\nx\nE' 'a <(b)' $'a $\'b\'' 'alias a=b; a' 'exec a; b' 'X=1' 'a b >' \
+		'a "$(date "+%s")"' 'case x in x) a;; esac'; do
 		[[ $command != 'exec a; b' ]] || continue
 		makes "$command" /bin/sh -c "$traps$command"
 	done
@@ -307,7 +319,8 @@ makes() {
 	chmod +x web
 	for shell in dash "bash --posix" "busybox sh"; do
 		type -P "${shell%% *}" >/dev/null || continue
-		for command in 'cd . && ./web' './web; echo next >>log' 'if true; then ./web; fi' './web & sleep 60' '(cd .; ./web); echo next >>log' './web & ./web'; do
+		for command in 'cd . && ./web' './web; echo next >>log' 'if true; then ./web; fi' \
+			'./web & sleep 60' '(cd .; ./web); echo next >>log' './web & ./web'; do
 			: >log
 			code scheduler-docker-local 'command_json "$1"' "$command"
 			script=$(jq -r '.[2]' <<<"$output")
@@ -316,19 +329,25 @@ makes() {
 			pid=$!
 			begun=1
 			[[ $command != './web & ./web' ]] || begun=2
-			timeout 10 sh -c 'until [ "$(grep -c up log)" = "$1" ]; do sleep 0.02; done' sh "$begun"
+			timeout 10 sh -c \
+				'until [ "$(grep -c up log)" = "$1" ]; do sleep 0.02; done' sh \
+				"$begun"
 			kill -TERM -- "-$pid"
 			wait "$pid" || true
-			# What the kernel would do to the rest when the container's first process ends.
+			# What the kernel would do to the rest when the container's first process
+			# ends.
 			kill -KILL -- "-$pid" 2>/dev/null || true
-			assert_equal "$shell, $command: $begun 0" "$shell, $command: $(grep -c graceful log) $(grep -c next log)"
+			assert_equal "$shell, $command: $begun 0" \
+				"$shell, $command: $(grep -c graceful log) $(grep -c next log)"
 		done
 	done
 }
 
 @test "a shell that stays has the whole group signalled, and only that" {
 	env_of() {
-		code scheduler-docker-local 'scheduler_spec web 1 web 1 10.86.128.2 "$(command_json "$1")" | jq -c "[.Cmd[0], (.Env | index(\"TINI_KILL_PROCESS_GROUP=1\") != null)]"' "$1"
+		code scheduler-docker-local \
+			'scheduler_spec web 1 web 1 10.86.128.2 "$(command_json "$1")" |
+				jq -c "[.Cmd[0], (.Env | index(\"TINI_KILL_PROCESS_GROUP=1\") != null)]"' "$1"
 		assert_success "$2"
 	}
 	env_of 'cd public && ./web' '["/bin/sh",true]'
@@ -339,7 +358,8 @@ makes() {
 
 # --- tasks ------------------------------------------------------------------------
 
-# task_engine STATE CODE - the engine, once a task has ended that way. LOGS is what it does meanwhile.
+# task_engine STATE CODE - the engine, once a task has ended that way. LOGS is what it does
+# meanwhile.
 task_engine() {
 	export TASK_END="$1 $2"
 	fake docker <<-'BODY'
@@ -366,7 +386,7 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	task_engine exited 3
 	task
 	assert_status 1
-	assert_error " !     web: release exited with status 3: mend it, and deploy again"
+	assert_error " !     web: release exited with status 3: correct it, and deploy again"
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
@@ -375,7 +395,8 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	export LOGS='exec sleep 30'
 	task 1
 	assert_status 1
-	assert_error " !     web: release did not end within 1 s and was stopped: see app-json:set task-timeout: mend it, and deploy again"
+	assert_error " !     web: release did not end within 1 s and was stopped:" \
+		"see app-json:set task-timeout: correct it, and deploy again"
 	grep -qxF 'engine POST /containers/web.release.v1/stop?t=10' "$CALLS"
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
@@ -384,7 +405,8 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	task_engine running 0
 	task
 	assert_status 1
-	assert_error " !     web: how release ended is not known, the engine went away: mend it, and deploy again"
+	assert_error " !     web: it is not known how release ended, because the engine did not" \
+		"answer: deploy again"
 	task_engine "" ""
 	task
 	assert_status 1
@@ -415,9 +437,15 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 }
 
 @test "reconcile: the containers of tasks go, whatever is deployed" {
-	# The third is a build's, with the labels of its Dockerfile, the fourth somebody's of that image.
-	ENGINE_TASKS=$(jq -nc '[["idT", "/web.release.v1"], ["idU", "/web.predeploy.v2"], ["idB", "/eager_bohr"], ["idS", "/shop.web.release.v1"]]
-		| map({ Id: .[0], Names: [.[1]], Labels: { "com.dokku.app-name": "web", "com.dokku.container-type": "task" } })') \
+	# The third is a build's, with the labels of its Dockerfile, the fourth somebody's of that
+	# image.
+	ENGINE_TASKS=$(jq \
+		-nc \
+		'[["idT", "/web.release.v1"], ["idU", "/web.predeploy.v2"], ["idB", "/eager_bohr"],
+			["idS", "/shop.web.release.v1"]]
+		|
+		map({ Id: .[0], Names: [.[1]],
+		Labels: { "com.dokku.app-name": "web", "com.dokku.container-type": "task" } })') \
 		got "$HOOKS/reconcile" web ""
 	assert_success
 	assert_calls "engine GET /containers/json?all=true&filters=%7B%22label%22%3A%5B%22com.dokku.app-name%3Dweb%22%2C%22com.dokku.container-type%3Dtask%22%5D%7D
@@ -428,8 +456,10 @@ engine DELETE /containers/idU?force=true&v=true"
 }
 
 @test "procfile_command: what its line says; CRLF, no newline at the end, other types" {
-	printf 'web: run $PORT\r\n# worker: no\nworker:work --all\nlast:  x' >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
-	code scheduler-docker-local 'for p in web worker last none w; do procfile_command web 1 "$p"; printf "|"; done'
+	printf 'web: run $PORT\r\n# worker: no\nworker:work --all\nlast:  x' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	code scheduler-docker-local \
+		'for p in web worker last none w; do procfile_command web 1 "$p"; printf "|"; done'
 	assert_success 'run $PORT|work --all|x|||'
 }
 
@@ -437,18 +467,24 @@ engine DELETE /containers/idU?force=true&v=true"
 
 @test "addresses: the third quarter, round and round, none twice in a row" {
 	printf '10.86.0.0/27\n' >"$TEST_HOST/etc/dokku/network"
-	code scheduler-docker-local 'for i in 1 2 3 4 5 6 7; do network_next_address; printf " "; done'
-	assert_success "10.86.0.18 10.86.0.19 10.86.0.20 10.86.0.21 10.86.0.22 10.86.0.23 10.86.0.18 "
+	code scheduler-docker-local \
+		'for i in 1 2 3 4 5 6 7; do network_next_address; printf " "; done'
+	assert_success \
+		"10.86.0.18 10.86.0.19 10.86.0.20 10.86.0.21 10.86.0.22 10.86.0.23 10.86.0.18 "
 }
 
 @test "addresses: a /16; an older version may have counted further" {
-	code scheduler-docker-local 'set_next() { printf "%s\n" "$1" >"$DOKKU_LIB_ROOT/data/network/next-address"; printf " "; }
-		network_next_address; set_next 16381; network_next_address; printf " "; network_next_address; set_next 16382; network_next_address'
+	code scheduler-docker-local \
+		'set_next() { printf "%s\n" "$1" >"$DOKKU_LIB_ROOT/data/network/next-address"
+			printf " "; }
+		network_next_address; set_next 16381; network_next_address; printf " "
+		network_next_address; set_next 16382; network_next_address'
 	assert_success "10.86.128.2 10.86.191.255 10.86.128.2 10.86.128.2"
 }
 
 @test "addresses: one that a release has on record is passed over, whether its container runs or not" {
-	printf 'web 1 id 10.86.128.2 5000\nweb 2 id 10.86.128.30 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	printf 'web 1 id 10.86.128.2 5000\nweb 2 id 10.86.128.30 5000\n' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
 	make_app blog
 	make_release blog 4
 	printf 'web 1 id 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/blog/4/containers"
@@ -460,13 +496,16 @@ engine DELETE /containers/idU?force=true&v=true"
 	code scheduler-docker-local 'network_next_address; printf " "; network_next_address'
 	assert_success "10.86.129.1 10.86.129.3"
 	printf '10.86.128.0/29\n' >"$TEST_HOST/etc/dokku/network"
-	printf '%s\n' 'web 1 id 10.86.128.6 1' 'web 1 id 10.86.128.7 1' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	printf '%s\n' 'web 1 id 10.86.128.6 1' 'web 1 id 10.86.128.7 1' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
 	code scheduler-docker-local 'network_next_address'
-	assert_refused "no container address is free in 10.86.128.0/29: destroy an app that is not needed"
+	assert_refused \
+		"no container address is free in 10.86.128.0/29: destroy an app that is not needed"
 }
 
 @test "addresses: many at once, no two the same; without a network it says so" {
-	code scheduler-docker-local 'for i in {1..12}; do { network_next_address; printf "\n"; } & done; wait'
+	code scheduler-docker-local \
+		'for i in {1..12}; do { network_next_address; printf "\n"; } & done; wait'
 	assert_equal 12 "$(sort -u <<<"$output" | wc -l)"
 	rm "$TEST_HOST/etc/dokku/network"
 	code scheduler-docker-local 'network_next_address'
@@ -487,7 +526,8 @@ engine DELETE /containers/idU?force=true&v=true"
 }
 
 @test "scheduler_list: what each is, also one without an address of ours" {
-	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1' 'b 2 worker 1 exited - 5000 0 /web.worker.1.v2' >"$LISTED"
+	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1' \
+		'b 2 worker 1 exited - 5000 0 /web.worker.1.v2' >"$LISTED"
 	code scheduler-docker-local 'scheduler_list web'
 	assert_success "$(<"$LISTED")"
 	code scheduler-docker-local 'scheduler_list blog'
@@ -495,9 +535,12 @@ engine DELETE /containers/idU?force=true&v=true"
 }
 
 @test "scheduler_list, scheduler_states, scheduler-stop, scheduler-destroy: what has our labels but no name of ours is not ours" {
-	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1' 'b 1 web 1 running 10.86.128.3 5000 8 /eager_bohr' \
-		'c 1 web 1 running - 5000 9 /web' 'd 1 web 1 running - 5000 9 /shop.web.1' 'e 1 web 1 running - 5000 9 /web.web.x' \
-		'f 2 web 1 running 10.86.128.4 5000 9 /web.web.1.v2' 'g 1 web 1 running - 5000 9 /web.web.1.v1.x' >"$LISTED"
+	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1' \
+		'b 1 web 1 running 10.86.128.3 5000 8 /eager_bohr' \
+		'c 1 web 1 running - 5000 9 /web' 'd 1 web 1 running - 5000 9 /shop.web.1' \
+		'e 1 web 1 running - 5000 9 /web.web.x' \
+		'f 2 web 1 running 10.86.128.4 5000 9 /web.web.1.v2' \
+		'g 1 web 1 running - 5000 9 /web.web.1.v1.x' >"$LISTED"
 	code scheduler-docker-local 'scheduler_list web'
 	assert_success "a 1 web 1 running 10.86.128.2 5000 7 /web.web.1
 f 2 web 1 running 10.86.128.4 5000 9 /web.web.1.v2"
@@ -517,14 +560,17 @@ engine POST /containers/f/stop?t=30" "$(grep -E '/stop|DELETE /containers' "$CAL
 @test "no option of a plugin takes our labels from a container" {
 	rm "$BIN/docker"
 	make_release web 1
-	hook fake docker-args-deploy <<<'cat; printf " --label com.dokku.app-name=blog --label dokku=no --label own=1"'
+	hook fake docker-args-deploy \
+		<<<'cat; printf " --label com.dokku.app-name=blog --label dokku=no --label own=1"'
 	got "$HOOKS/scheduler-start" docker-local web 1
 	assert_success ""
-	assert_equal '["web","","1"]' "$(jq -c '[.Labels["com.dokku.app-name", "dokku", "own"]]' "$CREATED/web.web.1.v1")"
+	assert_equal '["web","","1"]' \
+		"$(jq -c '[.Labels["com.dokku.app-name", "dokku", "own"]]' "$CREATED/web.web.1.v1")"
 }
 
 @test "scheduler_list: one that goes while we look costs another look" {
-	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1' 'b 1 web 2 running 10.86.128.3 5000 8 /web.web.2.v1' >"$LISTED"
+	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1' \
+		'b 1 web 2 running 10.86.128.3 5000 8 /web.web.2.v1' >"$LISTED"
 	printf 'b\n' >"$CREATED/goes"
 	code scheduler-docker-local 'scheduler_list web'
 	assert_success "a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1"
@@ -540,14 +586,18 @@ engine POST /containers/f/stop?t=30" "$(grep -E '/stop|DELETE /containers' "$CAL
 	assert_equal "web 1 id-web.web.1.v1
 web 2 id-web.web.2.v1
 worker 1 id-web.worker.1.v1" "$(cut -d ' ' -f 1-3 "$DOKKU_LIB_ROOT/data/releases/web/1/containers")"
-	assert_equal 3 "$(cut -d ' ' -f 4 "$DOKKU_LIB_ROOT/data/releases/web/1/containers" | sort -u | wc -l)"
-	assert_equal "5000" "$(cut -d ' ' -f 5 "$DOKKU_LIB_ROOT/data/releases/web/1/containers" | sort -u)"
+	assert_equal 3 \
+		"$(cut -d ' ' -f 4 "$DOKKU_LIB_ROOT/data/releases/web/1/containers" | sort -u |
+			wc -l)"
+	assert_equal "5000" \
+		"$(cut -d ' ' -f 5 "$DOKKU_LIB_ROOT/data/releases/web/1/containers" | sort -u)"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
 @test "scheduler-start: those that run already are left alone" {
 	make_release web 1 web=2
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 11 /web.web.1' 'idB 1 web 2 exited 10.86.128.51 5000 0 /web.web.2' \
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 11 /web.web.1' \
+		'idB 1 web 2 exited 10.86.128.51 5000 0 /web.web.2' \
 		'idC 7 web 1 running 10.86.128.52 5000 12 /web.web.1.v7' >"$LISTED"
 	got "$HOOKS/scheduler-start" docker-local web 1
 	assert_success ""
@@ -560,7 +610,8 @@ web 2 idB 10.86.128.51 5000"
 @test "scheduler-start: an address that is taken costs another try, with the next one" {
 	ENGINE_TAKEN="10.86.128.2 10.86.128.3" got "$HOOKS/scheduler-start" docker-local web 1
 	assert_success ""
-	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" "web 1 id-web.web.1.v1 10.86.128.4 5000"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" \
+		"web 1 id-web.web.1.v1 10.86.128.4 5000"
 	assert_equal 2 "$(grep -c 'engine DELETE /containers/id-web.web.1.v1' "$CALLS")"
 }
 
@@ -577,7 +628,8 @@ web 2 idB 10.86.128.51 5000"
 
 @test "another scheduler's app is none of its business" {
 	local hook
-	for hook in scheduler-start scheduler-retire scheduler-remove scheduler-stop scheduler-destroy scheduler-failure scheduler-list; do
+	for hook in scheduler-start scheduler-retire scheduler-remove scheduler-stop \
+		scheduler-destroy scheduler-failure scheduler-list; do
 		got "$HOOKS/$hook" kubernetes web 1
 		assert_success ""
 	done
@@ -590,7 +642,9 @@ web 2 idB 10.86.128.51 5000"
 	local file
 	file=$(echo "$CREATED"/web.run.*)
 	assert_equal '["ls","-l","a b",""]' "$(jq -c .Cmd "$file")"
-	assert_equal '["run",true,"no",null]' "$(jq -c '[.Labels["com.dokku.container-type"], .HostConfig.AutoRemove, .HostConfig.RestartPolicy.Name, .NetworkingConfig]' "$file")"
+	assert_equal '["run",true,"no",null]' \
+		"$(jq \
+			-c '[.Labels["com.dokku.container-type"], .HostConfig.AutoRemove, .HostConfig.RestartPolicy.Name, .NetworkingConfig]' "$file")"
 	rm "$file"
 	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 'ls $HOME'
 	assert_equal '["/bin/sh","-c","exec ls $HOME"]' "$(jq -c .Cmd "$CREATED"/web.run.*)"
@@ -599,7 +653,8 @@ web 2 idB 10.86.128.51 5000"
 @test "scheduler-run: an operator of the shell that is a word of its own is warned of, and stays a word" {
 	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 migrate '&&' seed
 	assert_status 0
-	assert_error " !     && is given to 'migrate' as a word, no shell acts on it: dokku run web 'a && b' is for a shell, over ssh \"run web 'a && b'\""
+	assert_error " !     && is passed to 'migrate' as an argument, because no shell reads it." \
+		"For a shell: dokku run web 'a && b', over ssh \"run web 'a && b'\""
 	assert_equal '["migrate","&&","seed"]' "$(jq -c .Cmd "$CREATED"/web.run.*)"
 	rm "$CREATED"/web.run.*
 	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 'migrate && seed'
@@ -609,10 +664,12 @@ web 2 idB 10.86.128.51 5000"
 
 @test "scheduler-run: what it reads comes from where it was, not from the beginning of the file" {
 	fake docker <<<'[[ $1 != start ]] || cat'
-	got bash -c 'read -r line; exec "$@" 3<&0' bash "$HOOKS/scheduler-run" docker-local web 1 "" "" cat < <(printf 'one\ntwo\n')
+	got bash -c 'read -r line; exec "$@" 3<&0' bash "$HOOKS/scheduler-run" docker-local web 1 \
+		"" "" cat < <(printf 'one\ntwo\n')
 	assert_output two
 	printf 'one\ntwo\n' >"$WORLD/input"
-	got bash -c 'read -r line; exec "$@" 3<&0' bash "$HOOKS/scheduler-run" docker-local web 1 "" "" cat <"$WORLD/input"
+	got bash -c 'read -r line; exec "$@" 3<&0' bash "$HOOKS/scheduler-run" docker-local web 1 \
+		"" "" cat <"$WORLD/input"
 	assert_output two
 }
 
@@ -620,7 +677,8 @@ web 2 idB 10.86.128.51 5000"
 	local asked
 	code "" 'property_set ps web stopped true'
 	hook fake core-post-stop <<<'printf "core-post-stop\n" >>"$CALLS"'
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 7 /web.web.1.v1' 'idB 1 web 2 exited 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 7 /web.web.1.v1' \
+		'idB 1 web 2 exited 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
 	got "$HOOKS/reconcile" web 1
 	assert_success ""
 	asked=$(grep 'post-stop\|/stop\|/start' "$CALLS")
@@ -635,7 +693,8 @@ engine POST /containers/idB/stop?t=30" "$(sort <<<"$asked")"
 	assert_status 1
 	# Nothing of it is left to do.
 	: >"$CALLS"
-	printf '%s\n' 'idA 1 web 1 exited 10.86.128.50 5000 0 /web.web.1.v1' 'idB 1 web 2 created 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 exited 10.86.128.50 5000 0 /web.web.1.v1' \
+		'idB 1 web 2 created 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
 	got "$HOOKS/reconcile" web 1
 	assert_success ""
 	assert_equal "" "$(grep 'post-stop\|/stop\|/start' "$CALLS")"
@@ -654,7 +713,8 @@ engine POST /containers/idB/stop?t=30" "$(sort <<<"$asked")"
 
 # --- draining -----------------------------------------------------------------------------
 
-# connections_text STATE… - what /proc/PID/net/tcp shows of connections of port 5000 (1388), and of others.
+# connections_text STATE… - what /proc/PID/net/tcp shows of connections of port 5000 (1388), and of
+# others.
 connections_text() {
 	printf '  sl  local_address rem_address   st tx_queue\n'
 	[[ $# -eq 0 ]] || printf '   0: 0280560A:1388 0100560A:D431 %s 00000000:00000000\n' "$@"
@@ -671,7 +731,7 @@ connections() {
 # counted PID PORT [DEADLINE] - of the made /proc.
 counted() { OBSERVE_PROC="$TEST_HOST/proc" got "$DOKKU_PROGRAMS/observe" connections "$@"; }
 
-@test "open_connections: of the port, in the states in which there is something left to do" {
+@test "count_connections: of the port, in the states in which there is something left to do" {
 	connections
 	counted 99999977 5000
 	assert_success 0
@@ -687,36 +747,38 @@ counted() { OBSERVE_PROC="$TEST_HOST/proc" got "$DOKKU_PROGRAMS/observe" connect
 	assert_success 0
 }
 
-@test "open_connections: a real one" {
+@test "count_connections: a real one" {
 	local port
 	# A port that nobody else is given for a connection of his own.
 	python3 -c 'import random, socket, sys
 s = socket.socket(); s.bind(("127.0.0.1", random.randrange(20000, 32000))); s.listen()
 c = socket.create_connection(s.getsockname()); a = s.accept()
-print(s.getsockname()[1], flush=True); sys.stdin.read()' < <(exec sleep 5 3>&-) >"$BATS_TEST_TMPDIR/port" 3>&- &
+print(s.getsockname()[1], flush=True); sys.stdin.read()' < <(exec sleep 5 3>&-) \
+	>"$BATS_TEST_TMPDIR/port" 3>&- &
 	until [[ -s $BATS_TEST_TMPDIR/port ]]; do sleep 0.01; done
 	port=$(<"$BATS_TEST_TMPDIR/port")
-	code scheduler-docker-local 'open_connections "$@"' "$!" "$port"
+	code scheduler-docker-local 'count_connections "$@"' "$!" "$port"
 	kill "$!"
 	assert_success 1
 }
 
-# drain_with BODY - drain of one container; open_connections is BODY.
+# drain_with BODY - drains one container; count_connections is BODY.
 drain_with() {
 	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
 	printf '%s\n' "$1" >"$DOKKU_LIB_ROOT/data/draining/web/idA"
-	code scheduler-docker-local "open_connections() { $2; }; stop_and_remove() { printf 'stop %s\n' \"\$2\"; }; drain web idA web 5000 \$\$"
+	code scheduler-docker-local "count_connections() { $2; }; stop_and_remove() { printf 'stop %s\n' \"\$2\"; }; drain_and_remove web idA web 5000 \$\$"
 }
 
 # sampled STATE… - one look at the connections shows these: who looks waits for it.
 sampled() {
 	connections_text "$@" >"$TEST_HOST/sample"
-	timeout 5 dd status=none conv=notrunc if="$TEST_HOST/sample" of="$TEST_HOST/proc/99999977/net/tcp"
+	timeout 5 dd status=none conv=notrunc if="$TEST_HOST/sample" \
+		of="$TEST_HOST/proc/99999977/net/tcp"
 	# Until it has been read to its end.
 	sleep 0.05
 }
 
-@test "open_connections: until two samples in a row are empty" {
+@test "count_connections: until two samples in a row are empty" {
 	local waiter
 	mkdir -p "$TEST_HOST/proc/99999977/net"
 	mkfifo "$TEST_HOST/proc/99999977/net/tcp"
@@ -732,7 +794,7 @@ sampled() {
 	assert_equal 0 "$(<"$BATS_TEST_TMPDIR/stdout")"
 }
 
-@test "open_connections: until its deadline, or the end of the process" {
+@test "count_connections: until its deadline, or the end of the process" {
 	connections 01 08
 	counted 99999977 5000 $((EPOCHSECONDS - 1))
 	assert_success 2
@@ -741,7 +803,7 @@ sampled() {
 	assert_success 0
 }
 
-@test "open_connections: what is no port or no time is refused" {
+@test "count_connections: what is no port or no time is refused" {
 	local arg
 	for arg in -1 65536 x ""; do
 		counted 99999977 "$arg"
@@ -771,15 +833,18 @@ sampled() {
 	printf '0\n' >"$DOKKU_LIB_ROOT/data/draining/web/idA"
 	exec 7>>"$DOKKU_LIB_ROOT/data/draining/web/idA"
 	flock 7
-	code scheduler-docker-local "stop_and_remove() { printf 'stop\n'; }; drain web idA web 5000 1"
+	code scheduler-docker-local \
+		"stop_and_remove() { printf 'stop\n'; }; drain_and_remove web idA web 5000 1"
 	exec 7>&-
 	assert_success ""
 }
 
-# retire_with - what drains containers in the background, of a web that is gone already and a worker; on record both.
+# retire_with - what drains containers in the background, of a web that is gone already and a
+# worker; on record both.
 retire_with() {
 	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
-	printf '%s\n' "$EPOCHSECONDS 1" | tee "$DOKKU_LIB_ROOT/data/draining/web/idA" >"$DOKKU_LIB_ROOT/data/draining/web/idB"
+	printf '%s\n' "$EPOCHSECONDS 1" |
+		tee "$DOKKU_LIB_ROOT/data/draining/web/idA" >"$DOKKU_LIB_ROOT/data/draining/web/idB"
 	hook fake post-retire </dev/null
 	DOKKU_FORGET_WAIT=0 got "$HOOKS/libexec/retire" web idA web 5000 0 idB worker - 0
 }
@@ -815,7 +880,8 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	assert_equal "log" "$(ls -A "$DOKKU_LIB_ROOT/data/draining/web")"
 	assert_equal 2 "$(wc -l <"$DOKKU_LIB_ROOT/data/draining/web/log")"
 	assert_steps "post-retire web"
-	fake_engine <<<'[[ $1 != DELETE ]] || { printf "{\"message\":\"device or resource busy\"}"; exit 22; }'
+	fake_engine <<<'[[ $1 != DELETE ]] || { printf "{\"message\":\"device or resource busy\"}"
+		exit 22; }'
 	retire_with
 	assert_status 1
 	assert_equal "idA idB log" "$(ls "$DOKKU_LIB_ROOT/data/draining/web" | paste -sd " ")"
@@ -843,15 +909,18 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 }
 
 @test "scheduler-retire: on a full disk the old containers go all the same" {
-	fake_write <<<'[[ $1 != */draining/* && $1 != */CONTAINER.* ]] || { echo " !     full" >&2; exit 1; }'
+	fake_write <<<'[[ $1 != */draining/* && $1 != */CONTAINER.* ]] || { echo " !     full" >&2
+		exit 1; }'
 	make_release web 2
 	make_current web 2
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 2 web 1 running 10.86.128.51 5000 0 /web.web.1' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' \
+		'idB 2 web 1 running 10.86.128.51 5000 0 /web.web.1' >"$LISTED"
 	hook fake post-retire </dev/null
 	: >"$DOKKU_LIB_ROOT/lock/web"
 	got "$HOOKS/scheduler-retire" docker-local web 2
 	assert_status 0
-	timeout 10 bash -c 'until grep --quiet "^engine DELETE /containers/idA" "$CALLS"; do sleep 0.05; done'
+	timeout 10 bash -c \
+		'until grep --quiet "^engine DELETE /containers/idA" "$CALLS"; do sleep 0.05; done'
 	[[ $(<"$DOKKU_LIB_ROOT/lock/web") == *"the file CONTAINER.web.1" ]]
 }
 
@@ -873,11 +942,13 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	mkdir -p "$dir"
 	printf '1 1\n' >"$dir/idA"
 	export DOKKU_FORGET_WAIT=0 ENGINE_DOWN=1
-	code scheduler-docker-local 'open_connections() { printf 7; }; drain web idA web 5000 $$ || printf "%s" "$?"'
+	code scheduler-docker-local \
+		'count_connections() { printf 7; }; drain_and_remove web idA web 5000 $$ ||
+			printf "%s" "$?"'
 	assert_success 1
 	assert_file "$dir/idA" "1 1 7"
 	unset ENGINE_DOWN
-	code scheduler-docker-local 'drain web idA web 5000 0'
+	code scheduler-docker-local 'drain_and_remove web idA web 5000 0'
 	assert_success ""
 	[[ $(<"$dir/log") == *' idA drained 7 cut' ]]
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/drained" "web 7"
@@ -887,7 +958,9 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	local dir="$DOKKU_LIB_ROOT/data/draining/web"
 	mkdir -p "$dir/log"
 	: >"$dir/idA"
-	code scheduler-docker-local 'open_connections() { printf "%s\n" "$3" >"$STEPS"; printf 0; }; drain web idA web 5000 $$'
+	code scheduler-docker-local \
+		'count_connections() { printf "%s\n" "$3" >"$STEPS"; printf 0; }
+			drain_and_remove web idA web 5000 $$'
 	assert_success ""
 	assert_absent "$dir/idA"
 	[[ $(<"$STEPS") -ge $((EPOCHSECONDS + 50)) ]]
@@ -899,31 +972,36 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	printf '1 1\n' >"$dir/idA"
 	flock "$dir/idA" sleep 0.4 3>&- &
 	until ! flock --nonblock "$dir/idA" true; do :; done
-	code scheduler-docker-local 'drain web idA worker 5000 0'
+	code scheduler-docker-local 'drain_and_remove web idA worker 5000 0'
 	assert_absent "$dir/idA"
 }
 
 @test "scheduler-remove: an engine that does not answer is not asked for more" {
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 2 web 1 created 10.86.128.51 5000 0 /web.web.1.v2' 'idC 2 worker 1 exited 10.86.128.52 5000 0 /web.worker.1.v2' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' \
+		'idB 2 web 1 created 10.86.128.51 5000 0 /web.web.1.v2' \
+		'idC 2 worker 1 exited 10.86.128.52 5000 0 /web.worker.1.v2' >"$LISTED"
 	export ENGINE_SILENT="*/idB/stop*"
 	hook fake scheduler-retire </dev/null
 	got "$HOOKS/scheduler-remove" docker-local web 2
 	assert_status 1
-	assert_error " !     web: the Docker engine did not stop and remove all containers of v2: the watch tries again; dokku reconcile web does at once"
+	assert_error " !     web: the Docker engine did not stop and remove all containers of v2:" \
+		"the watch tries again; dokku reconcile web does at once"
 	assert_equal "engine DELETE /containers/idC?force=true&v=true" "$(grep DELETE "$CALLS")"
 	assert_steps ""
 }
 
 @test "scheduler-retire: names are given until the engine leaves one unanswered; one that is refused is told" {
 	make_current web 1
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 1 worker 1 running 10.86.128.51 5000 0 /web.worker.1.v1' \
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' \
+		'idB 1 worker 1 running 10.86.128.51 5000 0 /web.worker.1.v1' \
 		'idC 1 worker 2 running 10.86.128.52 5000 0 /web.worker.2.v1' >"$LISTED"
 	export ENGINE_SILENT="*/idB/rename*"
 	got "$HOOKS/scheduler-retire" docker-local web 1
 	assert_status 0
 	[[ $(<"$DOKKU_LIB_ROOT/lock/web") == "0 "*" the containers' names" ]]
 	rm "$DOKKU_LIB_ROOT/lock/web"
-	assert_error " !     web: the container idB could not be named web.worker.1: it keeps the name it has until the next deploy or reconcile"
+	assert_error " !     web: the container idB could not be named web.worker.1:" \
+		"it keeps the name it has until the next deploy or reconcile"
 	assert_equal "engine POST /containers/idA/rename?name=web.web.1
 engine POST /containers/idB/rename?name=web.worker.1" "$(grep rename "$CALLS")"
 	# What people's scripts read does not wait for that.
@@ -958,7 +1036,9 @@ engine POST /containers/idB/rename?name=web.worker.1" "$(grep rename "$CALLS")"
 }
 
 @test "stop_and_remove: SIGTERM, its time, removal, within a deadline" {
-	code scheduler-docker-local 'property_set ps web stop-timeout-seconds 7; stop_and_remove web idA; stop_and_remove web idB 3'
+	code scheduler-docker-local \
+		'property_set ps web stop-timeout-seconds 7; stop_and_remove web idA
+			stop_and_remove web idB 3'
 	assert_success ""
 	assert_calls "engine POST /containers/idA/stop?t=7
 engine DELETE /containers/idA?force=true&v=true
@@ -967,7 +1047,9 @@ engine DELETE /containers/idB?force=true&v=true"
 }
 
 @test "scheduler-remove: the containers of that release, and of no other" {
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 2 web 1 running 10.86.128.51 5000 0 /web.web.1.v2' 'idC 2 worker 1 exited 10.86.128.52 5000 0 /web.worker.1.v2' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' \
+		'idB 2 web 1 running 10.86.128.51 5000 0 /web.web.1.v2' \
+		'idC 2 worker 1 exited 10.86.128.52 5000 0 /web.worker.1.v2' >"$LISTED"
 	hook fake scheduler-retire </dev/null
 	got "$HOOKS/scheduler-remove" docker-local web 2
 	assert_status 0
@@ -976,7 +1058,8 @@ engine DELETE /containers/idC?force=true&v=true" "$(grep DELETE "$CALLS" | sort)
 }
 
 @test "scheduler-stop and scheduler-destroy" {
-	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' 'idB 1 web 2 running 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' \
+		'idB 1 web 2 running 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
 	got "$HOOKS/scheduler-stop" docker-local web
 	assert_success ""
 	assert_equal "engine POST /containers/idA/stop?t=30
@@ -1000,13 +1083,23 @@ engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 		rm -f "$DOKKU_LIB_ROOT"/data/releases/web/1/options.*
 		code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7' "$@"
 	}
-	hook fake docker-args-deploy <<<'printf -- "-v /data:/data --memory=512m --cpus 1.5 --privileged --label a=b=c\n"'
+	hook fake docker-args-deploy \
+		<<<'printf -- \
+			"-v /data:/data --memory=512m --cpus 1.5 --privileged --label a=b=c\n"'
 	spec web 1
 	assert_status 0
-	[[ $(jq --compact-output '[.HostConfig.Binds, .HostConfig.Memory, .HostConfig.NanoCpus, .HostConfig.Privileged, .Labels.a]' <<<"$output") == '[["/data:/data"],536870912,1500000000,true,"b=c"]' ]]
-	protection() { jq --compact-output '[.HostConfig | .CapAdd, .CapDrop, .SecurityOpt, .PidsLimit]' <<<"$output"; }
+	[[ $(jq \
+		--compact-output \
+		'[.HostConfig.Binds, .HostConfig.Memory, .HostConfig.NanoCpus,
+			.HostConfig.Privileged,
+			.Labels.a]' <<<"$output") == '[["/data:/data"],536870912,1500000000,true,"b=c"]' ]]
+	protection() {
+		jq --compact-output '[.HostConfig | .CapAdd, .CapDrop, .SecurityOpt, .PidsLimit]' \
+			<<<"$output"
+	}
 	assert_equal '[null,[],[],4096]' "$(protection)" "a privileged container"
-	hook fake docker-args-deploy <<<'printf -- "--cap-add cap_net_raw --cap-add SYS_PTRACE --cap-drop mknod --pids-limit=-1\n"'
+	hook fake docker-args-deploy \
+		<<<'printf -- "--cap-add cap_net_raw --cap-add SYS_PTRACE --cap-drop mknod --pids-limit=-1\n"'
 	spec web 1
 	assert_equal '[["NET_RAW","SYS_PTRACE"],["MKNOD"],["no-new-privileges"],-1]' "$(protection)"
 	hook fake docker-args-deploy <<<'printf -- "--cap-add ALL --security-opt no-new-privileges=false --security-opt seccomp=unconfined\n"'
@@ -1021,7 +1114,7 @@ engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 	assert_equal "web: the docker options of web cannot be used: docker says: unknown flag: --nonsense. See dokku docker-options:report web" "${stderr#' !     '}"
 }
 
-@test "open_connections: what cannot be read is not drained, as long as the process lives" {
+@test "count_connections: what cannot be read is not drained, as long as the process lives" {
 	mkdir -p "$TEST_HOST/proc/99999979"
 	counted 99999979 5000
 	assert_success 1
@@ -1030,7 +1123,8 @@ engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 # stat_line PID NAME PPID BIRTH - as in /proc/PID/stat.
 stat_line() {
 	mkdir -p "$TEST_HOST/proc/$1"
-	printf '%s (%s) S %s 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %s 12345 99\n' "$1" "$2" "$3" "$4" >"$TEST_HOST/proc/$1/stat"
+	printf '%s (%s) S %s 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %s 12345 99\n' "$1" "$2" \
+		"$3" "$4" >"$TEST_HOST/proc/$1/stat"
 }
 
 @test "observe workers: those of this nginx that were born by then" {
@@ -1057,9 +1151,11 @@ stat_line() {
 	local arg
 	for arg in 0 -1 +1 " 1" 1x "" 2147483648 99999999999999999999999 ../1; do
 		got "$DOKKU_PROGRAMS/observe" workers "$arg" 1
-		assert_refused "usage: observe connections PID PORT [DEADLINE] | observe workers MASTER TICKS"
+		assert_refused "usage: observe connections PID PORT [DEADLINE] | observe workers" \
+			"MASTER TICKS"
 		got "$DOKKU_PROGRAMS/observe" connections "$arg" 80
-		assert_refused "usage: observe connections PID PORT [DEADLINE] | observe workers MASTER TICKS"
+		assert_refused "usage: observe connections PID PORT [DEADLINE] | observe workers" \
+			"MASTER TICKS"
 	done
 	got "$DOKKU_PROGRAMS/observe" workers 1 1 1
 	assert_status 1
@@ -1070,7 +1166,8 @@ stat_line() {
 	assert_success 1
 }
 
-# failing STATE LOG [EVENTS [INSPECT]] - a container web.1 of release 2 whose log is LOG; scheduler-failure is run.
+# failing STATE LOG [EVENTS [INSPECT]] - a container web.1 of release 2 whose log is LOG;
+# scheduler-failure is run.
 failing() {
 	printf 'idA 2 web 1 %s 10.86.128.2 5000 0 /web.web.1.v2\n' "$1" >"$LISTED"
 	printf '%s' "$2" >"$BATS_TEST_TMPDIR/log"
@@ -1093,11 +1190,14 @@ failing() {
 	assert_output "-----> The last lines of web.1; it exited with status 3, 2 times
        no config"
 	failing running "" $'die 3\ndie 127\n'
-	assert_output "-----> web.1 wrote nothing; it exited with status 127: its command was not found, 2 times"
+	assert_output "-----> web.1 wrote nothing; it exited with status 127:" \
+		"its command was not found, 2 times"
 	failing exited "" $'oom \ndie 137\n'
-	assert_output "-----> web.1 wrote nothing; it was killed as it had used all the memory that it may have"
+	assert_output "-----> web.1 wrote nothing; it was killed as it had used all the memory" \
+		"that it may have"
 	failing exited "" "" "exited 0"
-	assert_output "-----> web.1 wrote nothing; it exited with status 0, as if its work were done: a web process has to go on running"
+	assert_output "-----> web.1 wrote nothing; it exited with status 0," \
+		"as if its work were done: a web process has to go on running"
 	# Its events are gone, and it runs again: nothing is known.
 	failing running $'x\n' "" "running 0"
 	assert_output "-----> The last lines of web.1
@@ -1110,7 +1210,8 @@ failing() {
 }
 
 @test "scheduler-failure: the requests of the checks do not fill the last lines" {
-	local i log=$'web starts\nTypeError: x is undefined\n    at app.js:12\n    at app.js:33\n' shown
+	local i log=$'web starts\nTypeError: x is undefined\n    at app.js:12\n    at app.js:33\n' \
+		shown
 	shown="-----> The last lines of web.1
        web starts
        TypeError: x is undefined
@@ -1139,8 +1240,8 @@ failing() {
        (2 more lines about the requests of the checks are left out)"
 }
 
-# listens LOCAL… - the folder net of a process, in which these addresses of /proc/net/tcp (tcp6, the long ones) are listened on, and
-# one has a connection.
+# listens LOCAL… - the folder net of a process, in which these addresses of /proc/net/tcp (tcp6, the
+# long ones) are listened on, and one has a connection.
 listens() {
 	local address file
 	mkdir -p "$WORLD/net"
@@ -1157,7 +1258,10 @@ listens() {
 
 @test "scheduler-listening: what a container listens on, but for the name server of Docker" {
 	listening() {
-		got bash -c 'source <(sed -e "/^main /d" "$1"); listening "$2"; printf "%s " "$seen" "${listening[@]}"' bash "$HOOKS/scheduler-listening" "$WORLD/net"
+		got bash -c \
+			'source <(sed -e "/^main /d" "$1"); listening "$2"
+				printf "%s " "$seen" "${listening[@]}"' bash \
+			"$HOOKS/scheduler-listening" "$WORLD/net"
 		assert_success "$1 "
 	}
 	listening ""

@@ -36,7 +36,8 @@ answers() {
 
 @test "scheduler:set: only one that is there" {
 	dokku scheduler:set web selected mars
-	assert_refused 'scheduler:set: selected wants one of docker-local moon, not "mars"; nothing was changed'
+	assert_refused 'scheduler:set: selected wants one of docker-local moon, not "mars";' \
+		'nothing was changed'
 	assert_absent "$DOKKU_LIB_ROOT/config/scheduler/web/selected"
 }
 
@@ -44,7 +45,8 @@ answers() {
 	make_release web 1
 	make_current web 1
 	dokku scheduler:set web selected moon
-	assert_refused "web has releases that docker-local runs, so it keeps it: choose another for a new app; nothing was changed"
+	assert_refused "web has releases that docker-local runs, so it keeps it:" \
+		"choose another for a new app; nothing was changed"
 	dokku scheduler:set web selected docker-local
 	assert_status 0
 	dokku scheduler:set web selected
@@ -67,17 +69,23 @@ scheduler-alive moon web 1 web.1"
 	answers scheduler-alive ""
 	code "" 'ask_scheduler scheduler-alive blog 1 web.1 || printf "%s" "$?"'
 	assert_output 1
-	assert_error " !     blog: its scheduler moon does not answer: is the plugin scheduler-moon enabled? See dokku plugin:list"
+	assert_error " !     blog: its scheduler moon does not answer:" \
+		"is the plugin scheduler-moon enabled? See dokku plugin:list"
 }
 
 @test "tell_schedulers: each that runs apps, once; read_scheduled_apps: the apps of one" {
 	hook scheduler-moon scheduler-runs </dev/null
-	code "" 'tell_schedulers scheduler-runs; read_scheduled_apps docker-local; printf "%s " "${apps[@]}"'
+	code "" \
+		'tell_schedulers scheduler-runs; read_scheduled_apps docker-local
+			printf "%s " "${apps[@]}"'
 	assert_output "blog web "
 	dokku scheduler:set web selected moon
 	: >"$STEPS"
 	fake docker </dev/null
-	code "" 'tell_schedulers scheduler-runs; for s in docker-local moon; do read_scheduled_apps "$s"; printf "%s " "${apps[@]}"; done'
+	code "" \
+		'tell_schedulers scheduler-runs
+			for s in docker-local moon; do read_scheduled_apps "$s"
+			printf "%s " "${apps[@]}"; done'
 	assert_output "blog web "
 	assert_steps "scheduler-runs docker-local
 scheduler-runs moon"
@@ -86,7 +94,9 @@ scheduler-runs moon"
 @test "first_answer: an answer is a success, also in a trap after a failure" {
 	answers scheduler-list 'id 1 web 1 running - - - web.1'
 	dokku scheduler:set web selected moon
-	code "" 'told() { list_containers web >/dev/null && printf "known"; }; trap told EXIT; exit 3'
+	code "" \
+		'told() { list_containers web >/dev/null && printf "known"; }; trap told EXIT
+			exit 3'
 	assert_status 3
 	assert_output known
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# service-addresses and watch: addresses of slots, what the map says of them, and the root helper that says it
-# to the kernel.
+# service-addresses and watch: addresses of slots, what the map says of them, and the root helper
+# that says it to the kernel.
 
 load ../helper
 
@@ -15,15 +15,16 @@ setup() {
 
 teardown() { kill "$KERNEL"; }
 
-# start_kernel - the map is a real one, in a network namespace of the test's own, where /etc/dokku is
-# the test's too. KERNEL is a process in it. The program is built with the sanitizers.
+# start_kernel - the map is a real one, in a network namespace of the test's own, where /etc/dokku
+# is the test's too. KERNEL is a process in it. The program is built with the sanitizers.
 start_kernel() {
 	local program="$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map"
 	rm "$BIN/nft"
 	unshare --net --mount --propagation private bash -c 'mount -t tmpfs none /etc && mkdir /etc/dokku &&
 		mount --bind "$TEST_HOST/etc/dokku" /etc/dokku && mount --bind "$TEST_HOST/run" /run && : >"$BATS_TEST_TMPDIR/up" && exec sleep 600' >/dev/null 2>&1 3>&- &
 	export KERNEL=$!
-	fake sudo <<<'[[ $1 != -l ]] || exit 0; [[ $1 != -n ]] || shift; exec nsenter --target "$KERNEL" --net -- "$@"'
+	fake sudo <<<'[[ $1 != -l ]] || exit 0; [[ $1 != -n ]] || shift
+		exec nsenter --target "$KERNEL" --net -- "$@"'
 	if [[ ! -e $program ]]; then
 		printf '%s\n' '#!/bin/bash' "[[ \${1-} != --guard ]] || exec nsenter --target \"\$KERNEL\" --net --mount -- '$REPO/build/bin/san/map' --guard" 'eval "${ON_MAP-}"' '[[ -z ${MAP_REFUSES-} ]] || { echo " !     address map: the kernel refused" >&2; exit 1; }' \
 			'echo map >>"$CALLS"' "exec nsenter --target \"\$KERNEL\" --net --mount -- '$REPO/build/bin/san/map' \"\$@\"" >"$program.$$"
@@ -35,7 +36,8 @@ start_kernel() {
 
 nft() { nsenter --target "$KERNEL" --net -- /usr/sbin/nft "$@"; }
 
-# kernel - the elements, a line "MAP KEY : VALUE" each. The ports for kept connections are left out: they have the same as port 80.
+# kernel - the elements, a line "MAP KEY : VALUE" each. The ports for kept connections are left out:
+# they have the same as port 80.
 kernel() {
 	local map
 	for map in services shares; do
@@ -44,7 +46,8 @@ kernel() {
 	done
 }
 
-# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE". Those for port 80 are there for kept connections, too.
+# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE". Those for port 80 are there for
+# kept connections, too.
 kernel_has() {
 	local element port
 	"$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
@@ -63,7 +66,9 @@ kernel_has() {
 # --- addresses --------------------------------------------------------------------
 
 @test "address_add: also over a byte's end" {
-	code service-addresses 'for n; do address_add address 10.86.0.0 "$n"; printf "%s\n" "$address"; done' 0 2 255 256 65535
+	code service-addresses \
+		'for n; do address_add address 10.86.0.0 "$n"; printf "%s\n" "$address"; done' 0 2 \
+		255 256 65535
 	assert_success "10.86.0.0
 10.86.0.2
 10.86.0.255
@@ -72,7 +77,9 @@ kernel_has() {
 }
 
 @test "addresses_claim: an address of its own for each slot, the same again for one that has it" {
-	code service-addresses 'addresses_claim web web.1; addresses_claim web web.2; addresses_claim blog web.1; addresses_claim web web.1'
+	code service-addresses \
+		'addresses_claim web web.1; addresses_claim web web.2; addresses_claim blog web.1
+			addresses_claim web web.1'
 	assert_success ""
 	local dir="$DOKKU_LIB_ROOT/data/services"
 	assert_file "$dir/web/web.1" 10.86.0.2
@@ -83,19 +90,25 @@ kernel_has() {
 }
 
 @test "addresses_claim: an app may be called as our own files were" {
-	code service-addresses 'addresses_claim next web.1; addresses_claim by-address web.1; addresses_claim web web.1'
+	code service-addresses \
+		'addresses_claim next web.1; addresses_claim by-address web.1
+			addresses_claim web web.1'
 	assert_success ""
 	got "$PLUGIN_PATH/service-addresses/post-delete" by-address
 	assert_success ""
-	assert_equal "10.86.0.2 10.86.0.4" "$(ls "$DOKKU_LIB_ROOT/data/services/.by-address" | sort | paste -sd ' ')"
+	assert_equal "10.86.0.2 10.86.0.4" \
+		"$(ls "$DOKKU_LIB_ROOT/data/services/.by-address" | sort | paste -sd ' ')"
 	assert_file "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.2" "next web.1"
 }
 
 @test "addresses_claim: passes over what is taken, runs round, and never leaves the lower half" {
 	printf '10.86.0.0/28\n' >"$TEST_HOST/etc/dokku/network"
-	code service-addresses 'for i in 1 2 3 4 5 6; do addresses_claim web "web.$i"; done; addresses_claim web web.7'
+	code service-addresses \
+		'for i in 1 2 3 4 5 6; do addresses_claim web "web.$i"; done
+			addresses_claim web web.7'
 	assert_status 1
-	assert_error " !     no service address is free in the lower half of 10.86.0.0/28: destroy an app that is not needed"
+	assert_error " !     no service address is free in the lower half of 10.86.0.0/28:" \
+		"destroy an app that is not needed"
 	assert_equal "10.86.0.2 10.86.0.3 10.86.0.4 10.86.0.5 10.86.0.6 10.86.0.7" \
 		"$(ls "$DOKKU_LIB_ROOT/data/services/.by-address" | sort | paste -sd ' ')"
 	assert_absent "$DOKKU_LIB_ROOT/data/services/web/web.7"
@@ -108,7 +121,8 @@ kernel_has() {
 @test "addresses_claim: a counter that is no number is named, not reckoned with" {
 	printf 'a[$(touch "$BATS_TEST_TMPDIR/ran")]\n' >"$DOKKU_LIB_ROOT/data/services/.next"
 	code service-addresses 'addresses_claim web web.1'
-	assert_refused "$DOKKU_LIB_ROOT/data/services/.next should hold a number, not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": remove that file"
+	assert_refused "$DOKKU_LIB_ROOT/data/services/.next should hold a number," \
+		"not \"a[\$(touch \"\$BATS_TEST_TMPDIR/ran\")]\": remove that file"
 	assert_absent "$BATS_TEST_TMPDIR/ran" "$DOKKU_LIB_ROOT/data/services/web/web.1"
 }
 
@@ -126,7 +140,8 @@ kernel_has() {
 }
 
 @test "addresses_claim_locked: many at once, and no two have the same" {
-	code service-addresses 'for i in {1..12}; do addresses_claim_locked "app$i" web.1 & done; wait'
+	code service-addresses \
+		'for i in {1..12}; do addresses_claim_locked "app$i" web.1 & done; wait'
 	assert_success ""
 	assert_equal 12 "$(cat "$DOKKU_LIB_ROOT"/data/services/app*/web.1 | sort -u | wc -l)"
 }
@@ -173,7 +188,11 @@ addresses() {
 	done
 }
 
-lines() { code service-addresses 'targets=(); for t; do targets[${t%%=*}]=${t#*=}; done; addresses_lines web; printf "%s" "$lines"' "$@"; }
+lines() {
+	code service-addresses \
+		'targets=(); for t; do targets[${t%%=*}]=${t#*=}; done; addresses_lines web
+			printf "%s" "$lines"' "$@"
+}
 
 @test "addresses_lines: the address to all containers that run" {
 	addresses 1
@@ -209,7 +228,9 @@ unset 10.86.0.3 80"
 
 @test "addresses_lines: a file that names no address is passed over" {
 	addresses 1
-	printf '10.86.0.9\n' | tee "$DOKKU_LIB_ROOT/data/services/web/web.01" >"$DOKKU_LIB_ROOT/data/services/web/web.1.tmp.abcdef"
+	printf '10.86.0.9\n' |
+		tee "$DOKKU_LIB_ROOT/data/services/web/web.01" \
+			>"$DOKKU_LIB_ROOT/data/services/web/web.1.tmp.abcdef"
 	printf '10.86.0.9\n' >"$DOKKU_LIB_ROOT/data/services/web/web.a[\$(id)]"
 	lines "1=10.86.128.2 5000"
 	assert_success "set 10.86.0.2 80 10.86.128.2:5000"
@@ -249,11 +270,15 @@ shares 6 : 10.86.128.5 . 3000" "$(told)"
 }
 
 # told - of each of the kernel's maps, how many elements lead to each container.
-told() { kernel | sed 's/ .* : / : /' | sort | uniq -c | awk '{ n = $1; map = $2; $1 = $2 = ""; print map, n, $0 }' | tr -s ' '; }
+told() {
+	kernel | sed 's/ .* : / : /' | sort | uniq -c |
+		awk '{ n = $1; map = $2; $1 = $2 = ""; print map, n, $0 }' | tr -s ' '
+}
 
 @test "a switch is one transaction of the kernel, the same for three containers and one" {
 	make_release web 1 web=3
-	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000' 'web 3 c 10.86.128.4 5000'
+	containers 1 'web 1 a 10.86.128.2 5000' 'web 2 b 10.86.128.3 5000' \
+		'web 3 c 10.86.128.4 5000'
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
 	got "$PLUGIN_PATH/service-addresses/preview-deploy" web 1
 	assert_equal 13 "$(kernel | wc -l)"
@@ -291,7 +316,8 @@ told() { kernel | sed 's/ .* : / : /' | sort | uniq -c | awk '{ n = $1; map = $2
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
 	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.66 . 5000'
 	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
-	assert_refused "web: the address map lacks a line that was just set: 10.86.0.2 80 10.86.128.2:5000"
+	assert_refused \
+		"web: the address map lacks a line that was just set: 10.86.0.2 80 10.86.128.2:5000"
 	kernel_has
 	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
 	assert_status 1
@@ -326,7 +352,8 @@ told() { kernel | sed 's/ .* : / : /' | sort | uniq -c | awk '{ n = $1; map = $2
 	assert_equal 10.86.0.3 "$(ls "$DOKKU_LIB_ROOT/data/services/.by-address")"
 }
 
-# renaming OLD NEW - NEW is a copy of OLD, a release of which has its first container at 10.86.128.9.
+# renaming OLD NEW - NEW is a copy of OLD, a release of which has its first container at
+# 10.86.128.9.
 renaming() {
 	make_app "$1" "$2"
 	printf '%s\n' "$2" >"$DOKKU_ROOT/$1/renamed-to"
@@ -347,7 +374,8 @@ renaming() {
 	assert_success
 	assert_file "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.2" "web web.1"
 	assert_file "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.3" "shop web.2"
-	[[ $(kernel) == *"10.86.0.2 . 80 : 10.86.128.9 . 5000"* && $(kernel) == *"10.86.0.3 . 80 : 10.86.128.9 . 5000"* ]]
+	[[ $(kernel) == *"10.86.0.2 . 80 : 10.86.128.9 . 5000"* &&
+	$(kernel) == *"10.86.0.3 . 80 : 10.86.128.9 . 5000"* ]]
 	# Undone: by a failing deploy, and by what removes the copy.
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" shop "" "" ""
 	assert_success
@@ -357,7 +385,8 @@ renaming() {
 	assert_success
 	assert_equal "services 10.86.0.2 . 80 : 10.86.128.2 . 5000" "$(kernel)"
 	assert_file "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.2" "web web.1"
-	assert_absent "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.3" "$DOKKU_LIB_ROOT/data/services/shop"
+	assert_absent "$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.3" \
+		"$DOKKU_LIB_ROOT/data/services/shop"
 }
 
 @test "rename: from the commit on the old name has no say, whatever is left of it" {
@@ -511,7 +540,9 @@ readonly RULES=${RULES%% *}
 
 # told_nft - what nft was told of the table ip, from a fake that hands it on.
 told_nft() {
-	fake nft <<<'[[ "$*" != *"-f -" ]] || { text=$(cat); [[ $text == *"table bridge dokku"* ]] || printf "%s\n" "$text" >>"$CALLS.nft"; exec /usr/sbin/nft "$@" <<<"$text"; }; exec /usr/sbin/nft "$@"'
+	fake nft <<<'[[ "$*" != *"-f -" ]] || { text=$(cat)
+		[[ $text == *"table bridge dokku"* ]] || printf "%s\n" "$text" >>"$CALLS.nft"
+		exec /usr/sbin/nft "$@" <<<"$text"; }; exec /usr/sbin/nft "$@"'
 }
 
 @test "the table is made where it is missing, refusing what the map does not know" {
@@ -553,17 +584,24 @@ chain $RULES {
 }
 
 @test "root/table: containers of an older dokku keep the MAC addresses that the engine gave them" {
-	fake docker <<<'[[ $* != "network inspect dokku"* ]] || printf "%s\n" "ee:11:22:33:44:55 10.86.128.5/16" "02:42:0a:56:80:06 10.86.128.6/16" "; flush ruleset 1" "ee:11:22:33:44:66 10.86.1.256/16"'
+	fake docker <<<'[[ $* != "network inspect dokku"* ]] ||
+		printf "%s\n" "ee:11:22:33:44:55 10.86.128.5/16" \
+		"02:42:0a:56:80:06 10.86.128.6/16" "; flush ruleset 1" \
+		"ee:11:22:33:44:66 10.86.1.256/16"'
 	code service-addresses 'addresses_map list'
 	assert_success ""
 	assert_equal "ee:11:22:33:44:55 . 10.86.128.5" \
-		"$(nft list set bridge dokku older | grep -oE '([0-9a-f]{2}:){5}[0-9a-f]{2} . [0-9.]+')"
+		"$(nft list set bridge dokku older |
+			grep -oE '([0-9a-f]{2}:){5}[0-9a-f]{2} . [0-9.]+')"
 }
 
 @test "root/table: a kernel that does not filter on a bridge does without, and proxy:report says so" {
-	fake nft <<<'[[ "$*" != *"bridge dokku"* ]] || { echo "Error: Operation not supported" >&2; exit 1; }
+	fake nft <<<'[[ "$*" != *"bridge dokku"* ]] || { echo "Error: Operation not supported" >&2
+		exit 1; }
 		[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
-		text=$(cat); [[ $text != *"table bridge"* ]] || { echo "Error: Operation not supported" >&2; exit 1; }; exec /usr/sbin/nft -f - <<<"$text"'
+		text=$(cat); [[ $text != *"table bridge"* ]] ||
+		{ echo "Error: Operation not supported" >&2; exit 1; }
+		exec /usr/sbin/nft -f - <<<"$text"'
 	code service-addresses 'addresses_map list'
 	assert_success ""
 	code service-addresses 'addresses_map list'
@@ -572,7 +610,8 @@ chain $RULES {
 	make_app web
 	made_plugins service-addresses proxy
 	dokku proxy:report web --proxy-guard
-	assert_success "nftables, but not between containers: the kernel does not filter on a bridge, so apps reach each other"
+	assert_success "nftables, but not between containers:" \
+		"the kernel does not filter on a bridge, so apps reach each other"
 	# One that can again has no such mark.
 	rm "$BIN/nft"
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
@@ -584,7 +623,9 @@ chain $RULES {
 
 @test "root/table: where the kernel tells the name of the bridge, all that goes between containers is dropped" {
 	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
-		text=$(cat); [[ $text != *"table bridge"* ]] || { printf "%s\n" "$text" >>"$CALLS.nft"; exit 0; }; exec /usr/sbin/nft -f - <<<"$text"'
+		text=$(cat); [[ $text != *"table bridge"* ]] ||
+		{ printf "%s\n" "$text" >>"$CALLS.nft"; exit 0; }
+		exec /usr/sbin/nft -f - <<<"$text"'
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	assert_success ""
 	[[ $(<"$CALLS.nft") == *$'type filter hook prerouting priority -300\nmeta ibrname != "dokku0" accept\n'* ]]
@@ -621,7 +662,8 @@ chain $RULES {
 }"
 	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
 	assert_equal "crowds_prerouting impostors_prerouting invalid_input metadata_prerouting output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
-		"$(nft list table ip dokku | sed -n 's/^\tchain \(.*\) {/\1/p' | sort | paste -sd ' ')"
+		"$(nft list table ip dokku | sed -n 's/^\tchain \(.*\) {/\1/p' | sort |
+			paste -sd ' ')"
 	# It is of this version now.
 	rm "$CALLS.nft"
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
@@ -680,7 +722,8 @@ fake_kernel() {
 	fake sysctl <<<'file=$BATS_TEST_TMPDIR/kernel
 		case $1 in
 		--values) grep -q "^$2 " "$file" && sed -n "s/^$2 //p" "$file" ;;
-		--quiet) [[ ${READ_ONLY-} != "${3%=*}" ]] && sed -i "s/^${3%=*} .*/${3%=*} ${3#*=}/" "$file" ;;
+		--quiet) [[ ${READ_ONLY-} != "${3%=*}" ]] &&
+		sed -i "s/^${3%=*} .*/${3%=*} ${3#*=}/" "$file" ;;
 		esac'
 }
 
@@ -696,7 +739,8 @@ install_services() {
 
 @test "install: the kernel's settings hold after a boot too, and uninstall goes back to what was" {
 	[[ $EUID -eq 0 ]] || skip "as root only"
-	local file=$TEST_HOST/etc/sysctl.d/60-dokku.conf liberal=net.netfilter.nf_conntrack_tcp_be_liberal reuse=net.ipv4.tcp_tw_reuse
+	local file=$TEST_HOST/etc/sysctl.d/60-dokku.conf \
+		liberal=net.netfilter.nf_conntrack_tcp_be_liberal reuse=net.ipv4.tcp_tw_reuse
 	fake_kernel "$liberal" 0 "$reuse" 2 net.ipv4.tcp_timestamps 1
 	# The second time, what was there before the first one still stands.
 	for _ in 1 2; do
@@ -710,7 +754,8 @@ $reuse = 1"
 		assert_equal "1 1" "$(in_kernel "$liberal") $(in_kernel "$reuse")"
 	done
 	fake userdel nginx </dev/null
-	got env --unset=PLUGIN_CORE_AVAILABLE_PATH "$PLUGIN_CORE_AVAILABLE_PATH/common/libexec/uninstall" "$BATS_TEST_TMPDIR/prefix"
+	got env --unset=PLUGIN_CORE_AVAILABLE_PATH \
+		"$PLUGIN_CORE_AVAILABLE_PATH/common/libexec/uninstall" "$BATS_TEST_TMPDIR/prefix"
 	assert_status 0
 	assert_equal "0 2" "$(in_kernel "$liberal") $(in_kernel "$reuse")"
 	assert_absent "$file"
@@ -718,9 +763,11 @@ $reuse = 1"
 
 @test "install: an older version's file of settings, one that the kernel refuses, and no timestamps" {
 	[[ $EUID -eq 0 ]] || skip "as root only"
-	local file=$TEST_HOST/etc/sysctl.d/60-dokku.conf liberal=net.netfilter.nf_conntrack_tcp_be_liberal reuse=net.ipv4.tcp_tw_reuse
+	local file=$TEST_HOST/etc/sysctl.d/60-dokku.conf \
+		liberal=net.netfilter.nf_conntrack_tcp_be_liberal reuse=net.ipv4.tcp_tw_reuse
 	mkdir -p "$TEST_HOST/etc/sysctl.d"
-	printf '# Installed by dokku: plugins/service-addresses/install says why.\n%s = 1\n' "$liberal" >"$file"
+	printf '# Installed by dokku: plugins/service-addresses/install says why.\n%s = 1\n' \
+		"$liberal" >"$file"
 	fake_kernel "$liberal" 1 "$reuse" 0 net.ipv4.tcp_timestamps 0
 	READ_ONLY=$reuse install_services
 	assert_status 0
@@ -734,7 +781,9 @@ $reuse = 1" ]]
 
 @test "root/table: a kernel without timeouts of a connection's own does without" {
 	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
-		text=$(cat); [[ $text != *"ct timeout"* ]] || { printf "Error: Operation not supported\n" >&2; exit 1; }; exec /usr/sbin/nft -f - <<<"$text"'
+		text=$(cat); [[ $text != *"ct timeout"* ]] ||
+		{ printf "Error: Operation not supported\n" >&2; exit 1; }
+		exec /usr/sbin/nft -f - <<<"$text"'
 	code service-addresses 'addresses_map list'
 	assert_success ""
 	assert_equal 0 "$(nft list table ip dokku | grep -c 'ct timeout')"
@@ -755,7 +804,8 @@ $reuse = 1" ]]
 		nft list chain ip dokku "$RULES"
 		nft delete table ip dokku
 	done
-	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"; printf "Error: no such thing\n" >&2; exit 1'
+	fake nft <<<'[[ "$*" == *"-f -" ]] || exec /usr/sbin/nft "$@"
+		printf "Error: no such thing\n" >&2; exit 1'
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	assert_status 1
 	[[ $stderr == "Error: no such thing"*"the kernel refuses the table; nothing was changed" ]]
@@ -821,8 +871,9 @@ kept() { ls "$TEST_HOST/run/dokku-kept"; }
 connect() {
 	rm -f "$BATS_TEST_TMPDIR/connected"
 	# shellcheck disable=SC2016 # for the other shell
-	nsenter --target "$KERNEL" --net -- bash -c 'exec 3<>"/dev/tcp/10.86.0.2/$1" && : >"$2" && exec sleep 60' \
-		bash "$1" "$BATS_TEST_TMPDIR/connected" >/dev/null 2>&1 3>&- &
+	nsenter --target "$KERNEL" --net -- \
+		bash -c 'exec 3<>"/dev/tcp/10.86.0.2/$1" && : >"$2" && exec sleep 60' bash \
+		"$1" "$BATS_TEST_TMPDIR/connected" >/dev/null 2>&1 3>&- &
 	CONNECTED=$!
 	timeout 5 bash -c 'until [[ -e $1 ]]; do sleep 0.01; done' bash "$BATS_TEST_TMPDIR/connected"
 }
@@ -832,14 +883,18 @@ disconnect() {
 	wait "$CONNECTED" 2>/dev/null || true
 }
 
-# an_app_that_listens - the app of the address 10.86.0.2, with the containers 10.86.128.2 and .3 on one server.
+# an_app_that_listens - the app of the address 10.86.0.2, with the containers 10.86.128.2 and .3 on
+# one server.
 an_app_that_listens() {
 	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000'
 	rm "$TEST_HOST/run/dokku-kept"/*
-	nsenter --target "$KERNEL" --net -- sh -c 'ip link set lo up && for a in 0.1 0.2 128.2 128.3; do ip addr add "10.86.$a/32" dev lo; done'
-	PORT=5000 nsenter --target "$KERNEL" --net -- "$REPO/build/tests/apps/web" "$BATS_TEST_TMPDIR" >/dev/null 2>&1 3>&- &
+	nsenter --target "$KERNEL" --net -- sh -c 'ip link set lo up &&
+		for a in 0.1 0.2 128.2 128.3; do ip addr add "10.86.$a/32" dev lo; done'
+	PORT=5000 nsenter --target "$KERNEL" --net -- "$REPO/build/tests/apps/web" \
+		"$BATS_TEST_TMPDIR" >/dev/null 2>&1 3>&- &
 	LISTENER=$!
-	timeout 5 nsenter --target "$KERNEL" --net -- bash -c 'until : 2>/dev/null >/dev/tcp/10.86.128.2/5000; do sleep 0.02; done'
+	timeout 5 nsenter --target "$KERNEL" --net -- bash -c \
+		'until : 2>/dev/null >/dev/tcp/10.86.128.2/5000; do sleep 0.02; done'
 }
 
 @test "root/map: nginx may use a pool only after it was empty, and none from the moment on that the map changes" {
@@ -1090,7 +1145,8 @@ $1"
 set 10.86.0.2 80 10.86.128.2:5000
 get 10.86.0.3 80"
 	assert_success "10.86.0.2 80 10.86.128.2:5000"
-	timeout 10 nsenter --target "$KERNEL" --net -- nft monitor 3>&- >"$BATS_TEST_TMPDIR/changes" &
+	timeout 10 nsenter --target "$KERNEL" --net -- nft monitor 3>&- \
+		>"$BATS_TEST_TMPDIR/changes" &
 	local monitor=$!
 	sleep 0.3
 	map "set 10.86.0.2 80 10.86.128.2:5000
@@ -1103,7 +1159,8 @@ unset 10.86.0.7 80"
 create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(grep -v -e '^# ' -e ' 8[2-5] :' "$BATS_TEST_TMPDIR/changes")"
 	assert_equal 8 "$(grep -c ' 8[2-5] :' "$BATS_TEST_TMPDIR/changes")"
 	for i in {1..9}; do
-		"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" <<<"set 10.86.0.2 80 10.86.128.$i:5000" &
+		"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" \
+			<<<"set 10.86.0.2 80 10.86.128.$i:5000" &
 		pids+=("$!")
 	done
 	for i in "${pids[@]}"; do
@@ -1134,10 +1191,12 @@ serving() {
 		mkdir -p "$DOKKU_LIB_ROOT/data/services/$app"
 		printf '%s web.1\n' "$app" >"$DOKKU_LIB_ROOT/data/services/.by-address/10.86.0.$i"
 		printf '10.86.0.%s\n' "$i" >"$DOKKU_LIB_ROOT/data/services/$app/web.1"
-		printf 'web 1 id-%s 10.86.128.%s 5000\n' "$app" "$i" >"$DOKKU_LIB_ROOT/data/releases/$app/1/containers"
+		printf 'web 1 id-%s 10.86.128.%s 5000\n' "$app" "$i" \
+			>"$DOKKU_LIB_ROOT/data/releases/$app/1/containers"
 		i=$((i + 1))
 	done
-	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000' 'services 10.86.0.3 . 80 : 10.86.128.3 . 5000'
+	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000' \
+		'services 10.86.0.3 . 80 : 10.86.128.3 . 5000'
 	hook fake scheduler-list <<-'BODY'
 		[[ $2 != web ]] || printf 'id-web 1 web 1 running 10.86.128.2 5000 11 /web.web.1\n'
 		[[ $2 != blog ]] || printf 'id-blog 1 web 1 running 10.86.128.3 5000 12 /blog.web.1\n'
@@ -1148,12 +1207,20 @@ serving() {
 
 # runs "ID APP"… - the containers that the engine says run.
 runs() {
-	printf '%s\n' "$@" | jq --raw-input --slurp --compact-output 'split("\n") | map(select(. != "") | split(" ")
-		| { Id: .[0], State: "running", Names: [.[2] // "/\(.[1]).web.1"], Labels: { "com.dokku.app-name": .[1] } })' >"$BATS_TEST_TMPDIR/runs"
+	printf '%s\n' "$@" |
+		jq \
+			--raw-input \
+			--slurp --compact-output 'split("\n") | map(select(. != "") | split(" ")
+		|
+		{ Id: .[0], State: "running", Names: [.[2] // "/\(.[1]).web.1"],
+		Labels: { "com.dokku.app-name": .[1] } })' >"$BATS_TEST_TMPDIR/runs"
 	fake_engine <<<'[[ $2 != *type%3Ddeploy* ]] || { cat "$BATS_TEST_TMPDIR/runs"; exit; }
-		[[ $2 != *type%3Drun* || ! -e $BATS_TEST_TMPDIR/one-offs ]] || { cat "$BATS_TEST_TMPDIR/one-offs"; exit; }
-		[[ $1 != DELETE || $2 != *"${ENGINE_KEEPS-none}"* ]] || { printf "{\"message\":\"it is busy\"}"; exit 22; }
-		[[ $2 != /images/* || ! -e $BATS_TEST_TMPDIR/images ]] || { cat "$BATS_TEST_TMPDIR/images"; exit; }
+		[[ $2 != *type%3Drun* || ! -e $BATS_TEST_TMPDIR/one-offs ]] ||
+		{ cat "$BATS_TEST_TMPDIR/one-offs"; exit; }
+		[[ $1 != DELETE || $2 != *"${ENGINE_KEEPS-none}"* ]] ||
+		{ printf "{\"message\":\"it is busy\"}"; exit 22; }
+		[[ $2 != /images/* || ! -e $BATS_TEST_TMPDIR/images ]] ||
+		{ cat "$BATS_TEST_TMPDIR/images"; exit; }
 		[[ $2 != *type%3D@(task|run)* && $2 != /images/* ]] || printf "[]"'
 }
 
@@ -1165,7 +1232,8 @@ healed() { sed -n 's/^reconcile //p' "$STEPS"; }
 	nft delete element ip dokku services '{ 10.86.0.2 . 80 }'
 	dokku watch:heal
 	assert_status 0
-	assert_error " !     web: the address map had lost the line 10.86.0.2 80 10.86.128.2:5000: setting it again"
+	assert_error " !     web: the address map had lost the line 10.86.0.2 80" \
+		"10.86.128.2:5000: setting it again"
 	assert_equal "" "$(healed)"
 	assert_equal "services 1 : 10.86.128.2 . 5000
 services 1 : 10.86.128.3 . 5000" "$(told)"
@@ -1176,9 +1244,12 @@ services 1 : 10.86.128.3 . 5000" "$(told)"
 @test "watch:heal: names no container that does not run, but what is on record while the engine is away" {
 	serving
 	kernel_has
-	hook fake scheduler-list <<<'[[ $2 != blog ]] || printf "id-blog 1 web 1 running 10.86.128.3 5000 12 /blog.web.1\n"; [[ $2 != web ]] || printf "id-web 1 web 1 exited 10.86.128.2 5000 0 /web.web.1\n"'
+	hook fake scheduler-list <<<'[[ $2 != blog ]] ||
+		printf "id-blog 1 web 1 running 10.86.128.3 5000 12 /blog.web.1\n"
+		[[ $2 != web ]] || printf "id-web 1 web 1 exited 10.86.128.2 5000 0 /web.web.1\n"'
 	dokku watch:heal
-	assert_error " !     blog: the address map had lost the line 10.86.0.3 80 10.86.128.3:5000: setting it again"
+	assert_error " !     blog: the address map had lost the line 10.86.0.3 80" \
+		"10.86.128.3:5000: setting it again"
 	assert_equal "services 1 : 10.86.128.3 . 5000" "$(told)"
 	hook fake scheduler-list <<<'exit 1'
 	dokku watch:heal
@@ -1210,8 +1281,8 @@ services 1 : 10.86.128.3 . 5000" "$(told)"
 	assert_equal "" "$(healed)"
 }
 
-# watch_rounds N [CODE] - the watch, until it has looked at the map N times; CODE, in Bash, runs before each look, n
-# being its number.
+# watch_rounds N [CODE] - the watch, until it has looked at the map N times; CODE, in Bash, runs
+# before each look, n being its number.
 watch_rounds() {
 	export ON_MAP='echo look >>"$TEST_HOST/looks"; n=$(wc -l <"$TEST_HOST/looks"); '"${2-}"'
 		[[ $n -lt '"$1"' ]] || touch --date="1 minute" "$DOKKU_LIB_ROOT/lock/.heal-again"'
@@ -1253,7 +1324,8 @@ watch_rounds() {
 	grep -qx heal "$STEPS"
 }
 
-# watch_compares - what the watch compares from now on goes to compared: after which look, and of which apps.
+# watch_compares - what the watch compares from now on goes to compared: after which look, and of
+# which apps.
 watch_compares() {
 	fake awk <<-'BODY'
 		[[ "$*" == *present* ]] || exec /usr/bin/awk "$@"
@@ -1266,18 +1338,26 @@ watch_compares() {
 @test "watch: compares where the map or a release is not as it was, and sets what is lost" {
 	serving
 	watch_compares
-	watch_rounds 9 '[[ $n -ne 3 ]] || nsenter --target "$KERNEL" --net -- /usr/sbin/nft delete element ip dokku services "{ 10.86.0.2 . 80 }"
+	watch_rounds 9 \
+		'[[ $n -ne 3 ]] ||
+			nsenter --target "$KERNEL" --net -- /usr/sbin/nft delete element ip dokku \
+			services "{ 10.86.0.2 . 80 }"
 		[[ $n -ne 7 ]] || touch "$DOKKU_LIB_ROOT/data/releases/blog"'
-	assert_error_like "*web: the address map had lost the line 10.86.0.2 80 10.86.128.2:5000: setting it again*"
+	assert_error_like "*web: the address map had lost the line 10.86.0.2 80 10.86.128.2:5000:" \
+		"setting it again*"
 	[[ $(kernel) == *'services 10.86.0.2 . 80 : '* ]]
-	# All at the first look; what was lost at the third, and all at the next after it (two calls set the map meanwhile); the release
-	# that was touched after the seventh had begun, twice.
-	assert_equal "1:blog,web 3:web 6:blog,web 7:blog 8:blog" "$(paste -sd " " "$TEST_HOST/compared")"
+	# All at the first look; what was lost at the third, and all at the next after it (two calls
+	# set the map meanwhile); the release that was touched after the seventh had begun, twice.
+	assert_equal "1:blog,web 3:web 6:blog,web 7:blog 8:blog" \
+		"$(paste -sd " " "$TEST_HOST/compared")"
 }
 
 @test "watch: a map that has become empty is set again, and nothing else is said" {
 	serving
-	watch_rounds 9 '[[ $n -ne 3 ]] || nsenter --target "$KERNEL" --net -- /usr/sbin/nft flush map ip dokku services'
+	watch_rounds 9 \
+		'[[ $n -ne 3 ]] ||
+			nsenter --target "$KERNEL" --net -- /usr/sbin/nft flush map ip dokku \
+			services'
 	assert_equal 2 "$(kernel | wc -l)"
 	assert_equal 2 "$(grep -c 'the address map had lost the line' <<<"$stderr")"
 	assert_equal "" "$(grep -e 'Is a directory' <<<"$stderr")"
@@ -1296,9 +1376,12 @@ watch_compares() {
 	mkdir -p "$DOKKU_LIB_ROOT/data/releases/more" "$DOKKU_LIB_ROOT/data/draining/blog"
 	code "" "property_set scheduler-docker-local web latest-tag true"
 	jq --null-input --compact-output '[
-		["web", ["dokku/web:v1", "dokku/web:latest"]], ["old", ["dokku/web:v1"]], ["blog", ["dokku/blog:v1", "dokku/blog:v7"]],
-		["ghost", ["dokku/ghost:v1", "somebody/web:v9", "dokku/web:vx", "dokku/we/b:v3"]], ["ghost", null], ["more", ["<none>:<none>"]]
-		] | map({ Labels: { "com.dokku.app-name": .[0] }, RepoTags: .[1] })' >"$BATS_TEST_TMPDIR/images"
+		["web", ["dokku/web:v1", "dokku/web:latest"]], ["old", ["dokku/web:v1"]],
+		["blog", ["dokku/blog:v1", "dokku/blog:v7"]],
+		["ghost", ["dokku/ghost:v1", "somebody/web:v9", "dokku/web:vx", "dokku/we/b:v3"]],
+		["ghost", null], ["more", ["<none>:<none>"]]
+		] | map({ Labels: { "com.dokku.app-name": .[0] }, RepoTags: .[1] })' \
+		>"$BATS_TEST_TMPDIR/images"
 	# Somebody is at it.
 	exec 9>"$DOKKU_LIB_ROOT/data/draining/blog/0123456789abcdef"
 	flock 9
@@ -1321,23 +1404,28 @@ watch_compares() {
 	local names
 	serving
 	hook fake post-retire </dev/null
-	for names in '"dokku/web:v1","dokku/web:latest"' '"dokku/web:v1","dokku/web:v1-0123456789abcdef"' '"dokku/web:v2"'; do
-		printf '[{"Labels":{"com.dokku.app-name":"web"},"RepoTags":[%s]}]' "$names" >"$BATS_TEST_TMPDIR/images"
+	for names in '"dokku/web:v1","dokku/web:latest"' \
+		'"dokku/web:v1","dokku/web:v1-0123456789abcdef"' '"dokku/web:v2"'; do
+		printf '[{"Labels":{"com.dokku.app-name":"web"},"RepoTags":[%s]}]' "$names" \
+			>"$BATS_TEST_TMPDIR/images"
 		: >"$STEPS"
 		dokku watch:heal
 		assert_success ""
 		assert_equal "post-retire web" "$(grep post-retire "$STEPS")"
 	done
 	# As an older dokku has left it.
-	printf '[{"Labels":{"com.dokku.app-name":"web"},"RepoTags":["dokku/web:v1"]}]' >"$BATS_TEST_TMPDIR/images"
+	printf '[{"Labels":{"com.dokku.app-name":"web"},"RepoTags":["dokku/web:v1"]}]' \
+		>"$BATS_TEST_TMPDIR/images"
 	rm "$DOKKU_LIB_ROOT/data/releases/web/1/tag"
 	: >"$STEPS"
 	dokku watch:heal
 	assert_equal "post-retire web" "$(grep post-retire "$STEPS")"
 	# The only name of an image may be in use: it stays.
 	printf 'v1-0123456789abcdef\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/tag"
-	for names in '"dokku/web:latest"' '"dokku/web:v1-0123456789abcdef"' '"dokku/web:v1-mine","dokku/web:mine"'; do
-		printf '[{"Labels":{"com.dokku.app-name":"web"},"RepoTags":[%s]}]' "$names" >"$BATS_TEST_TMPDIR/images"
+	for names in '"dokku/web:latest"' '"dokku/web:v1-0123456789abcdef"' \
+		'"dokku/web:v1-mine","dokku/web:mine"'; do
+		printf '[{"Labels":{"com.dokku.app-name":"web"},"RepoTags":[%s]}]' "$names" \
+			>"$BATS_TEST_TMPDIR/images"
 		: >"$STEPS"
 		dokku watch:heal
 		assert_equal "" "$(grep post-retire "$STEPS")"
@@ -1360,7 +1448,8 @@ all_runs() {
 	printf '%s 12:34:56 git push 3f2c1ab\n' "$gone" | tee "$DOKKU_LIB_ROOT/lock/ghost" >"$file"
 	dokku watch:heal
 	assert_status 0
-	assert_error " !     blog: git push 3f2c1ab, begun at 12:34:56, was killed or failed: reconciling"
+	assert_error " !     blog: git push 3f2c1ab, begun at 12:34:56, was killed or failed:" \
+		"reconciling"
 	assert_equal "blog 1" "$(healed)"
 	[[ ! -s $file ]]
 	: >"$STEPS"
@@ -1417,7 +1506,9 @@ all_runs() {
 @test "watch:heal: a one-off container that was never started is removed after a while; one that the engine keeps stops nobody" {
 	all_runs
 	local now=$EPOCHSECONDS
-	one_off() { printf '{"Id":"%s","State":"%s","Created":%s,"Labels":{"com.dokku.app-name":"%s"},"Names":["/%s"]}\n' "$@"; }
+	one_off() {
+		printf '{"Id":"%s","State":"%s","Created":%s,"Labels":{"com.dokku.app-name":"%s"},"Names":["/%s"]}\n' "$@"
+	}
 	{
 		one_off kept-by-the-engine created $((now - 5000)) web web.run.7
 		one_off just-made-long-id created $((now - 300)) web web.run.7
@@ -1438,8 +1529,13 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 
 @test "watch:heal: what there is of an app that was destroyed is removed, not of one that is only not there, or made again" {
 	serving
-	jq --null-input --compact-output '[{ Labels: { "com.dokku.app-name": "gone" }, RepoTags: ["dokku/gone:v3"] }, { Labels: { "com.dokku.app-name": "away" }, RepoTags: ["dokku/away:v3"] },
-		{ Labels: { "com.dokku.app-name": "dark" }, RepoTags: null }]' >"$BATS_TEST_TMPDIR/images"
+	jq \
+		--null-input \
+		--compact-output \
+		'[{ Labels: { "com.dokku.app-name": "gone" }, RepoTags: ["dokku/gone:v3"] },
+			{ Labels: { "com.dokku.app-name": "away" }, RepoTags: ["dokku/away:v3"] },
+		{ Labels: { "com.dokku.app-name": "dark" }, RepoTags: null }]' \
+		>"$BATS_TEST_TMPDIR/images"
 	hook fake scheduler-destroy </dev/null
 	# Of a dark one the home is not mounted.
 	mkdir "$DOKKU_LIB_ROOT/data/releases/dark"
@@ -1450,7 +1546,9 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	: >"$DOKKU_LIB_ROOT/lock/gone"
 	dokku watch:heal
 	assert_status 0
-	assert_error " !     gone: something is still there of this app, which was destroyed: removing it"
+	assert_error \
+		" !     gone: this app was destroyed, but containers or images of it are left:" \
+		"removing them"
 	assert_equal "scheduler-destroy docker-local gone" "$(grep destroy "$STEPS")"
 	# A container alone shows it, too.
 	: >"$STEPS"
@@ -1467,7 +1565,8 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	assert_equal "" "$(grep destroy "$STEPS")"
 	exec 9>&-
 	make_app gone
-	got env DOKKU_LOCKED=gone "$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/libexec/heal-destroyed" gone
+	got env DOKKU_LOCKED=gone \
+		"$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/libexec/heal-destroyed" gone
 	assert_success ""
 	assert_equal "" "$(grep destroy "$STEPS")"
 }
@@ -1479,15 +1578,20 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	mkdir -p "$dir"
 	# Of an app that is none, and what is being written.
 	mkdir "$DOKKU_LIB_ROOT/data/draining/ghost"
-	printf '1 2\n' | tee "$dir/0123456789abcdef" "$dir/log.tmp.1234.abcdef" "$DOKKU_LIB_ROOT/data/draining/ghost/0123456789abcdef" >"$dir/123456789abcdef0"
+	printf '1 2\n' |
+		tee "$dir/0123456789abcdef" "$dir/log.tmp.1234.abcdef" \
+			"$DOKKU_LIB_ROOT/data/draining/ghost/0123456789abcdef" \
+			>"$dir/123456789abcdef0"
 	: >"$dir/log"
 	# Somebody is about to drain it.
 	dokku watch:heal
 	assert_success ""
-	touch --date '15 seconds ago' "$dir"/* "$DOKKU_LIB_ROOT/data/draining/ghost/0123456789abcdef"
+	touch --date '15 seconds ago' "$dir"/* \
+		"$DOKKU_LIB_ROOT/data/draining/ghost/0123456789abcdef"
 	dokku watch:heal
 	assert_status 0
-	assert_error " !     blog: nobody retires its old containers and releases any more: reconciling"
+	assert_error \
+		" !     blog: nobody retires its old containers and releases any more: reconciling"
 	assert_equal "blog 1" "$(healed)"
 	: >"$STEPS"
 	exec 8>>"$dir/0123456789abcdef"
@@ -1534,7 +1638,8 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	runs "id-web web" "id-blog blog" "0123456789abcdef blog" "id-x ghost"
 	dokku watch:heal
 	assert_status 0
-	assert_error " !     blog: the container 0123456789ab belongs to no current release: reconciling"
+	assert_error \
+		" !     blog: the container 0123456789ab belongs to no current release: reconciling"
 	assert_equal "blog 1" "$(healed)"
 	# A stopped app wants no container.
 	: >"$STEPS"
@@ -1555,7 +1660,8 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	dokku watch:heal
 	assert_status 0
 	assert_equal "web 1" "$(healed)"
-	assert_error_like '*blog: its current release is recorded as "rubbish", not a number: see */blog/current*'
+	assert_error_like '*blog: its current release is recorded as "rubbish", not a number:' \
+		'see */blog/current*'
 	assert_equal "" "$(grep never <<<"$stderr")"
 	: >"$STEPS"
 	: >"$DOKKU_LIB_ROOT/data/releases/blog/current"
@@ -1581,7 +1687,8 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 # start_guard - what it says goes to the file said; its stdin is descriptor 6.
 start_guard() {
 	fifo guard
-	"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" --guard <"$BATS_TEST_TMPDIR/guard" >"$BATS_TEST_TMPDIR/said" 3>&- &
+	"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" \
+		--guard <"$BATS_TEST_TMPDIR/guard" >"$BATS_TEST_TMPDIR/said" 3>&- &
 	GUARD=$!
 	exec 6>"$BATS_TEST_TMPDIR/guard"
 	eventually guarded
@@ -1614,30 +1721,43 @@ chain_is() { [[ $(chain "$1") == "$2" ]]; }
 
 kernel_routes() { nsenter --target "$KERNEL" --net -- ip route show; }
 
-has_route() { [[ $(kernel_routes) == *'unreachable 10.86.0.0/16 proto static metric 4294967295'* ]]; }
+has_route() {
+	[[ $(kernel_routes) == *'unreachable 10.86.0.0/16 proto static metric 4294967295'* ]]
+}
 
 # flags PORT - those of the bridge's port.
-flags() { nsenter --target "$KERNEL" --net -- ip -json -details link show dev "$1" | jq -c '.[0].linkinfo.info_slave_data | [.locked, .isolated]'; }
+flags() {
+	nsenter --target "$KERNEL" --net -- ip -json -details link show dev "$1" |
+		jq -c '.[0].linkinfo.info_slave_data | [.locked, .isolated]'
+}
 
 # sticky - "PORT MAC" of each entry that no other port takes over.
-sticky() { nsenter --target "$KERNEL" --net -- bridge fdb show br dokku0 | awk '/sticky/ { print $3, $1 }' | sort; }
+sticky() {
+	nsenter --target "$KERNEL" --net -- bridge fdb show br dokku0 |
+		awk '/sticky/ { print $3, $1 }' | sort
+}
 
 sticky_is() { [[ $(sticky) == "$1" ]]; }
 
-# container PORT MAC - a network namespace behind a port of the bridge; sets CONTAINER to a process in it.
+# container PORT MAC - a network namespace behind a port of the bridge; sets CONTAINER to a process
+# in it.
 container() {
 	unshare --net sleep 600 >/dev/null 2>&1 3>&- 6>&- &
 	CONTAINER=$!
 	eventually nsenter --target "$CONTAINER" --net -- true
-	until [[ $(readlink "/proc/$CONTAINER/ns/net") != "$(readlink /proc/self/ns/net)" ]]; do sleep 0.01; done
-	nsenter --target "$KERNEL" --net -- bash -euc 'ip link add "$1" type veth peer name "$1c"; ip link set "$1" master dokku0 up
+	until [[ $(readlink "/proc/$CONTAINER/ns/net") != "$(readlink /proc/self/ns/net)" ]]; do
+		sleep 0.01
+	done
+	nsenter --target "$KERNEL" --net -- bash -euc \
+		'ip link add "$1" type veth peer name "$1c"; ip link set "$1" master dokku0 up
 		ip link set "$1c" address "$2" netns "$3"' bash "$1" "$2" "$CONTAINER"
 	nsenter --target "$CONTAINER" --net -- ip link set "$1c" up
 }
 
 @test "map --guard: a container is tied to its port once, whatever it says later, and for as long as the port is there" {
 	local first
-	nsenter --target "$KERNEL" --net -- bash -euc 'ip link add dokku0 type bridge; ip link set dokku0 up'
+	nsenter --target "$KERNEL" --net -- bash -euc \
+		'ip link add dokku0 type bridge; ip link set dokku0 up'
 	container v1 02:42:0a:56:80:02
 	first=$CONTAINER
 	start_guard
@@ -1647,7 +1767,9 @@ container() {
 	assert_equal '[true,true]' "$(flags v1)"
 	assert_equal '[true,true]' "$(flags v2)"
 	# It takes the other one's address, and its link goes down and up.
-	nsenter --target "$CONTAINER" --net -- bash -euc 'ip link set v2c down; ip link set v2c address 02:42:0a:56:80:02; ip link set v2c up'
+	nsenter --target "$CONTAINER" --net -- bash -euc \
+		'ip link set v2c down; ip link set v2c address 02:42:0a:56:80:02
+			ip link set v2c up'
 	end_guard
 	rm "$BATS_TEST_TMPDIR/guard"
 	start_guard
@@ -1663,7 +1785,9 @@ container() {
 }
 
 @test "map --unreachable: a route with the worst metric, also when it is there, for the network there is" {
-	map_option() { got "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" "$@" </dev/null; }
+	map_option() {
+		got "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" "$@" </dev/null
+	}
 	map_option --unreachable
 	assert_success ""
 	map_option --unreachable

@@ -34,16 +34,20 @@ $(line bob bob)"
 @test "ssh-keys:add: a second key of the same name, or the same key again, is refused" {
 	dokku ssh-keys:add ann <"$WORLD/ann.pub"
 	dokku ssh-keys:add ann <"$WORLD/bob.pub"
-	assert_refused "there is a key named ann already: dokku ssh-keys:remove ann frees the name; nothing was changed"
+	assert_refused "there is a key named ann already: dokku ssh-keys:remove ann frees the" \
+		"name; nothing was changed"
 	dokku ssh-keys:add bob <"$WORLD/ann.pub"
-	assert_refused "this key may push already: dokku ssh-keys:list shows its name; nothing was changed"
+	assert_refused \
+		"this key may push already: dokku ssh-keys:list shows its name; nothing was changed"
 	assert_file "$KEYS" "$(line ann ann)"
 }
 
 @test "ssh-keys:add: names that are none, and what would be a second line or an option" {
 	is_refused() {
 		got "$DOKKU" ssh-keys:add "$1" <"$WORLD/ann.pub"
-		assert_status 2 && assert_output "" && assert_error_like ' !     ssh-keys:add: not a name: "*": letters, digits and @._+- only' && assert_absent "$KEYS"
+		assert_status 2 && assert_output "" &&
+			assert_error_like ' !     ssh-keys:add: not a name: "*": letters,' \
+				'digits and @._+- only' && assert_absent "$KEYS"
 	}
 	each is_refused <<-'NAMES'
 
@@ -64,7 +68,9 @@ $(line bob bob)"
 @test "ssh-keys:add: what is no public key, has options, is private, or is more than one" {
 	no_key() {
 		got "$DOKKU" ssh-keys:add ann <<<"$1"
-		assert_status 1 && assert_output "" && assert_error_like ' !     *; nothing was changed*' && assert_absent "$KEYS" && assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+		assert_status 1 && assert_output "" &&
+			assert_error_like ' !     *; nothing was changed*' &&
+			assert_absent "$KEYS" && assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	}
 	no_key ""
 	no_key "not a key"
@@ -87,7 +93,9 @@ $(key bob)"
 	assert_success "$(fingerprint ann) NAME=\"ann\"
 $(fingerprint bob) NAME=\"bob\""
 	dokku ssh-keys:list --format json
-	assert_success "[{\"name\":\"ann\",\"fingerprint\":\"$(fingerprint ann)\"},{\"name\":\"bob\",\"fingerprint\":\"$(fingerprint bob)\"}]"
+	assert_success \
+		"[{\"name\":\"ann\",\"fingerprint\":\"$(fingerprint \
+			ann)\"},{\"name\":\"bob\",\"fingerprint\":\"$(fingerprint bob)\"}]"
 	dokku ssh-keys:list bob
 	assert_success "$(fingerprint bob) NAME=\"bob\""
 	dokku ssh-keys:list --format json bob
@@ -100,7 +108,8 @@ $(fingerprint bob) NAME=\"bob\""
 	dokku ssh-keys:remove bob
 	assert_status 0
 	assert_output ""
-	assert_error " !     no key is named bob, so nothing was changed: dokku ssh-keys:list shows them"
+	assert_error \
+		" !     no key is named bob, so nothing was changed: dokku ssh-keys:list shows them"
 	assert_file "$KEYS" "$(line ann ann)"
 	dokku ssh-keys:remove --fingerprint SHA256:x
 	assert_refused 'no key has the fingerprint "SHA256:x": dokku ssh-keys:list shows them'
@@ -113,7 +122,8 @@ $(fingerprint bob) NAME=\"bob\""
 @test "ssh-keys:remove: a dot in a name is a dot" {
 	dokku ssh-keys:add axb <"$WORLD/ann.pub"
 	dokku ssh-keys:remove a.b
-	assert_error " !     no key is named a.b, so nothing was changed: dokku ssh-keys:list shows them"
+	assert_error \
+		" !     no key is named a.b, so nothing was changed: dokku ssh-keys:list shows them"
 	assert_file "$KEYS" "$(line axb ann)"
 }
 
@@ -188,12 +198,15 @@ $(line bob bob)" "$(<"$KEYS")"
 @test "ssh-keys:add: a key as PuTTY saves it is refused with the command that converts it" {
 	ssh-keygen -e -f "$WORLD/ann.pub" >"$WORLD/putty.pub"
 	dokku ssh-keys:add ann "$WORLD/putty.pub"
-	assert_refused "this key is in the format of PuTTY or SSH2; nothing was changed. Convert it: ssh-keygen -i -f FILE"
+	assert_refused "this key is in the format of PuTTY or SSH2; nothing was changed." \
+		"Convert it: ssh-keygen -i -f FILE"
 }
 
 @test "ssh-keys:add: a folder or a file that cannot be read is refused, and a way is named" {
 	dokku ssh-keys:add ann "$WORLD/none.pub"
-	assert_refused "ssh-keys:add: $WORLD/none.pub cannot be read by $(id -un); nothing was changed. Give the key on stdin: dokku ssh-keys:add NAME <FILE"
+	assert_refused \
+		"ssh-keys:add: $WORLD/none.pub cannot be read by $(id -un); nothing was changed." \
+		"Give the key on stdin: dokku ssh-keys:add NAME <FILE"
 	dokku ssh-keys:add ann "$WORLD"
 	assert_refused "ssh-keys:add: the key cannot be read; nothing was changed"
 	assert_absent "$KEYS"
@@ -205,7 +218,8 @@ installed() {
 	mkdir -p "$WORLD/admin/.ssh"
 	cat >"$WORLD/admin/.ssh/authorized_keys"
 	fake getent <<<"printf 'ann:x:1:1::%s:/bin/sh\n' '$WORLD/admin'"
-	fake setpriv <<<'while [[ $1 == --* ]]; do [[ $1 == --init-groups ]] || shift; shift; done; exec "$@"'
+	fake setpriv <<<'while [[ $1 == --* ]]; do [[ $1 == --init-groups ]] || shift; shift; done
+		exec "$@"'
 	fake chown <<<''
 	fake id <<<'echo dokku adm docker'
 	[[ -n ${SSHD-} ]] || fake sshd <<<'cat "$BATS_TEST_TMPDIR/sshd" 2>/dev/null || true'
@@ -230,7 +244,8 @@ installed() {
 		# $(key bob)
 	KEYS
 	assert_absent "$KEYS"
-	assert_output '       no public key was found to let you push. Add yours with: sudo dokku ssh-keys:add admin FILE.pub'
+	assert_output '       no public key was found to let you push. Add yours with:' \
+		'sudo dokku ssh-keys:add admin FILE.pub'
 	# CR LF, blanks before it, no newline at the end.
 	installed < <(printf '\t%s\r' "$(key ann)")
 	assert_file "$KEYS" "$(line admin ann)"
@@ -259,9 +274,12 @@ $(line admin ann)"
 }
 
 @test "install: a config that sshd does not take is said" {
-	fake sshd <<<'echo "/etc/ssh/sshd_config line 3: no such word" >&2; echo "terminating, 1 bad configuration option" >&2; exit 255'
+	fake sshd <<<'echo "/etc/ssh/sshd_config line 3: no such word" >&2
+		echo "terminating, 1 bad configuration option" >&2; exit 255'
 	SSHD=own installed <<<"$(key ann)"
-	assert_error " !     sshd does not tell whether it lets dokku in, so pushes may be refused: terminating, 1 bad configuration option. Mend its config, then run make install again."
+	assert_error " !     sshd does not tell whether it lets dokku in," \
+		"so pushes may be refused: terminating, 1 bad configuration option." \
+		"Mend its config, then run make install again."
 }
 
 # sshd_says - what sshd -T prints is stdin, behind what it always has.
@@ -290,7 +308,9 @@ sshd_says() {
 	LINES
 	printf 'port 22\npubkeyauthentication no\nforcecommand /bin/menu\nauthenticationmethods publickey,password\n' >"$BATS_TEST_TMPDIR/sshd"
 	installed <<<"$(key ann)"
-	assert_error " !     sshd lets nobody push, because its config has: PubkeyAuthentication no, ForceCommand /bin/menu, AuthenticationMethods publickey,password. $advice"
+	assert_error " !     sshd lets nobody push, because its config has:" \
+		"PubkeyAuthentication no, ForceCommand /bin/menu," \
+		"AuthenticationMethods publickey,password. $advice"
 }
 
 @test "install: a config of sshd that lets dokku in is nothing to talk about, but for another port" {

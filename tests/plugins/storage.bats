@@ -28,7 +28,9 @@ args() {
 		dokku storage:ensure-directory --chown "$word" data
 		assert_status 0
 		[[ -d $STORAGE/data && $output == *"Setting directory ownership to $uid:$uid"* ]]
-		assert_equal "chown --recursive --no-dereference -P $uid:$uid $(printf %q "$STORAGE/data")" "$(grep ^chown "$CALLS" | tail -n 1)"
+		assert_equal \
+			"chown --recursive --no-dereference -P $uid:$uid $(printf %q \
+				"$STORAGE/data")" "$(grep ^chown "$CALLS" | tail -n 1)"
 	done <<<$'herokuish 32767\nheroku 1000\npaketo 2000\nroot 0\n1234 1234\n231071 231071'
 	: >"$CALLS"
 	dokku storage:ensure-directory data --chown false
@@ -55,7 +57,8 @@ args() {
 	local line root="$PLUGIN_CORE_AVAILABLE_PATH/storage/root/directory"
 	mkdir -p "$STORAGE" "$WORLD/elsewhere"
 	ln -s "$WORLD/elsewhere" "$STORAGE/link"
-	for line in 'chown ../x 1' 'chown link 1' 'chown data 65536' 'chown data -1' 'chmod data 0888' 'chmod data u+x' 'remove link' 'remove ..' 'other data' ''; do
+	for line in 'chown ../x 1' 'chown link 1' 'chown data 65536' 'chown data -1' \
+		'chmod data 0888' 'chmod data u+x' 'remove link' 'remove ..' 'other data' ''; do
 		run "$root" <<<"$line"
 		[[ $status -eq 1 && $output == ' !     storage: '* ]]
 	done
@@ -83,7 +86,8 @@ args() {
 	assert_success " before  -v /srv/a:/data -v cache:/cache:ro"
 	[[ ! -e $PLUGIN_PATH/storage/docker-args-build ]]
 	dokku storage:list web --format json
-	assert_equal '[["/srv/a","/data",null],["cache","/cache","ro"]]' "$(jq -c 'map([.host_path, .container_path, .volume_options])' <<<"$output")"
+	assert_equal '[["/srv/a","/data",null],["cache","/cache","ro"]]' \
+		"$(jq -c 'map([.host_path, .container_path, .volume_options])' <<<"$output")"
 	dokku storage:unmount web /srv/a:/data
 	assert_success ""
 	dokku storage:unmount web /srv/a:/data
@@ -95,7 +99,8 @@ args() {
 
 @test "storage:mount: no path that leads elsewhere, no option of docker's" {
 	local mount
-	for mount in a/b:/data /srv/../etc:/data /srv:data /srv:/ /srv:/data:ro:x '/srv:/data:ro --privileged' $'/srv\n:/data' :/data /srv: ; do
+	for mount in a/b:/data /srv/../etc:/data /srv:data /srv:/ /srv:/data:ro:x \
+		'/srv:/data:ro --privileged' $'/srv\n:/data' :/data /srv:; do
 		dokku storage:mount web "$mount"
 		[[ $status -ne 0 && $stderr == *'nothing was changed'* ]]
 	done
@@ -120,7 +125,8 @@ args() {
 	assert_status 1
 	dokku storage:mount web data --container-dir /data --volume-options Z
 	assert_status 0
-	dokku storage:mount web data --container-dir /data --volume-readonly --volume-subpath up --volume-options noexec,nosuid --phase deploy --process-type worker
+	dokku storage:mount web data --container-dir /data --volume-readonly --volume-subpath up \
+		--volume-options noexec,nosuid --phase deploy --process-type worker
 	assert_status 0
 	args deploy worker
 	assert_success " before  -v '$STORAGE/data/up:/data:ro,noexec,nosuid'"
@@ -130,9 +136,18 @@ args() {
 	assert_success " before  "
 	dokku storage:report web --format json
 	assert_equal '["data","/data","deploy","worker","up","true","noexec,nosuid"]' \
-		"$(jq -c '[.["attachment.1.entry-name", "attachment.1.container-path", "attachment.1.phases", "attachment.1.process-type", "storage-attachment.1.subpath", "attachment.1.readonly", "attachment.1.volume-options"]]' <<<"$output")"
+		"$(jq -c \
+			'[.["attachment.1.entry-name", "attachment.1.container-path", "attachment.1.phases", "attachment.1.process-type", "storage-attachment.1.subpath", "attachment.1.readonly", "attachment.1.volume-options"]]' <<<"$output")"
+	dokku storage:create logs
+	dokku storage:mount web logs --container-dir /logs --phase run
+	assert_status 0
+	args deploy web
+	assert_success " before  "
+	args run
+	assert_success " before  -v '$STORAGE/logs:/logs'"
 	dokku storage:destroy data
-	assert_refused "storage:destroy: data is mounted by web: dokku storage:unmount web data; nothing was changed"
+	assert_refused "storage:destroy: data is mounted by web: dokku storage:unmount web data;" \
+		"nothing was changed"
 	dokku storage:unmount web data
 	dokku storage:destroy data
 	assert_success "-----> Storage entry data destroyed"

@@ -15,7 +15,7 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 
 @test "each says how it is called, and ends with 1" {
 	local name
-	for name in tied attached hold write-file take-file read-env observe; do
+	for name in tied attached hold write-file take-file read-env observe overhear; do
 		got "$san/$name"
 		assert_usage "$name"
 	done
@@ -40,11 +40,53 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 @test "tied: its command dies with the parent" {
 	mkfifo "$work/began"
 	# shellcheck disable=SC2016 # for the other shell
-	setsid bash -c '"$1" sleep 300 & echo "$!" >"$2"; wait' bash "$san/tied" "$work/began" 3>&- &
+	setsid bash -c '"$1" sleep 300 & echo "$!" >"$2"; wait' bash "$san/tied" "$work/began" \
+		3>&- &
 	local parent=$! child
 	child=$(<"$work/began")
 	kill -KILL "$parent"
 	timeout 10 bash -c 'while [[ -e /proc/$1 ]]; do sleep 0.02; done' bash "$child"
+}
+
+# client REQUEST… - a docker client that sends these, one connection each, and prints what it is
+# told.
+client() {
+	cat >"$work/client" <<-'BODY'
+		#!/usr/bin/env python3
+		import os, socket, sys
+		for text in sys.argv[1:]:
+		    s = socket.socket(socket.AF_UNIX)
+		    s.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+		    data = text.encode().decode("unicode_escape").encode()
+		    for i in range(0, len(data), 7):
+		        s.send(data[i:i + 7])
+		    if not data.endswith(b"HANG"):
+		        print(s.recv(4096).split(b"\r\n")[0].decode(), file=sys.stderr)
+		    s.close()
+	BODY
+	chmod +x "$work/client"
+	got "$san/overhear" "$work/client" "$@"
+}
+
+@test "overhear: prints what a client asks of the engine, and makes nothing" {
+	client 'HEAD /_ping HTTP/1.1\r\n\r\n' 'POST /v1.4/containers/create?name=x HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"A":"b"}'
+	assert_status 0
+	assert_output '{"A":"b"}'
+	assert_equal $'HTTP/1.1 200 OK\nHTTP/1.1 201 Created' "$stderr"
+	client 'POST /images/create HTTP/1.1\r\ncontent-length: 0\r\n\r\n'
+	assert_status 1
+	assert_output ""
+	assert_equal $'HTTP/1.1 403 Forbidden\n !     the docker client made no container of these words' "$stderr"
+	client 'POST /containers/create HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"HANG'
+	assert_status 1
+	client 'POST /containers/create HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\nHANG'
+	assert_status 1
+	[[ $stderr == *'too large'* ]]
+	got "$san/overhear" false
+	assert_status 1
+	got "$san/overhear" "$work/none"
+	assert_status 127
+	[[ -z $(find /tmp -maxdepth 1 -name 'dokku-overhear.*' -newer "$work/client") ]]
 }
 
 @test "hold: one holder at a time, shared ones together, and 73 where it may not wait" {
@@ -52,7 +94,8 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 	assert_status 73
 	got "$san/hold" -w 0.05 "$work/other" -- "$san/hold" -w 0.05 "$work/other" -- true
 	assert_status 73
-	got "$san/hold" -s "$work/lock" -- "$san/hold" -s -w 0 "$work/lock" -- "$san/hold" -w 0 "$work/lock" -- true
+	got "$san/hold" -s "$work/lock" -- "$san/hold" -s -w 0 "$work/lock" -- "$san/hold" -w 0 \
+		"$work/lock" -- true
 	assert_status 73
 	got "$san/hold" -s "$work/lock" -- "$san/hold" -s -w 0 "$work/lock" -- printf held
 	assert_success held
@@ -84,14 +127,16 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 @test "write-file: mode, no newline, a megabyte, and what cannot be written" {
 	local mode
 	for mode in 644 600; do
-		head -c 1000001 /dev/urandom | tee "$work/in" | "$san/write-file" "$work/out" "$mode"
+		head -c 1000001 /dev/urandom | tee "$work/in" |
+			"$san/write-file" "$work/out" "$mode"
 		cmp "$work/in" "$work/out"
 		assert_mode "$work/out" "$mode"
 	done
 	(cd "$work" && printf x | "$san/write-file" here 644 sync)
 	assert_file "$work/here" x
 	got "$san/write-file" "$work/none/file" </dev/null
-	assert_refused "$work/none/file cannot be written: No such file or directory: it is as it was"
+	assert_refused \
+		"$work/none/file cannot be written: No such file or directory: it is as it was"
 	for mode in 8 x 1777 ''; do
 		got "$san/write-file" "$work/out" "$mode" </dev/null
 		assert_usage write-file
@@ -136,7 +181,8 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 
 @test "attached: ends its command when nobody reads any more" {
 	# shellcheck disable=SC2016 # for the other shell
-	"$san/attached" bash -c 'echo "$$"; exec sleep 300' </dev/null 2>/dev/null 3>&- | head -n 1 >"$work/pid"
+	"$san/attached" bash -c 'echo "$$"; exec sleep 300' </dev/null 2>/dev/null 3>&- |
+		head -n 1 >"$work/pid"
 	timeout 10 bash -c 'while [[ -e /proc/$1 ]]; do sleep 0.02; done' bash "$(<"$work/pid")"
 	got "$san/attached" bash -c 'exit 5' </dev/null
 	assert_status 5

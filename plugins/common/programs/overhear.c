@@ -72,8 +72,7 @@ start(char **command, int alive)
 	setenv("DOCKER_HOST", host, 1);
 	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	/* What the client prints on stdout is the name that we have made up. */
-	if (nowhere == -1 || dup2(nowhere, STDOUT_FILENO) == -1 ||
-		fcntl(alive, F_SETFD, 0) == -1)
+	if (nowhere == -1 || dup2(nowhere, STDOUT_FILENO) == -1 || fcntl(alive, F_SETFD, 0) == -1)
 		fail("/dev/null");
 	become(command);
 }

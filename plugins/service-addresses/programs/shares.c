@@ -52,7 +52,9 @@ shares_is_empty(const struct shares *shares)
 	return i == LINES_SHARES && endpoint_is_none(shares->single);
 }
 
-/* Prints the containers of the list that was dealt out: it is over where the first one comes again.
+/*
+ * Prints each container of a list once. Containers were dealt out in turn, so the list repeats from
+ * where the first one comes again.
  */
 static void
 print_shares(FILE *out, const struct endpoint share[LINES_SHARES])

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# One app attacks another, with the default options and with options that give capabilities back; another machine of
-# the host's network attacks the bridge. Nothing comes through, and the app that is attacked loses no request.
-# HOST_REV=f472e02 shows each attack succeed.
+# One app attacks another, with the default options and with options that give capabilities back;
+# another machine of the host's network attacks the bridge. Nothing comes through, and the app that
+# is attacked loses no request. HOST_REV=f472e02 shows each attack succeed.
 
 # shellcheck disable=SC2154 # the helper sets world, output, status
 # shellcheck disable=SC2016 # for the shell in the world
@@ -36,7 +36,8 @@ add_attack() {
 	cp "$top/build/tests/apps/attack" "$(repo "$1")/"
 	printf 'COPY attack /attack\n' >>"$(repo "$1")/Dockerfile"
 	git -C "$(repo "$1")" add --all
-	git -C "$(repo "$1")" -c user.name=e2e -c user.email=e2e@example.com commit --quiet --amend --no-edit
+	git -C "$(repo "$1")" -c user.name=e2e -c user.email=e2e@example.com commit \
+		--quiet --amend --no-edit
 }
 
 push_attacker() {
@@ -46,18 +47,28 @@ push_attacker() {
 }
 
 # ip_of APP - its container's address.
-ip_of() { in_world sh -c 'awk "{ print \$4; exit }" /var/lib/dokku/data/releases/"$1"/"$(cat /var/lib/dokku/data/releases/"$1"/current)"/containers' sh "$1"; }
+ip_of() {
+	in_world sh -c \
+		'awk "{ print \$4; exit }" \
+			/var/lib/dokku/data/releases/"$1"/"$(cat \
+			/var/lib/dokku/data/releases/"$1"/current)"/containers' sh "$1"
+}
 
-# attack APP WORD… - sets status to 0 where it works, to 1 where it does not, and to 2 where APP may not try.
+# attack APP WORD… - sets status to 0 where it works, to 1 where it does not, and to 2 where APP may
+# not try.
 attack() {
 	run in_world docker exec "$1.web.1" /attack "${@:2}"
 	printf '%s %s: status %s: %s\n' "$1" "${*:2}" "$status" "$output"
 }
 
-# ask_victim - a request a tenth of a second, until the file of that name is gone; prints how many were not victim's.
+# ask_victim - a request a tenth of a second, until the file of that name is gone; prints how many
+# were not victim's.
 ask_victim() {
 	in_world bash -c ': >/tmp/asking; bad=0 n=0; while [[ -e /tmp/asking && n -lt 200 ]]; do
-		((++n)); [[ $(curl --silent --max-time 2 --cookie secret=1 --head --header "Host: victim.localhost" http://127.0.0.1/) == *"X-App: victim"* ]] || ((++bad)); sleep 0.1
+		((++n))
+		[[ $(curl --silent --max-time 2 --cookie secret=1 \
+		--head --header "Host: victim.localhost" \
+		http://127.0.0.1/) == *"X-App: victim"* ]] || ((++bad)); sleep 0.1
 		done; echo "$bad of $n"' >"$BATS_TEST_TMPDIR/asked" 3>&- &
 	sleep 0.3
 }
@@ -71,7 +82,10 @@ answers_end() {
 
 # udp_arrived APP - how many UDP packets its kernel was given, to a port or to none.
 udp_arrived() {
-	in_world bash -c 'awk "/^Udp:/ && \$2 ~ /[0-9]/ { print \$2 + \$3 }" "/proc/$(docker inspect --format "{{.State.Pid}}" "$1.web.1")/net/snmp"' bash "$1"
+	in_world bash -c \
+		'awk "/^Udp:/ && \$2 ~ /[0-9]/ { print \$2 + \$3 }" \
+			"/proc/$(docker inspect --format "{{.State.Pid}}" "$1.web.1")/net/snmp"' \
+		bash "$1"
 }
 
 # host_udp - the same of the host.
@@ -92,7 +106,8 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	answers_end
 	[[ $status -eq 1 ]]
 	[[ $(in_world ip neighbour show "$ip") == *" lladdr 02:42:0a:56:80:"* ]]
-	[[ $(in_world ip neighbour show "$ip") != *" lladdr $(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.MacAddress}}' armed.web.1) "* ]]
+	[[ $(in_world ip neighbour show "$ip") != *" lladdr $(in_world docker inspect \
+		--format '{{.NetworkSettings.Networks.dokku.MacAddress}}' armed.web.1) "* ]]
 }
 
 @test "nor does it by the other one's MAC address" {
@@ -135,7 +150,9 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	[[ $status -eq 1 ]]
 	in_world nsenter --net --target "$pid" ip route del "$(ip_of victim)/32" via 10.86.0.1
 	in_world nsenter --net --target "$pid" ip neighbour replace "$(ip_of victim)" dev eth0 \
-		lladdr "$(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.MacAddress}}' victim.web.1)"
+		lladdr \
+		"$(in_world docker inspect \
+			--format '{{.NetworkSettings.Networks.dokku.MacAddress}}' victim.web.1)"
 	attack armed connect "$(ip_of victim)" 5000
 	[[ $status -eq 1 ]]
 	in_world nsenter --net --target "$pid" ip neighbour del "$(ip_of victim)" dev eth0
@@ -156,14 +173,20 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 }
 
 @test "containers still reach other machines, the host, and another app by its public name" {
-	in_world bash -c 'PORT=8000 ip netns exec lan setsid --fork /src/build/tests/apps/web </dev/null >/dev/null 2>&1'
+	in_world bash -c \
+		'PORT=8000 ip netns exec lan setsid --fork /src/build/tests/apps/web </dev/null \
+			>/dev/null 2>&1'
 	await 5 in_world ip netns exec lan curl --silent --output /dev/null http://127.0.0.1:8000/
 	attack attacker connect 192.0.2.2 8000
 	[[ $status -eq 0 ]]
 	attack attacker connect 192.0.2.1 80
 	[[ $status -eq 0 ]]
-	[[ $(in_world bash -c 'nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" attacker.web.1)" \
-		curl --silent --head --max-time 5 --header "Host: victim.localhost" http://192.0.2.1/') == *"X-App: victim"* ]]
+	[[ $(in_world bash -c \
+		'nsenter \
+			--net \
+			--target "$(docker inspect --format "{{.State.Pid}}" attacker.web.1)" \
+		curl --silent --head --max-time 5 --header "Host: victim.localhost" \
+		http://192.0.2.1/') == *"X-App: victim"* ]]
 }
 
 @test "containers that share another network reach each other there, and one that somebody starts on dokku is served by the host" {
@@ -171,20 +194,24 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	in_world docker network create shared >/dev/null
 	in_world docker network connect shared attacker.web.1
 	in_world docker network connect shared victim.web.1
-	ip=$(in_world docker inspect --format '{{.NetworkSettings.Networks.shared.IPAddress}}' victim.web.1)
+	ip=$(in_world docker inspect --format '{{.NetworkSettings.Networks.shared.IPAddress}}' \
+		victim.web.1)
 	attack attacker connect "$ip" 5000
 	[[ $status -eq 0 ]]
 	in_world docker network disconnect shared attacker.web.1
 	in_world docker network disconnect shared victim.web.1
 	in_world docker network rm shared >/dev/null
-	in_world docker run --detach --name byhand --network dokku --publish 8081:5000 "$(image_of victim 1)" >/dev/null
-	ip=$(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.IPAddress}}' byhand)
+	in_world docker run --detach --name byhand --network dokku --publish 8081:5000 \
+		"$(image_of victim 1)" >/dev/null
+	ip=$(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.IPAddress}}' \
+		byhand)
 	await 5 in_world curl --silent --output /dev/null --max-time 2 "http://$ip:5000/"
 	attack attacker connect "$ip" 5000
 	[[ $status -eq 1 ]]
 	attack attacker connect 192.0.2.1 8081
 	[[ $status -eq 0 ]]
-	in_world ip netns exec lan curl --silent --output /dev/null --max-time 5 http://192.0.2.1:8081/
+	in_world ip netns exec lan curl --silent --output /dev/null --max-time 5 \
+		http://192.0.2.1:8081/
 	in_world docker rm --force --volumes byhand >/dev/null
 }
 
@@ -204,13 +231,16 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	run in_world ip netns exec lan curl --silent --max-time 2 http://10.86.0.2/
 	[[ $status -eq 28 ]]
 	in_world ip -netns lan address add "$ip/32" dev eth0
-	run in_world ip netns exec lan curl --silent --max-time 2 --interface "$ip" http://192.0.2.1/
+	run in_world ip netns exec lan curl --silent --max-time 2 --interface "$ip" \
+		http://192.0.2.1/
 	[[ $status -eq 28 ]]
 	in_world ip -netns lan address del "$ip/32" dev eth0
 }
 
 @test "a guessed preview token shows nothing" {
-	[[ $(in_world curl --silent --output /dev/null --write-out '%{http_code}' --head --header 'Host: victim.localhost' --header 'X-Dokku-Preview: 1' http://127.0.0.1/) == 200 ]]
+	[[ $(in_world curl --silent --output /dev/null --write-out '%{http_code}' \
+		--head --header 'Host: victim.localhost' --header 'X-Dokku-Preview: 1' \
+		http://127.0.0.1/) == 200 ]]
 	run in_world docker exec attacker.web.1 /attack connect 192.0.2.1 81
 	[[ $status -eq 1 ]]
 }
@@ -222,14 +252,17 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	attack attacker log 60
 	[[ $status -eq 0 ]]
 	answers_end
-	[[ $(in_world bash -c 'stat --format %s "$(docker inspect --format "{{.LogPath}}" attacker.web.1)"') -le 11000000 ]]
+	[[ $(in_world bash -c \
+		'stat --format %s \
+			"$(docker inspect --format "{{.LogPath}}" attacker.web.1)"') -le 11000000 ]]
 }
 
 @test "an app that holds connections has a thousand of the host's, and the others are served" {
 	ask_victim
 	attack attacker hold 192.0.2.1 80 18000
 	answers_end
-	[[ $output =~ ^([0-9]+)\ of\ ([0-9]+)\ connections && ${BASH_REMATCH[1]} -le 1000 && ${BASH_REMATCH[2]} -gt 15000 ]]
+	[[ $output =~ ^([0-9]+)\ of\ ([0-9]+)\ connections && ${BASH_REMATCH[1]} -le 1000 &&
+		${BASH_REMATCH[2]} -gt 15000 ]]
 	# Those that have ended do not count.
 	reaches_host() { attack attacker connect 192.0.2.1 80 && [[ $status -eq 0 ]]; }
 	await 5 reaches_host
@@ -237,7 +270,8 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 
 @test "an app does not reach what a cloud tells its host, but a name server there, and all of it where an administrator says so" {
 	in_world ip address add 169.254.169.254/32 dev lo
-	in_world bash -c 'PORT=53 setsid --fork /src/build/tests/apps/web </dev/null >/dev/null 2>&1'
+	in_world bash -c \
+		'PORT=53 setsid --fork /src/build/tests/apps/web </dev/null >/dev/null 2>&1'
 	await 5 in_world curl --silent --output /dev/null http://169.254.169.254:53/
 	in_world curl --silent --output /dev/null http://169.254.169.254/
 	attack attacker connect 169.254.169.254 80
@@ -274,16 +308,22 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 
 @test "the container of a build with another app's labels is not that app's: it restarts, scales and goes, and the build stays" {
 	commit_and_push beta v1
-	in_world bash -euc 'mkdir /tmp/forged && cp /src/build/tests/apps/web /tmp/forged/ && cat >/tmp/forged/Dockerfile <<-"FILE"
+	in_world bash -euc \
+		'mkdir /tmp/forged && cp /src/build/tests/apps/web /tmp/forged/ &&
+			cat >/tmp/forged/Dockerfile <<-"FILE"
 			FROM scratch
 			COPY web /web
 			LABEL com.dokku.app-name=beta com.dokku.container-type=deploy com.dokku.release=1 com.dokku.process-type=web com.dokku.index=1 com.dokku.port=5000 dokku=
 			ENV PORT=5000
 			RUN ["/web"]
 		FILE
-		DOCKER_BUILDKIT=0 setsid --fork docker build --tag forged /tmp/forged >/tmp/forged/log 2>&1 </dev/null'
-	await 10 in_world bash -c '[[ $(docker ps --quiet --filter label=com.dokku.app-name=beta | wc -l) -eq 2 ]]'
-	in_world bash -c 'docker ps --quiet --no-trunc --filter label=com.dokku.app-name=beta | grep -v "$(docker inspect --format "{{.Id}}" beta.web.1)" >/tmp/forged/id'
+		DOCKER_BUILDKIT=0 setsid --fork docker build --tag forged /tmp/forged \
+		>/tmp/forged/log 2>&1 </dev/null'
+	await 10 in_world bash -c \
+		'[[ $(docker ps --quiet --filter label=com.dokku.app-name=beta | wc -l) -eq 2 ]]'
+	in_world bash -c \
+		'docker ps --quiet --no-trunc --filter label=com.dokku.app-name=beta |
+			grep -v "$(docker inspect --format "{{.Id}}" beta.web.1)" >/tmp/forged/id'
 	dokku_run ps:restart beta
 	[[ $(released beta) == v1 ]]
 	[[ $(dokku_run ps:report beta) != *"$(in_world cut -c 1-12 /tmp/forged/id)"* ]]
@@ -291,7 +331,8 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	[[ $status -ne 0 ]]
 	dokku_run watch:heal
 	dokku_run apps:destroy --force beta
-	[[ $(in_world bash -c 'docker inspect --format "{{.State.Status}}" "$(cat /tmp/forged/id)"') == running ]]
+	[[ $(in_world bash -c \
+		'docker inspect --format "{{.State.Status}}" "$(cat /tmp/forged/id)"') == running ]]
 	in_world bash -c 'docker rm --force "$(cat /tmp/forged/id)"' >/dev/null
 }
 
@@ -299,9 +340,11 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 builds_against() {
 	commit attacker v1
 	cp "$BATS_FILE_TMPDIR/sh" "$(repo attacker)/sh"
-	printf '%s\n' 'FROM scratch' 'COPY web /web' 'COPY public /public' 'COPY sh /bin/sh' 'ENV APP=attacker RELEASE=v1' 'CMD ["/web"]' "$@" >"$(repo attacker)/Dockerfile"
+	printf '%s\n' 'FROM scratch' 'COPY web /web' 'COPY public /public' 'COPY sh /bin/sh' \
+		'ENV APP=attacker RELEASE=v1' 'CMD ["/web"]' "$@" >"$(repo attacker)/Dockerfile"
 	git -C "$(repo attacker)" add --all
-	git -C "$(repo attacker)" -c user.name=e2e -c user.email=e2e@example.com commit --quiet --message attack --allow-empty
+	git -C "$(repo attacker)" -c user.name=e2e -c user.email=e2e@example.com commit \
+		--quiet --message attack --allow-empty
 	run push attacker
 	printf '%s\n' "$output"
 }
@@ -310,7 +353,9 @@ builds_against() {
 	local line
 	in_world cat /bin/bash-static >"$BATS_FILE_TMPDIR/sh"
 	chmod 755 "$BATS_FILE_TMPDIR/sh"
-	for line in 'FROM dokku/victim' 'FROM dokku/victim:v1' 'FROM dokku/victim:v2' 'COPY --from=dokku/victim:v1 / /stolen' 'COPY --from=dokku/victim:latest / /stolen' \
+	for line in 'FROM dokku/victim' 'FROM dokku/victim:v1' 'FROM dokku/victim:v2' \
+		'COPY --from=dokku/victim:v1 / /stolen' \
+		'COPY --from=dokku/victim:latest / /stolen' \
 		'COPY --from=docker.io/dokku/victim:v2 / /stolen' 'RUN --mount=from=dokku/victim:v1,target=/stolen echo stolen: $(</stolen/public/index.html)'; do
 		builds_against "$line"
 		[[ $status -ne 0 && $output == *'its Dockerfile does not build'* ]]
@@ -326,13 +371,20 @@ builds_against() {
 	in_world bash -euc 'app=/var/lib/dokku/config/builder-dockerfile
 		printf "FROM scratch\nCOPY sh /bin/sh\nRUN --mount=type=cache,id=deps,target=/c echo s3cret >/c/f\n" >/tmp/Dockerfile.victim
 		mkdir -p /tmp/victim-build && cp /bin/bash-static /tmp/victim-build/sh
-		DOCKER_BUILDKIT=1 docker build --quiet --build-arg "BUILDKIT_CACHE_MOUNT_NS=victim-$(cat $app/victim/cache-namespace)" --file /tmp/Dockerfile.victim /tmp/victim-build'
+		DOCKER_BUILDKIT=1 docker build \
+		--quiet \
+		--build-arg "BUILDKIT_CACHE_MOUNT_NS=victim-$(cat $app/victim/cache-namespace)" \
+		--file /tmp/Dockerfile.victim /tmp/victim-build'
 	for line in id=deps id=victim/deps id=../victim/deps id=/victim/deps "id=victim-/deps"; do
 		builds_against 'ARG BUILDKIT_CACHE_MOUNT_NS=victim' 'ENV BUILDKIT_CACHE_MOUNT_NS=victim' "RUN --mount=type=cache,$line,target=/c echo \"read: \$(</c/f)\"; echo poison >/c/f"
 		[[ $status -eq 0 && $output != *s3cret* ]]
 	done
 	line=$(in_world bash -euc 'printf "FROM scratch\nCOPY sh /bin/sh\nRUN --mount=type=cache,id=deps,target=/c echo own: \$(</c/f)\n" >/tmp/Dockerfile.victim
-		DOCKER_BUILDKIT=1 docker build --progress=plain --build-arg "BUILDKIT_CACHE_MOUNT_NS=victim-$(cat /var/lib/dokku/config/builder-dockerfile/victim/cache-namespace)" --file /tmp/Dockerfile.victim /tmp/victim-build 2>&1')
+		DOCKER_BUILDKIT=1 docker build --progress=plain \
+		--build-arg \
+		"BUILDKIT_CACHE_MOUNT_NS=victim-$(cat \
+		/var/lib/dokku/config/builder-dockerfile/victim/cache-namespace)" \
+		--file /tmp/Dockerfile.victim /tmp/victim-build 2>&1')
 	[[ $line == *'own: s3cret'* ]]
 }
 
@@ -342,8 +394,14 @@ builds_against() {
 	[[ -n $release ]]
 	before=$(in_world bash -c 'bridge fdb show br dokku0 | grep -c sticky')
 	in_world bash -c 'kill -9 "$(docker inspect --format "{{.State.Pid}}" victim.web.1)"'
-	await 5 in_world bash -c '[[ $(docker inspect --format "{{.State.Running}}" victim.web.1) == true ]]'
-	await 2 in_world bash -c '[[ $(bridge fdb show br dokku0 | grep sticky | grep -c "$(docker inspect --format "{{.NetworkSettings.Networks.dokku.MacAddress}}" victim.web.1)") -eq 1 ]]'
+	await 5 in_world bash -c \
+		'[[ $(docker inspect --format "{{.State.Running}}" victim.web.1) == true ]]'
+	await 2 in_world bash -c \
+		'[[ $(bridge fdb show br dokku0 | grep sticky |
+			grep -c \
+			"$(docker inspect \
+			--format "{{.NetworkSettings.Networks.dokku.MacAddress}}" \
+			victim.web.1)") -eq 1 ]]'
 	[[ $(in_world bash -c 'bridge fdb show br dokku0 | grep -c sticky') -eq $before ]]
 	await 5 assert_serves victim "$release"
 	attack armed mac "$(ip_of victim)" 3

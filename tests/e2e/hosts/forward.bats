@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# A host that forwards for whoever asks: its FORWARD policy is ACCEPT, as Docker leaves it where forwarding was on
-# already. Another machine of its network, 192.0.2.2, knows the way to our containers, and reaches an app through nginx only.
+# A host that forwards for whoever asks: its FORWARD policy is ACCEPT, as Docker leaves it where
+# forwarding was on already. Another machine of its network, 192.0.2.2, knows the way to our
+# containers, and reaches an app through nginx only.
 
 # shellcheck disable=SC2154 # the helper sets world, output, status
 # shellcheck disable=SC2016 # for the shell in the world
@@ -14,7 +15,9 @@ setup_file() {
 	commit_and_push shop v1
 	host_lan
 	# The host does forward: else nothing below would prove anything.
-	in_world bash -c '[[ $(iptables -S FORWARD | head -n 1) == "-P FORWARD ACCEPT" && $(</proc/sys/net/ipv4/ip_forward) == 1 ]]'
+	in_world bash -c \
+		'[[ $(iptables -S FORWARD | head -n 1) == "-P FORWARD ACCEPT" &&
+			$(</proc/sys/net/ipv4/ip_forward) == 1 ]]'
 }
 
 teardown_file() { host_down; }
@@ -23,7 +26,12 @@ teardown_file() { host_down; }
 from_lan() { in_world ip netns exec lan curl --silent --output /dev/null --max-time 2 "$@"; }
 
 # container_of APP - address of its container, and port: 10.86.128.2:5000.
-container_of() { in_world sh -c 'awk "{ print \$4 \":\" \$5; exit }" /var/lib/dokku/data/releases/"$1"/"$(cat /var/lib/dokku/data/releases/"$1"/current)"/containers' sh "$1"; }
+container_of() {
+	in_world sh -c \
+		'awk "{ print \$4 \":\" \$5; exit }" \
+			/var/lib/dokku/data/releases/"$1"/"$(cat \
+			/var/lib/dokku/data/releases/"$1"/current)"/containers' sh "$1"
+}
 
 # dropped COMMAND… - curl gives up, unanswered.
 dropped() {
@@ -31,11 +39,13 @@ dropped() {
 	[[ $status -eq 28 ]]
 }
 
-# use_older_table - the rules of a version before this kind of host was thought of, with today's elements.
+# use_older_table - the rules of a version before this kind of host was thought of, with today's
+# elements.
 use_older_table() {
 	in_world bash -c '{ echo "flush table ip dokku"
 		nft list table ip dokku | sed -n "s/^\tchain \(.*\) {/delete chain ip dokku \1/p"
-		echo "table ip dokku {"; cat /src/tests/e2e/hosts/older-table.nft; echo "}"; } | nft -f -'
+		echo "table ip dokku {"; cat /src/tests/e2e/hosts/older-table.nft; echo "}"; } |
+		nft -f -'
 }
 
 @test "another machine reaches an app through nginx, and not its container" {
@@ -52,15 +62,20 @@ use_older_table() {
 
 @test "nor a container that no release has, by TCP or otherwise; other networks of Docker do not, either" {
 	local ip
-	in_world docker run --detach --name unreleased --network dokku "$(image_of shop 1)" >/dev/null
-	ip=$(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.IPAddress}}' unreleased)
-	in_world curl --silent --output /dev/null --max-time 5 --retry 20 --retry-connrefused --retry-delay 1 "http://$ip:5000/"
+	in_world docker run --detach --name unreleased --network dokku "$(image_of shop 1)" \
+		>/dev/null
+	ip=$(in_world docker inspect --format '{{.NetworkSettings.Networks.dokku.IPAddress}}' \
+		unreleased)
+	in_world curl --silent --output /dev/null --max-time 5 --retry 20 \
+		--retry-connrefused --retry-delay 1 "http://$ip:5000/"
 	dropped from_lan "http://$ip:5000/"
-	run in_world ip netns exec lan bash -c "timeout 2 bash -c 'echo x >/dev/udp/$ip/53'; sleep 0.2"
+	run in_world ip netns exec lan bash -c \
+		"timeout 2 bash -c 'echo x >/dev/udp/$ip/53'; sleep 0.2"
 	run in_world conntrack -L --orig-src 192.0.2.2 --orig-dst "$ip"
 	[[ $output != *"src=192.0.2.2"* ]]
 	in_world docker network create other >/dev/null
-	in_world docker run --detach --name elsewhere --network other "$(image_of shop 1)" >/dev/null
+	in_world docker run --detach --name elsewhere --network other "$(image_of shop 1)" \
+		>/dev/null
 	dropped in_world bash -c "nsenter --net --target \$(docker inspect --format '{{.State.Pid}}' elsewhere) curl --silent --max-time 2 http://$ip:5000/"
 	in_world docker rm --force --volumes elsewhere >/dev/null
 	in_world docker network rm other >/dev/null
@@ -68,15 +83,20 @@ use_older_table() {
 
 @test "containers ask other machines, and not each other" {
 	local pid
-	in_world bash -c 'PORT=8000 ip netns exec lan setsid --fork /src/build/tests/apps/web </dev/null >/dev/null 2>&1'
+	in_world bash -c \
+		'PORT=8000 ip netns exec lan setsid --fork /src/build/tests/apps/web </dev/null \
+			>/dev/null 2>&1'
 	pid=$(in_world docker inspect --format '{{.State.Pid}}' unreleased)
-	in_world nsenter --net --target "$pid" curl --silent --output /dev/null --max-time 5 --retry 20 --retry-connrefused --retry-delay 1 http://192.0.2.2:8000/
-	run in_world nsenter --net --target "$pid" curl --silent --output /dev/null --max-time 2 "http://$(container_of shop)/"
+	in_world nsenter --net --target "$pid" curl --silent --output /dev/null --max-time 5 \
+		--retry 20 --retry-connrefused --retry-delay 1 http://192.0.2.2:8000/
+	run in_world nsenter --net --target "$pid" curl --silent --output /dev/null --max-time 2 \
+		"http://$(container_of shop)/"
 	[[ $status -eq 28 || $status -eq 7 ]]
 }
 
 @test "a port that an administrator publishes is reached" {
-	in_world docker run --detach --name published --network dokku --publish 8081:5000 "$(image_of shop 1)" >/dev/null
+	in_world docker run --detach --name published --network dokku --publish 8081:5000 \
+		"$(image_of shop 1)" >/dev/null
 	from_lan --retry 20 --retry-connrefused --retry-delay 1 http://192.0.2.1:8081/
 	in_world docker rm --force --volumes published >/dev/null
 }
@@ -93,7 +113,9 @@ use_older_table() {
 
 @test "there is no way by IPv6: the bridge has no address that is routed, a container none" {
 	[[ -z $(in_world ip -6 -oneline address show dev dokku0 scope global) ]]
-	[[ -z $(in_world bash -c 'nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" unreleased)" ip -6 -oneline address show dev eth0') ]]
+	[[ -z $(in_world bash -c \
+		'nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" unreleased)" \
+			ip -6 -oneline address show dev eth0') ]]
 	[[ $(in_world docker network inspect --format '{{.EnableIPv6}}' dokku) == false ]]
 }
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the tests of odd hosts share. Each file is one kind of host: it makes a machine of its own, gives it a
-# history, installs dokku and pushes an app. The machine has the packages that dokku needs but no dokku, so
-# that an installation takes seconds.
+# What the tests of odd hosts share. Each file is one kind of host: it makes a machine of its own,
+# gives it a history, installs dokku and pushes an app. The machine has the packages that dokku
+# needs but no dokku, so that an installation takes seconds.
 
 # The end-to-end helper finds the repository by this.
 hosts_dir=${BATS_TEST_DIRNAME-}
@@ -13,11 +13,13 @@ export DOKKU_TEST_WORLD
 source "$BATS_TEST_DIRNAME/helper.bash"
 BATS_TEST_DIRNAME=$hosts_dir
 
-# packages_layer NAME [WORLD-UP-OPTION…] - sets NAME to the layer with the packages that dokku needs, and makes it
-# where it is missing. The options choose another base, such as --suite trixie.
+# packages_layer NAME [WORLD-UP-OPTION…] - sets NAME to the layer with the packages that dokku
+# needs, and makes it where it is missing. The options choose another base, such as --suite trixie.
 packages_layer() {
 	local key maker
-	key=$(printf '%s\n' "${@:2}" ${DOKKU_TEST_SUITE:+"$DOKKU_TEST_SUITE"} | cat - "$top/plugins/common/dependencies" "$top/plugins/common/lib/packages" | sha256sum)
+	key=$(printf '%s\n' "${@:2}" ${DOKKU_TEST_SUITE:+"$DOKKU_TEST_SUITE"} |
+		cat - "$top/plugins/common/dependencies" "$top/plugins/common/lib/packages" |
+		sha256sum)
 	printf -v "$1" 'packages-%s' "${key:0:10}"
 	(
 		exec 9>"${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}/locks/${!1}"
@@ -25,7 +27,8 @@ packages_layer() {
 		[[ ! -d ${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}/layers/${!1} ]] || exit 0
 		maker=${!1}
 		"$top/tests/world" up "$maker" "${@:2}" 9>&- </dev/null
-		timeout 500 "$top/tests/world" run "$maker" -- /src/plugins/common/dependencies 9>&- </dev/null
+		timeout 500 "$top/tests/world" run "$maker" -- /src/plugins/common/dependencies \
+			9>&- </dev/null
 		# What its daemons hold open is not copied half-written.
 		"$top/tests/world" stop "$maker" 9>&-
 		"$top/tests/world" save "$maker" "${!1}" 9>&-
@@ -47,16 +50,25 @@ host_up() {
 }
 
 # host_install - make install on it, as its administrator does; what it prints, and its status.
-host_install() { timeout 500 "$top/tests/world" run "$world" -- sudo make -C /root/dokku install </dev/null 2>&1; }
+host_install() {
+	timeout 500 "$top/tests/world" run "$world" -- sudo make -C /root/dokku install </dev/null \
+		2>&1
+}
 
 # host_key - our key may push.
-host_key() { in_world bash -c "printf '%s\n' '$(<"$keys/key.pub")' >/tmp/e2e.pub && dokku ssh-keys:add e2e /tmp/e2e.pub"; }
+host_key() {
+	in_world bash \
+		-c \
+		"printf '%s\n' '$(
+			<"$keys/key.pub"
+		)' >/tmp/e2e.pub && dokku ssh-keys:add e2e /tmp/e2e.pub"
+}
 
 # host_down - for teardown_file. KEEP_WORLD=1 keeps the machine.
 host_down() { [[ -n ${KEEP_WORLD-} ]] || "$top/tests/world" down "$world"; }
 
-# host_lan - another machine of a LAN, the network namespace lan of the world, that sends what is for
-# our network to this host.
+# host_lan - another machine of a LAN, the network namespace lan of the world, that sends what is
+# for our network to this host.
 host_lan() {
 	in_world bash -euc '
 		ip netns add lan

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# A host whose /proc hides the processes of other users: the mount option hidepid, in all its forms. A deploy asks
-# whether processes of containers live, how many connections they have, and which workers nginx has.
+# A host whose /proc hides the processes of other users: the mount option hidepid, in all its forms.
+# A deploy asks whether processes of containers live, how many connections they have, and which
+# workers nginx has.
 
 # shellcheck disable=SC2154 # the helper sets world, keys, output, status, address
 # shellcheck disable=SC2030,SC2031 # bats runs each test in a subshell
@@ -18,7 +19,9 @@ teardown_file() { host_down; }
 hide() { in_world mount -o "remount,$1" /proc; }
 
 # dokku_sees PID - whether the user dokku sees that process.
-dokku_sees() { in_world setpriv --reuid dokku --regid dokku --init-groups test -e "/proc/$1/status"; }
+dokku_sees() {
+	in_world setpriv --reuid dokku --regid dokku --init-groups test -e "/proc/$1/status"
+}
 
 @test "make install and a push, without CHECKS and with them" {
 	host_install
@@ -50,19 +53,23 @@ dokku_sees() { in_world setpriv --reuid dokku --regid dokku --init-groups test -
 
 @test "hidepid=1, invisible, ptraceable, and a group that may see" {
 	local options release=3
-	for options in hidepid=noaccess hidepid=invisible hidepid=ptraceable "hidepid=invisible,gid=$(in_world getent group proc | cut -d : -f 3)"; do
+	for options in hidepid=noaccess hidepid=invisible hidepid=ptraceable \
+		"hidepid=invisible,gid=$(in_world getent group proc | cut -d : -f 3)"; do
 		hide "$options"
 		commit_and_push hidden "v$((++release))"
 		assert_serves hidden "v$release"
 		assert_clean hidden
-		[[ $(in_world tail -n 1 /var/lib/dokku/data/draining/hidden/log) == *'drained all' ]]
+		[[ $(in_world tail -n 1 \
+			/var/lib/dokku/data/draining/hidden/log) == *'drained all' ]]
 	done
 }
 
 # pre_retire - the hook, as the user dokku runs it.
 pre_retire() {
-	in_world setpriv --reuid dokku --regid dokku --init-groups env DOKKU_ROOT=/home/dokku DOKKU_LIB_ROOT=/var/lib/dokku \
-		PLUGIN_CORE_AVAILABLE_PATH=/usr/local/lib/dokku/plugins /usr/local/lib/dokku/plugins/service-addresses/pre-retire hidden "$1"
+	in_world setpriv --reuid dokku --regid dokku --init-groups env DOKKU_ROOT=/home/dokku \
+		DOKKU_LIB_ROOT=/var/lib/dokku \
+		PLUGIN_CORE_AVAILABLE_PATH=/usr/local/lib/dokku/plugins \
+		/usr/local/lib/dokku/plugins/service-addresses/pre-retire hidden "$1"
 }
 
 @test "a worker of nginx that was there before the last switch is waited for" {
@@ -77,7 +84,8 @@ pre_retire() {
 }
 
 @test "what sees is dokku's alone" {
-	in_world test "$(in_world stat --format '%U:%G %a' /usr/local/lib/dokku/bin/observe)" = 'root:dokku 750'
+	in_world test "$(in_world stat --format '%U:%G %a' /usr/local/lib/dokku/bin/observe)" = \
+		'root:dokku 750'
 	run in_world sudo -u nobody /usr/local/lib/dokku/bin/observe connections 1 80
 	[[ $status -ne 0 ]]
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# A host whose root has keys in its authorized_keys, and keys that the user dokku cannot open by itself: a file of
-# root's, a pipe of root's.
+# A host whose root has keys in its authorized_keys, and keys that the user dokku cannot open by
+# itself: a file of root's, a pipe of root's.
 
 # shellcheck disable=SC2154 # the helper sets world, keys, output, status
 
@@ -10,8 +10,11 @@ setup_file() {
 	host_up
 	# shellcheck disable=SC2016 # for the shell in the world
 	in_world bash -c 'mkdir -m 700 -p /root/.ssh /root/keys && cd /root/keys && umask 077 &&
-		for name in backup comment a b c d; do ssh-keygen -q -t ed25519 -N "" -C "$name" -f "$name"; done
-		printf "%s\n" "# $(cat comment.pub)" "command=\"/bin/false\",restrict $(cat backup.pub)" "$1 admin@laptop" >/root/.ssh/authorized_keys' \
+		for name in backup comment a b c d; do ssh-keygen -q -t ed25519 -N "" -C "$name" \
+		-f "$name"; done
+		printf "%s\n" "# $(cat comment.pub)" \
+		"command=\"/bin/false\",restrict $(cat backup.pub)" "$1 admin@laptop" \
+		>/root/.ssh/authorized_keys' \
 		bash "$(cut -d ' ' -f 1,2 "$keys/key.pub")"
 }
 teardown_file() { host_down; }
@@ -25,7 +28,10 @@ teardown_file() { host_down; }
 }
 
 # may_push NAME FILE - whether the key in FILE is there by that name.
-may_push() { [[ $(in_world dokku ssh-keys:list) == *"$(in_world ssh-keygen -l -f "$2" | cut -d ' ' -f 2) NAME=\"$1\""* ]]; }
+may_push() {
+	[[ $(in_world dokku ssh-keys:list) == *"$(in_world ssh-keygen -l -f "$2" |
+		cut -d ' ' -f 2) NAME=\"$1\""* ]]
+}
 
 @test "a key from a pipe, from a file that only root can read, and from a process substitution" {
 	in_world bash -c 'cat /root/keys/a.pub | dokku ssh-keys:add a'
@@ -45,6 +51,10 @@ may_push() { [[ $(in_world dokku ssh-keys:list) == *"$(in_world ssh-keygen -l -f
 }
 
 @test "a certificate from pipes of root's" {
-	in_world bash -c 'cd /root/keys && openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=keyed.localhost -days 9 -keyout s.key -out s.crt 2>/dev/null
-		tar c s.crt s.key | dokku certs:add keyed && dokku certs:add keyed <(cat s.crt) <(cat s.key)'
+	in_world bash -c \
+		'cd /root/keys &&
+			openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=keyed.localhost \
+			-days 9 -keyout s.key -out s.crt 2>/dev/null
+		tar c s.crt s.key | dokku certs:add keyed &&
+		dokku certs:add keyed <(cat s.crt) <(cat s.key)'
 }

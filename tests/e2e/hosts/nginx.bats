@@ -13,10 +13,13 @@ apt() { in_world env DEBIAN_FRONTEND=noninteractive apt-get -qq --yes "$@"; }
 
 @test "another program has port 80: make install names it" {
 	in_world sh -c 'nc=$(command -v perl) && cp "$nc" /usr/local/bin/apache2 &&
-		{ setsid /usr/local/bin/apache2 -MIO::Socket::INET -e "\$s = IO::Socket::INET->new(LocalPort => 80, Listen => 5); sleep 600" >/dev/null 2>&1 & echo $! >/tmp/apache; } && sleep 0.5'
+		{ setsid /usr/local/bin/apache2 -MIO::Socket::INET \
+		-e "\$s = IO::Socket::INET->new(LocalPort => 80, Listen => 5); sleep 600" \
+		>/dev/null 2>&1 & echo $! >/tmp/apache; } && sleep 0.5'
 	run host_install
 	printf '%s\n' "$output"
-	[[ $status -ne 0 && $output == *'Port 80 is taken by apache2 (process '* && $output != *emerg* ]]
+	[[ $status -ne 0 && $output == *'Port 80 is taken by apache2 (process '* &&
+		$output != *emerg* ]]
 	# shellcheck disable=SC2016 # for the shell there
 	in_world sh -c 'kill "$(cat /tmp/apache)"; sleep 0.2'
 	host_install
@@ -30,7 +33,8 @@ apt() { in_world env DEBIAN_FRONTEND=noninteractive apt-get -qq --yes "$@"; }
 	apt purge nginx nginx-common
 	run commit_and_push plain v2
 	printf '%s\n' "$output"
-	[[ $status -ne 0 && $output == */etc/nginx*'is missing'* && $output != *unbound* && $output != *mktemp* ]]
+	[[ $status -ne 0 && $output == */etc/nginx*'is missing'* && $output != *unbound* &&
+		$output != *mktemp* ]]
 }
 
 @test "make install after that brings nginx back, and all apps" {
@@ -45,14 +49,16 @@ apt() { in_world env DEBIAN_FRONTEND=noninteractive apt-get -qq --yes "$@"; }
 	assert_serves plain v2
 }
 
-# ends COMMAND… - whether what it prints ends with it. A daemon that it has started may hold the pipe for as long as it lives.
+# ends COMMAND… - whether what it prints ends with it. A daemon that it has started may hold the
+# pipe for as long as it lives.
 ends() {
 	"$@" </dev/null 2>&1 | timeout 60 cat
 	[[ ${PIPESTATUS[*]} == '0 0' ]]
 }
 
 @test "nginx.conf as Debian 11 had it, its error_log in http: make install that starts nginx ends, and so does a command" {
-	in_world sed -i -e '/^error_log/d' -e 's,^http {,&\n\terror_log /var/log/nginx/error.log;,' /etc/nginx/nginx.conf
+	in_world sed -i -e '/^error_log/d' \
+		-e 's,^http {,&\n\terror_log /var/log/nginx/error.log;,' /etc/nginx/nginx.conf
 	in_world nginx -t -q
 	in_world sh -c 'kill "$(cat /run/nginx.pid)" && sleep 1'
 	ends host_install

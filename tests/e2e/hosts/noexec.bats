@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# A host on which nothing can be executed in /home, and in other places: hooks of git that do not run must not go unnoticed.
+# A host on which nothing can be executed in /home, and in other places: hooks of git that do not
+# run must not go unnoticed.
 
 # shellcheck disable=SC2154 # the helper sets world, keys, output, status
 # shellcheck disable=SC2016 # text for the shell in the world
@@ -13,13 +14,22 @@ setup_file() {
 teardown_file() { host_down; }
 
 # mount_noexec DIR - from now on nothing in it can be executed.
-mount_noexec() { in_world sh -c 'mkdir -p "$1" && mount --bind "$1" "$1" && mount -o remount,bind,noexec "$1"' sh "$1"; }
+mount_noexec() {
+	in_world sh -c \
+		'mkdir -p "$1" && mount --bind "$1" "$1" && mount -o remount,bind,noexec "$1"' \
+		sh "$1"
+}
 
 # branch APP - the commit that its branch main is at.
-branch() { in_world setpriv --reuid dokku --regid dokku --init-groups git -C "/home/dokku/$1" rev-parse main; }
+branch() {
+	in_world setpriv --reuid dokku --regid dokku --init-groups git -C "/home/dokku/$1" \
+		rev-parse main
+}
 
 # assert_pushed APP RELEASE - it serves, and the branch is what was pushed.
-assert_pushed() { assert_serves "$1" "$2" && [[ $(branch "$1") == "$(git -C "$(repo "$1")" rev-parse HEAD)" ]]; }
+assert_pushed() {
+	assert_serves "$1" "$2" && [[ $(branch "$1") == "$(git -C "$(repo "$1")" rev-parse HEAD)" ]]
+}
 
 @test "/home noexec: a push is a deploy" {
 	host_install
@@ -31,19 +41,25 @@ assert_pushed() { assert_serves "$1" "$2" && [[ $(branch "$1") == "$(git -C "$(r
 }
 
 @test "a hook of the owner's own that cannot run there is said not to run" {
-	in_world sh -c 'printf "#!/bin/sh\nexit 0\n" >/home/dokku/fixed/hooks/post-receive && chmod 755 /home/dokku/fixed/hooks/post-receive'
+	in_world sh -c \
+		'printf "#!/bin/sh\nexit 0\n" >/home/dokku/fixed/hooks/post-receive &&
+			chmod 755 /home/dokku/fixed/hooks/post-receive'
 	run commit_and_push fixed v3
 	[[ $status -eq 0 && $output == *'hooks/post-receive of fixed is not run'* ]]
 	assert_pushed fixed v3
 }
 
 @test "core.hooksPath of the system, of the user and of the repository, and a template with hooks" {
-	in_world sh -c 'mkdir -p /srv/hooks /srv/template/hooks && git config --system core.hooksPath /srv/hooks &&
-		printf "#!/bin/sh\nexit 0\n" >/srv/template/hooks/pre-receive && chmod 755 /srv/template/hooks/pre-receive &&
+	in_world sh -c \
+		'mkdir -p /srv/hooks /srv/template/hooks &&
+			git config --system core.hooksPath /srv/hooks &&
+		printf "#!/bin/sh\nexit 0\n" >/srv/template/hooks/pre-receive &&
+		chmod 755 /srv/template/hooks/pre-receive &&
 		git config --system init.templateDir /srv/template'
 	commit_and_push fixed v4
 	assert_pushed fixed v4
-	in_world setpriv --reuid dokku --regid dokku --init-groups git -C /home/dokku/fixed config core.hooksPath /srv/hooks
+	in_world setpriv --reuid dokku --regid dokku --init-groups git -C /home/dokku/fixed config \
+		core.hooksPath /srv/hooks
 	commit_and_push fixed v5
 	assert_pushed fixed v5
 	commit_and_push template v1
@@ -75,11 +91,14 @@ assert_pushed() { assert_serves "$1" "$2" && [[ $(branch "$1") == "$(git -C "$(r
 @test "/var noexec: make install names the reason, and a push is a deploy" {
 	mount_noexec /var/lib/dokku
 	run host_install
-	[[ $status -eq 0 && $output == *'Nothing can be executed in /var/lib/dokku/plugins/available'*noexec* ]]
+	[[ $status -eq 0 &&
+		$output == *'Nothing can be executed in /var/lib/dokku/plugins/available'*noexec* ]]
 	commit_and_push fixed v7
 	assert_pushed fixed v7
 	# A check that cannot run has not passed.
-	in_world sh -c 'mkdir -p /root/strict && printf "#!/bin/sh\nexit 1\n" >/root/strict/check-deploy && chmod 755 /root/strict/check-deploy && dokku plugin:install /root/strict'
+	in_world sh -c \
+		'mkdir -p /root/strict && printf "#!/bin/sh\nexit 1\n" >/root/strict/check-deploy &&
+			chmod 755 /root/strict/check-deploy && dokku plugin:install /root/strict'
 	run commit_and_push fixed v8
 	[[ $status -ne 0 && $output == *'/strict/check-deploy: Permission denied'* ]]
 	assert_serves fixed v7
@@ -91,16 +110,20 @@ assert_pushed() { assert_serves "$1" "$2" && [[ $(branch "$1") == "$(git -C "$(r
 	in_world mkdir /usr/local/fixed
 	mount_noexec /usr/local/fixed
 	run in_world make -C /root/dokku install PREFIX=/usr/local/fixed
-	[[ $status -ne 0 && $output == *'dokku cannot be executed in /usr/local/fixed/lib/dokku'*noexec* ]]
+	[[ $status -ne 0 &&
+		$output == *'dokku cannot be executed in /usr/local/fixed/lib/dokku'*noexec* ]]
 	in_world test ! -e /usr/local/fixed/lib/dokku.new
 	in_world umount /usr/local/fixed
 	assert_serves fixed v7
 }
 
 @test "/usr/local nosuid: make install fails, names the reason, and leaves what there is" {
-	in_world sh -c 'mkdir -p /usr/local/fixed && mount -t tmpfs -o nosuid,mode=755 none /usr/local/fixed'
+	in_world sh -c \
+		'mkdir -p /usr/local/fixed &&
+			mount -t tmpfs -o nosuid,mode=755 none /usr/local/fixed'
 	run in_world make -C /root/dokku install PREFIX=/usr/local/fixed
-	[[ $status -ne 0 && $output == *'/usr/local/fixed/lib/dokku is on a file system that is mounted nosuid'* ]]
+	[[ $status -ne 0 &&
+		$output == *'/usr/local/fixed/lib/dokku is on a file system that is mounted nosuid'* ]]
 	in_world test ! -e /usr/local/fixed/lib/dokku.new
 	in_world umount /usr/local/fixed
 	assert_serves fixed v7

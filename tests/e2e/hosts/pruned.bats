@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# A host on which somebody has removed what make install made: by docker system prune -af, which takes the network dokku
-# while no app runs, or by hand. dokku makes it again where its user can, or names the command.
+# A host on which somebody has removed what make install made: by docker system prune -af, which
+# takes the network dokku while no app runs, or by hand. dokku makes it again where its user can, or
+# names the command.
 
 # shellcheck disable=SC2154 # the helper sets world, output, status
 # shellcheck disable=SC2016 # for the shell in the world
@@ -85,9 +86,11 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 	dokku_run ps:stop shop
 	in_world docker network rm dokku
 	in_world docker network create --subnet 172.30.0.0/16 dokku
-	in_world docker run --detach --name guest --network dokku "dokku/shop:v$(in_world cat /var/lib/dokku/data/releases/shop/current)" >/dev/null
+	in_world docker run --detach --name guest --network dokku \
+		"dokku/shop:v$(in_world cat /var/lib/dokku/data/releases/shop/current)" >/dev/null
 	run dokku_run ps:start shop
-	[[ $status -ne 0 && $output == *'its subnet is 172.30.0.0/16, not 10.86.0.0/16'*'docker network disconnect dokku CONTAINER'* ]]
+	[[ $status -ne 0 &&
+		$output == *'its subnet is 172.30.0.0/16, not 10.86.0.0/16'*'docker network disconnect dokku CONTAINER'* ]]
 	in_world docker rm --force guest >/dev/null
 	dokku_run ps:start shop
 	assert_serves shop v2
@@ -100,7 +103,8 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 		in_world mv "$file" /root/kept
 		await 25 log_says "$file is missing, so nginx will serve no app once it is restarted: run sudo dokku plugin:trigger install"
 		run dokku_run --wait=60 ps:restart shop
-		[[ $status -ne 0 && $output == *"$file is missing"*'run sudo dokku plugin:trigger install'* ]]
+		[[ $status -ne 0 &&
+			$output == *"$file is missing"*'run sudo dokku plugin:trigger install'* ]]
 		install_again
 		in_world rm -rf /root/kept
 		# Where that was the folder, the watch writes the app's file again.
@@ -130,7 +134,8 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 @test "the group docker: a push says so, and what mends it" {
 	in_world gpasswd --delete dokku docker >/dev/null
 	run over_ssh -- --wait=60 ps:restart shop
-	[[ $status -ne 0 && $output == *'not in its group: run sudo dokku plugin:trigger install'* ]]
+	[[ $status -ne 0 &&
+		$output == *'not in its group: run sudo dokku plugin:trigger install'* ]]
 	await 25 log_says 'The user dokku is not in the group docker any more'
 	install_again
 	over_ssh -- --wait=60 ps:restart shop
@@ -141,7 +146,8 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 	dokku_run --wait=60 ps:restart shop
 	in_world rm -rf /var/lib/dokku/tmp
 	run dokku_run --wait=60 ps:restart shop
-	[[ $status -ne 0 && $output == *'/var/lib/dokku/tmp is missing'*'run sudo dokku plugin:trigger install'* ]]
+	[[ $status -ne 0 &&
+		$output == *'/var/lib/dokku/tmp is missing'*'run sudo dokku plugin:trigger install'* ]]
 	await 25 log_says '/var/lib/dokku/tmp is missing'
 	in_world rm -rf /var/lib/dokku/lock
 	run dokku_run --wait=60 ps:restart shop
@@ -173,7 +179,8 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 	await 25 in_world grep -qx 1 /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal
 	in_world rm -r /etc/dokku
 	run dokku_run --wait=60 ps:restart shop
-	[[ $status -ne 0 && $output == *'/etc/dokku/network is missing'*'run sudo dokku plugin:trigger install'* ]]
+	[[ $status -ne 0 &&
+		$output == *'/etc/dokku/network is missing'*'run sudo dokku plugin:trigger install'* ]]
 	install_again
 	dokku_run --wait=60 ps:restart shop
 	assert_serves shop v2

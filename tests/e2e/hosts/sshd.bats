@@ -7,8 +7,10 @@ load helper
 
 setup_file() {
 	host_up
-	in_world sh -c 'mkdir -p /run/sshd && ssh-keygen -A >/dev/null && useradd --create-home admin &&
-		printf "Port 2222\nAllowUsers admin root\nAuthorizedKeysFile /etc/ssh/keys/%%u\n" >/etc/ssh/sshd_config.d/own.conf && /usr/sbin/sshd'
+	in_world sh -c \
+		'mkdir -p /run/sshd && ssh-keygen -A >/dev/null && useradd --create-home admin &&
+		printf "Port 2222\nAllowUsers admin root\nAuthorizedKeysFile /etc/ssh/keys/%%u\n" \
+		>/etc/ssh/sshd_config.d/own.conf && /usr/sbin/sshd'
 	export GIT_SSH_COMMAND="$GIT_SSH_COMMAND -p 2222"
 }
 teardown_file() { host_down; }
@@ -16,7 +18,8 @@ teardown_file() { host_down; }
 @test "make install tells what of its config refuses pushes, and the port that a remote needs" {
 	run host_install
 	printf '%s\n' "$output"
-	[[ $status -eq 0 && $output == *'sshd lets nobody push, because its config has: AllowUsers admin root, AuthorizedKeysFile /etc/ssh/keys/%u.'* ]]
+	[[ $status -eq 0 &&
+		$output == *'sshd lets nobody push, because its config has: AllowUsers admin root, AuthorizedKeysFile /etc/ssh/keys/%u.'* ]]
 	[[ $output == *'git remote add dokku ssh://dokku@HOST:2222/APP'* ]]
 	host_key
 	run commit_and_push plain v1
@@ -33,7 +36,8 @@ teardown_file() { host_down; }
 	assert_serves plain v1
 	# By a remote as it was told.
 	commit plain v2
-	GIT_SSH_COMMAND=${GIT_SSH_COMMAND% -p 2222} git -C "$(repo plain)" push "ssh://dokku@$address:2222/plain" main
+	GIT_SSH_COMMAND=${GIT_SSH_COMMAND% -p 2222} git -C "$(repo plain)" push \
+		"ssh://dokku@$address:2222/plain" main
 	assert_serves plain v2
 }
 

@@ -11,7 +11,8 @@ setup_file() {
 	host_key
 	commit_and_push one v1
 	# A rule set of the administrator's, as Debian ships it: it begins with a flush.
-	in_world sh -c 'systemctl enable --quiet nftables; grep -q "^flush ruleset" /etc/nftables.conf'
+	in_world sh -c \
+		'systemctl enable --quiet nftables; grep -q "^flush ruleset" /etc/nftables.conf'
 }
 
 teardown_file() { host_down; }
@@ -48,7 +49,9 @@ guard_is_there() { in_world nft list table ip dokku_guard >/dev/null 2>&1; }
 }
 
 @test "saved rules with the guard's table in them can be loaded, and the watch says what they cost" {
-	in_world sh -c '{ echo "flush ruleset"; nft list ruleset; } >/root/saved.conf && cp /root/saved.conf /etc/nftables.conf'
+	in_world sh -c \
+		'{ echo "flush ruleset"; nft list ruleset; } >/root/saved.conf &&
+			cp /root/saved.conf /etc/nftables.conf'
 	in_world grep -q dokku_guard /etc/nftables.conf
 	await 5 bash -c "! '$top/tests/world' run '$world' -- nft list table ip dokku_guard"
 	in_world systemctl restart nftables
@@ -60,7 +63,10 @@ guard_is_there() { in_world nft list table ip dokku_guard >/dev/null 2>&1; }
 
 @test "the docker.io package is installed again under load: no request fails" {
 	load_begin package one
-	in_world sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --reinstall docker.io' >/dev/null
+	in_world sh -c \
+		'apt-get update -qq &&
+			DEBIAN_FRONTEND=noninteractive apt-get install -qq --reinstall docker.io' \
+		>/dev/null
 	sleep 3
 	load_end package
 	[[ $(in_world systemctl is-active docker) == active ]]

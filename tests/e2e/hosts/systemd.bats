@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# A host whose process 1 is systemd, as every real one: what is started at a boot and in which order, and
-# what visitors get while the engine or nginx does not run.
+# A host whose process 1 is systemd, as every real one: what is started at a boot and in which
+# order, and what visitors get while the engine or nginx does not run.
 
 # shellcheck disable=SC2030,SC2031 # bats runs each test in a subshell
 # shellcheck disable=SC2154 # the helper sets world, address, keys, output, status
@@ -28,21 +28,32 @@ power_cut() {
 booted() { [[ $(in_world systemctl is-system-running) =~ ^(running|degraded)$ ]]; }
 
 # answers_503 APP - at once.
-answers_503() { [[ $(fetch "$1" / --output /dev/null --max-time 2 --write-out '%{http_code}') == 503 ]]; }
+answers_503() {
+	[[ $(fetch "$1" / --output /dev/null --max-time 2 --write-out '%{http_code}') == 503 ]]
+}
 
 serves() { [[ $(released "$1") == "$2" ]]; }
 
-site_is_fine() { [[ $(curl --silent --max-time 5 --header 'Host: site.example' "http://$address/") == fine ]]; }
+site_is_fine() {
+	[[ $(curl --silent --max-time 5 --header 'Host: site.example' "http://$address/") == fine ]]
+}
 
 # engine_breaks - from the next start on.
-engine_breaks() { in_world sh -c 'cp /etc/docker/daemon.json /root/daemon.json && echo broken >/etc/docker/daemon.json'; }
+engine_breaks() {
+	in_world sh -c \
+		'cp /etc/docker/daemon.json /root/daemon.json &&
+			echo broken >/etc/docker/daemon.json'
+}
 
-engine_is_whole() { in_world sh -c '! test -e /root/daemon.json || mv /root/daemon.json /etc/docker/daemon.json'; }
+engine_is_whole() {
+	in_world sh -c '! test -e /root/daemon.json || mv /root/daemon.json /etc/docker/daemon.json'
+}
 
 @test "no unit fails, systemd finds nothing wrong in ours, and no order is a circle" {
 	run in_world systemctl --failed --plain --no-legend
 	[[ -z $output ]]
-	run in_world systemd-analyze --man=no verify dokku-network.service dokku-restore.service dokku-heal.service nginx.service
+	run in_world systemd-analyze --man=no verify dokku-network.service dokku-restore.service \
+		dokku-heal.service nginx.service
 	[[ $status -eq 0 && $output != *dokku* && $output != *cycle* ]]
 	run in_world systemctl is-enabled dokku-network dokku-restore dokku-heal
 	[[ $output == $'enabled\nenabled\nenabled' ]]
@@ -81,7 +92,9 @@ engine_is_whole() { in_world sh -c '! test -e /root/daemon.json || mv /root/daem
 	power_cut
 	await 20 in_world systemctl is-active nginx
 	# What is sent out by the default route to an address of ours.
-	in_world bash -c 'nft add table ip probe; nft add chain ip probe out "{ type filter hook postrouting priority 300; }"
+	in_world bash -c \
+		'nft add table ip probe
+			nft add chain ip probe out "{ type filter hook postrouting priority 300; }"
 		nft add rule ip probe out ip daddr 10.86.0.0/16 oifname eth0 counter'
 	for _ in 1 2 3; do
 		answers_503 one
@@ -90,7 +103,9 @@ engine_is_whole() { in_world sh -c '! test -e /root/daemon.json || mv /root/daem
 	[[ $packets == *'packets 0 bytes 0'* ]]
 	[[ $(in_world systemctl is-active docker) != active ]]
 	# Another site of the administrator's is none of our business.
-	in_world sh -c 'printf "server { listen 80; server_name site.example; return 200 fine; }\n" >/etc/nginx/sites-enabled/site && systemctl reload nginx'
+	in_world sh -c \
+		'printf "server { listen 80; server_name site.example; return 200 fine; }\n" \
+			>/etc/nginx/sites-enabled/site && systemctl reload nginx'
 	await 5 site_is_fine
 	in_world systemctl enable --quiet --now dokku-heal
 	engine_is_whole
@@ -100,16 +115,22 @@ engine_is_whole() { in_world sh -c '! test -e /root/daemon.json || mv /root/daem
 }
 
 @test "the engine hangs at a boot: nginx does not wait for it for ever" {
-	in_world bash -c 'mkdir -p /etc/systemd/system/docker.service.d /etc/systemd/system/dokku-restore.service.d
-		printf "[Service]\nExecStart=\nExecStart=/bin/sleep 1000\n" >/etc/systemd/system/docker.service.d/hang.conf'
+	in_world bash -c \
+		'mkdir -p /etc/systemd/system/docker.service.d \
+			/etc/systemd/system/dokku-restore.service.d
+		printf "[Service]\nExecStart=\nExecStart=/bin/sleep 1000\n" \
+		>/etc/systemd/system/docker.service.d/hang.conf'
 	in_world grep -q '^JobTimeoutSec=120$' /etc/systemd/system/dokku-restore.service
 	# The same with less patience.
-	in_world bash -c 'printf "[Unit]\nJobTimeoutSec=5\n" >/etc/systemd/system/dokku-restore.service.d/soon.conf'
+	in_world bash -c \
+		'printf "[Unit]\nJobTimeoutSec=5\n" \
+			>/etc/systemd/system/dokku-restore.service.d/soon.conf'
 	power_cut
 	await 20 in_world systemctl is-active nginx
 	await 5 answers_503 one
 	await 20 in_world systemctl is-active dokku-heal
-	in_world rm -r /etc/systemd/system/docker.service.d /etc/systemd/system/dokku-restore.service.d
+	in_world rm -r /etc/systemd/system/docker.service.d \
+		/etc/systemd/system/dokku-restore.service.d
 	in_world systemctl daemon-reload
 	in_world systemctl restart docker
 	await 30 serves one v1
@@ -153,7 +174,8 @@ engine_is_whole() { in_world sh -c '! test -e /root/daemon.json || mv /root/daem
 	in_world make -C /root/dokku uninstall
 	run in_world systemctl list-units --all --plain --no-legend 'dokku*'
 	[[ -z $output ]]
-	run in_world systemctl show --value --property LoadState dokku-heal dokku-restore dokku-network
+	run in_world systemctl show --value --property LoadState dokku-heal dokku-restore \
+		dokku-network
 	[[ $output != *loaded* ]]
 	run in_world ip route show
 	[[ $output != *unreachable* ]]

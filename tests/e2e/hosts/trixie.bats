@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Debian 13: its docker command and buildx are packages of their own, and its libcurl, nginx, OpenSSH, nftables
-# and compilers are newer. What holds on Debian 12 has to hold here.
+# Debian 13: its docker command and buildx are packages of their own, and its libcurl, nginx,
+# OpenSSH, nftables and compilers are newer. What holds on Debian 12 has to hold here.
 
 # shellcheck disable=SC2154 # the helper sets world, top, output, status
 
@@ -14,10 +14,13 @@ teardown_file() { host_down; }
 @test "make install: client and buildx are there, and the programs load no library" {
 	run -0 host_install
 	host_key
-	run -0 in_world bash -c '. /etc/os-release; echo "$VERSION_ID"; docker version --format "{{.Server.Os}}"; HOME=/nonexistent docker buildx version'
+	run -0 in_world bash -c \
+		'. /etc/os-release; echo "$VERSION_ID"; docker version --format "{{.Server.Os}}"
+			HOME=/nonexistent docker buildx version'
 	[[ $output == $'13\nlinux\n'*buildx* ]]
 	for program in bin/engine bin/tied bin/hold bin/write-file check-runner; do
-		in_world readelf --dynamic "/usr/local/lib/dokku/$program" >"$BATS_TEST_TMPDIR/dynamic"
+		in_world readelf --dynamic "/usr/local/lib/dokku/$program" \
+			>"$BATS_TEST_TMPDIR/dynamic"
 		run -1 grep NEEDED "$BATS_TEST_TMPDIR/dynamic"
 	done
 }
@@ -47,7 +50,9 @@ teardown_file() { host_down; }
 # make_programs - as make install does; prints what tells whether they were made again.
 make_programs() {
 	in_world make -s -C /root/dokku build/check-runner/check-runner plugin-programs
-	in_world bash -c 'cd /root/dokku/build && stat --format "%n %i %Y" check-runner/check-runner bin/engine bin/map'
+	in_world bash -c \
+		'cd /root/dokku/build &&
+			stat --format "%n %i %Y" check-runner/check-runner bin/engine bin/map'
 }
 
 @test "after an upgrade of a library make install links the programs again" {
@@ -55,7 +60,9 @@ make_programs() {
 	before=$(make_programs)
 	[[ $(make_programs) == "$before" ]]
 	# A package's files are older than what we built, as this copy is.
-	in_world bash -c 'file=$(gcc -print-file-name=libcurl.a) && cp --preserve=timestamps "$file" "$file.new" && mv "$file.new" "$file"'
+	in_world bash -c \
+		'file=$(gcc -print-file-name=libcurl.a) &&
+			cp --preserve=timestamps "$file" "$file.new" && mv "$file.new" "$file"'
 	after=$(make_programs)
 	for name in check-runner/check-runner bin/engine bin/map; do
 		[[ $(grep "^$name " <<<"$after") != "$(grep "^$name " <<<"$before")" ]]

@@ -8,7 +8,8 @@ load helper
 setup_file() { host_up; }
 teardown_file() { host_down; }
 
-# both FIRST SECOND - each a make command, the second begun a moment later; fails if one does. Their output is in $output.
+# both FIRST SECOND - each a make command, the second begun a moment later; fails if one does. Their
+# output is in $output.
 both() {
 	local first second
 	in_world sh -c "$1" >"$BATS_FILE_TMPDIR/first" 2>&1 3>&- &
@@ -24,7 +25,8 @@ both() {
 @test "make install twice at once, of two checkouts: one waits for the other, and both succeed" {
 	in_world cp -r /root/dokku /root/other
 	run both 'make -C /root/dokku install' 'make -C /root/other install' 0.3
-	[[ $status -eq 0 && $output == *'Another make install or uninstall is at work'* && $output != *overlaps* ]]
+	[[ $status -eq 0 && $output == *'Another make install or uninstall is at work'* &&
+		$output != *overlaps* ]]
 	host_key
 	commit_and_push plain v1
 	assert_serves plain v1
@@ -47,7 +49,8 @@ both() {
 		) &
 		missing=0 seen=0
 		while kill -0 $! 2>/dev/null; do
-			[[ -e /usr/local/lib/dokku/plugins/common/functions ]] || missing=$((missing + 1))
+			[[ -e /usr/local/lib/dokku/plugins/common/functions ]] ||
+			missing=$((missing + 1))
 			seen=$((seen + 1))
 		done
 		wait $! && echo "missing $missing times of $seen" && [[ $missing -eq 0 ]]'

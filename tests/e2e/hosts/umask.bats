@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# A host on which new files are private: umask 077 for its administrator, and by pam_umask for every session, or 027, or none at
-# all. An image's own user reads the files of the pushed tree; root's installation is read by nginx, sudo, sshd and the user dokku.
+# A host on which new files are private: umask 077 for its administrator, and by pam_umask for every
+# session, or 027, or none at all. An image's own user reads the files of the pushed tree; root's
+# installation is read by nginx, sudo, sshd and the user dokku.
 
 # shellcheck disable=SC2154 # the helper sets world, keys, output, status
 # shellcheck disable=SC2016 # text for the shell in the world
@@ -16,13 +17,21 @@ teardown_file() { host_down; }
 
 # session_umask MASK - that of every session from now on.
 session_umask() {
-	in_world bash -c 'sed -i "s/^UMASK.*/UMASK $1/; s/^USERGROUPS_ENAB.*/USERGROUPS_ENAB no/" /etc/login.defs
-		sed -i "/pam_umask/d" /etc/pam.d/common-session /etc/pam.d/common-session-noninteractive
-		printf "session optional pam_umask.so umask=0%s\n" "$1" | tee -a /etc/pam.d/common-session >>/etc/pam.d/common-session-noninteractive' bash "$1"
+	in_world bash -c \
+		'sed -i "s/^UMASK.*/UMASK $1/; s/^USERGROUPS_ENAB.*/USERGROUPS_ENAB no/" \
+			/etc/login.defs
+		sed -i "/pam_umask/d" /etc/pam.d/common-session \
+		/etc/pam.d/common-session-noninteractive
+		printf "session optional pam_umask.so umask=0%s\n" "$1" |
+		tee -a /etc/pam.d/common-session >>/etc/pam.d/common-session-noninteractive' bash \
+		"$1"
 }
 
 # install_with UMASK - make install, as an administrator who has it in his shell.
-install_with() { timeout 500 "$top/tests/world" run "$world" -- bash -c "umask $1 && make -C /root/dokku install" </dev/null 2>&1; }
+install_with() {
+	timeout 500 "$top/tests/world" run "$world" -- bash -c \
+		"umask $1 && make -C /root/dokku install" </dev/null 2>&1
+}
 
 # commit_as_nobody APP RELEASE - whose image runs as a user that owns none of its files.
 commit_as_nobody() {
@@ -33,19 +42,28 @@ commit_as_nobody() {
 }
 
 # modes APP - of the files in its container, each once, and those of folders.
-modes() { in_world bash -c 'docker cp "$1.web.1:/public" - | tar -tv | cut -c 1-10 | sort -u' bash "$1"; }
+modes() {
+	in_world bash -c 'docker cp "$1.web.1:/public" - | tar -tv | cut -c 1-10 | sort -u' bash \
+		"$1"
+}
 
 # assert_modes APP - git's.
-assert_modes() { [[ $(modes "$1") == $'drwxr-xr-x\n-rw-r--r--' || $(modes "$1") == $'-rw-r--r--\ndrwxr-xr-x' ]]; }
+assert_modes() {
+	[[ $(modes "$1") == $'drwxr-xr-x\n-rw-r--r--' ||
+	$(modes "$1") == $'-rw-r--r--\ndrwxr-xr-x' ]]
+}
 
 @test "umask 077: make install gives a working installation, that everybody may read" {
 	install_with 077
 	host_key
 	in_world sudo -u nobody /usr/local/bin/dokku version
 	in_world sudo -u nobody /usr/local/bin/check-runner --version
-	in_world sudo -u nobody cat /usr/local/share/man/man1/dokku.1 /etc/dokku/command /etc/dokku/network >/dev/null
-	[[ -z $(in_world find /usr/local /var/lib/dokku/plugins /etc/nginx/conf.d /etc/nginx/dokku -not -type l -not -perm -o=r -not -path '*/root/map' -not -path '*/bin/observe') ]]
-	[[ -z $(in_world find /usr/local /var/lib/dokku /etc/dokku /etc/nginx/conf.d /etc/nginx/dokku -not -type l -perm /o=w) ]]
+	in_world sudo -u nobody cat /usr/local/share/man/man1/dokku.1 /etc/dokku/command \
+		/etc/dokku/network >/dev/null
+	[[ -z $(in_world find /usr/local /var/lib/dokku/plugins /etc/nginx/conf.d /etc/nginx/dokku \
+		-not -type l -not -perm -o=r -not -path '*/root/map' -not -path '*/bin/observe') ]]
+	[[ -z $(in_world find /usr/local /var/lib/dokku /etc/dokku /etc/nginx/conf.d \
+		/etc/nginx/dokku -not -type l -perm /o=w) ]]
 }
 
 @test "a pushed tree has git's modes in the image, whose user is not root" {
@@ -60,7 +78,9 @@ assert_modes() { [[ $(modes "$1") == $'drwxr-xr-x\n-rw-r--r--' || $(modes "$1") 
 @test "what is private stays so" {
 	dokku_run config:set --no-restart private SECRET=x
 	[[ $(in_world stat --format %a /var/lib/dokku/config/private/ENV) == 600 ]]
-	[[ $(in_world stat --format %a /home/dokku/.ssh/authorized_keys /home/dokku/.ssh /var/lib/dokku/tmp /etc/dokku/preview-token /etc/nginx/dokku-preview.conf /etc/sudoers.d/dokku) == $'600\n700\n700\n640\n600\n440' ]]
+	[[ $(in_world stat --format %a /home/dokku/.ssh/authorized_keys /home/dokku/.ssh \
+		/var/lib/dokku/tmp /etc/dokku/preview-token /etc/nginx/dokku-preview.conf \
+		/etc/sudoers.d/dokku) == $'600\n700\n700\n640\n600\n440' ]]
 	dokku_run certs:generate private
 	[[ $(in_world stat --format %a /home/dokku/private/tls/server.key) == 600 ]]
 }
@@ -80,9 +100,14 @@ assert_modes() { [[ $(modes "$1") == $'drwxr-xr-x\n-rw-r--r--' || $(modes "$1") 
 }
 
 @test "a domain and a plugin, set by a root with umask 077, are read by those who have to" {
-	in_world bash -c 'umask 077; dokku domains:add private more.localhost; dokku domains:set-global example.org'
+	in_world bash -c \
+		'umask 077; dokku domains:add private more.localhost
+			dokku domains:set-global example.org'
 	fetch private / --header 'Host: more.localhost' --head | grep -qi 'X-Release: v4'
-	in_world bash -c 'umask 077; mkdir -p /root/hello/subcommands && cd /root/hello && printf "#!/bin/sh\n# Summary: Hi\n# Usage: dokku hello\necho hi\n" >subcommands/default &&
+	in_world bash -c \
+		'umask 077; mkdir -p /root/hello/subcommands && cd /root/hello &&
+			printf "#!/bin/sh\n# Summary: Hi\n# Usage: dokku hello\necho hi\n" \
+			>subcommands/default &&
 		chmod 700 subcommands/default && dokku plugin:install /root/hello'
 	[[ $(over_ssh hello) == hi ]]
 }

@@ -12,14 +12,17 @@ teardown_file() { host_down; }
 	in_world useradd --create-home --no-user-group --shell /usr/sbin/nologin dokku
 	in_world chage --expiredate 2020-01-01 dokku
 	run host_install
-	[[ $status -ne 0 && $output == *'The account of the user dokku has expired'*'chage --expiredate -1 dokku'* ]]
+	[[ $status -ne 0 &&
+		$output == *'The account of the user dokku has expired'*'chage --expiredate -1 dokku'* ]]
 	in_world chage --expiredate -1 dokku
 }
 
 @test "so is a password that has expired or has to be changed" {
 	in_world chage --lastday 0 dokku
 	run host_install
-	[[ $status -ne 0 && $output == *'The password of the user dokku has expired'*"chage --lastday $(date +%F) --maxdays -1 dokku"* ]]
+	[[ $status -ne 0 &&
+		$output == *'The password of the user dokku has expired'*"chage --lastday $(date \
+			+%F) --maxdays -1 dokku"* ]]
 	in_world chage --lastday 2020-01-01 --maxdays 90 dokku
 	run host_install
 	[[ $status -ne 0 && $output == *'The password of the user dokku has expired'* ]]
@@ -50,7 +53,10 @@ teardown_file() { host_down; }
 
 @test "the user is gone and made again with another number: its apps are its again" {
 	in_world make -C /root/dokku uninstall
-	in_world sh -c 'sleep 3; userdel dokku; useradd --system --uid 987 other; useradd --uid 1234 --shell /bin/bash --no-create-home --password "*" dokku; [ "$(stat -c %u /home/dokku)" != 1234 ]'
+	in_world sh -c \
+		'sleep 3; userdel dokku; useradd --system --uid 987 other
+			useradd --uid 1234 --shell /bin/bash --no-create-home --password "*" dokku
+			[ "$(stat -c %u /home/dokku)" != 1234 ]'
 	run host_install
 	printf '%s\n' "$output"
 	[[ $status -eq 0 && $output == *'which nobody has: it is dokku'* ]]
