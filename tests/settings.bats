@@ -27,7 +27,7 @@ examples() {
 		["nginx-vhosts/access-log-path"]=off ["nginx-vhosts/error-log-path"]=/var/log/nginx/a.b-c.log
 		["nginx-vhosts/proxy-buffers"]="16 8k" ["nginx-vhosts/x-forwarded-for-value"]='$http_x, b'
 		["nginx-vhosts/x-forwarded-port-value"]=8080 ["nginx-vhosts/x-forwarded-proto-value"]='$http_y'
-		["nginx-vhosts/x-forwarded-ssl"]=on
+		["nginx-vhosts/x-forwarded-ssl"]=on ["nginx-vhosts/proxy-keepalive"]=off
 		["scheduler/selected"]=other ["scheduler/shell"]=/bin/bash ["proxy/type"]=other
 		["network/attach-post-create"]=a,b ["network/attach-post-deploy"]=c ["network/initial-network"]=d ["network/tld"]=internal
 	)

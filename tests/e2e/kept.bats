@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# nginx keeps connections to an app between two switches. No request is lost, none that was sent after a deploy is
-# answered by the release before it, and nothing is asked twice that must not be.
+# nginx keeps connections to an app between two switches. No request is lost, none that was sent
+# after a deploy is answered by the release before it, and nothing is asked twice that must not be.
 # shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
 # shellcheck disable=SC2016 # for the shell in the world
 
@@ -33,7 +33,10 @@ pool() { in_world sh -c 'cd /run/dokku-kept && ls | sed -n "s/^$(cat "/var/lib/d
 has_pool() { [[ -n $(pool "$1") ]]; }
 
 # connections APP - the connections of nginx to the ports of its pools.
-connections() { in_world sh -c 'ss -Htn state established dst "$(cat "/var/lib/dokku/data/services/$0/web.1")" | grep -cE ":8[2-5] *$" || true' "$1"; }
+connections() {
+	in_world sh -c 'ss -Htn state established dst "$(cat "/var/lib/dokku/data/services/$0/web.1")" |
+		grep -cE ":8[2-5] *$" || true' "$1"
+}
 
 @test "GETs share connections, others do not; a second later there are none" {
 	local before after
@@ -49,13 +52,15 @@ connections() { in_world sh -c 'ss -Htn state established dst "$(cat "/var/lib/d
 
 # opened APP - how many connections its container has accepted.
 opened() {
-	in_world sh -c 'nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" "$(cat "/home/dokku/$0/CONTAINER.web.1")")" \
+	in_world sh -c 'container=$(cat "/home/dokku/$0/CONTAINER.web.1")
+		nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" "$container")" \
 		awk "/^Tcp: [0-9]/ { print \$7 }" /proc/net/snmp' "$1"
 }
 
 @test "deploys in a row: each request after one is answered by it, also by POST and over websockets" {
 	: >"$BATS_FILE_TMPDIR/marks"
-	load_begin busy kept --mode get=20@20 --mode post=8@10 --mode ws=4 --marks "$BATS_FILE_TMPDIR/marks"
+	load_begin busy kept --mode get=20@20 --mode post=8@10 --mode ws=4 \
+		--marks "$BATS_FILE_TMPDIR/marks"
 	local release
 	for release in a b a b; do
 		deploy kept "$release"
@@ -67,7 +72,8 @@ opened() {
 
 @test "an app that closes kept connections without a word loses nothing, POSTs neither" {
 	: >"$BATS_FILE_TMPDIR/marks"
-	load_begin closing closer --mode get=20@20 --mode post=8@20 --marks "$BATS_FILE_TMPDIR/marks"
+	load_begin closing closer --mode get=20@20 --mode post=8@20 \
+		--marks "$BATS_FILE_TMPDIR/marks"
 	deploy closer a
 	sleep 3
 	deploy closer b
@@ -79,7 +85,8 @@ opened() {
 	local slow first second
 	await 20 has_pool kept
 	first=$(pool kept)
-	fetch kept '/stream?ms=45000&n=45000' --max-time 60 --output "$BATS_FILE_TMPDIR/slow" 3>&- &
+	fetch kept '/stream?ms=45000&n=45000' --max-time 60 --output "$BATS_FILE_TMPDIR/slow" \
+		3>&- &
 	slow=$!
 	sleep 1
 	: >"$BATS_FILE_TMPDIR/marks"

@@ -36,7 +36,8 @@ start_kernel() {
 
 nft() { nsenter --target "$KERNEL" --net -- /usr/sbin/nft "$@"; }
 
-# kernel - the elements, a line "MAP KEY : VALUE" each. The ports for kept connections are left out: they have the same as port 80.
+# kernel - the elements, a line "MAP KEY : VALUE" each. The ports for kept connections are left out:
+# they have the same as port 80.
 kernel() {
 	local map
 	for map in services shares; do
@@ -45,7 +46,8 @@ kernel() {
 	done
 }
 
-# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE". Those for port 80 are there for kept connections, too.
+# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE". Those for port 80 are there for
+# kept connections, too.
 kernel_has() {
 	local element port
 	"$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
@@ -869,8 +871,9 @@ kept() { ls "$TEST_HOST/run/dokku-kept"; }
 connect() {
 	rm -f "$BATS_TEST_TMPDIR/connected"
 	# shellcheck disable=SC2016 # for the other shell
-	nsenter --target "$KERNEL" --net -- bash -c 'exec 3<>"/dev/tcp/10.86.0.2/$1" && : >"$2" && exec sleep 60' \
-		bash "$1" "$BATS_TEST_TMPDIR/connected" >/dev/null 2>&1 3>&- &
+	nsenter --target "$KERNEL" --net -- \
+		bash -c 'exec 3<>"/dev/tcp/10.86.0.2/$1" && : >"$2" && exec sleep 60' bash \
+		"$1" "$BATS_TEST_TMPDIR/connected" >/dev/null 2>&1 3>&- &
 	CONNECTED=$!
 	timeout 5 bash -c 'until [[ -e $1 ]]; do sleep 0.01; done' bash "$BATS_TEST_TMPDIR/connected"
 }
@@ -880,14 +883,18 @@ disconnect() {
 	wait "$CONNECTED" 2>/dev/null || true
 }
 
-# an_app_that_listens - the app of the address 10.86.0.2, with the containers 10.86.128.2 and .3 on one server.
+# an_app_that_listens - the app of the address 10.86.0.2, with the containers 10.86.128.2 and .3 on
+# one server.
 an_app_that_listens() {
 	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000'
 	rm "$TEST_HOST/run/dokku-kept"/*
-	nsenter --target "$KERNEL" --net -- sh -c 'ip link set lo up && for a in 0.1 0.2 128.2 128.3; do ip addr add "10.86.$a/32" dev lo; done'
-	PORT=5000 nsenter --target "$KERNEL" --net -- "$REPO/build/tests/apps/web" "$BATS_TEST_TMPDIR" >/dev/null 2>&1 3>&- &
+	nsenter --target "$KERNEL" --net -- sh -c 'ip link set lo up &&
+		for a in 0.1 0.2 128.2 128.3; do ip addr add "10.86.$a/32" dev lo; done'
+	PORT=5000 nsenter --target "$KERNEL" --net -- "$REPO/build/tests/apps/web" \
+		"$BATS_TEST_TMPDIR" >/dev/null 2>&1 3>&- &
 	LISTENER=$!
-	timeout 5 nsenter --target "$KERNEL" --net -- bash -c 'until : 2>/dev/null >/dev/tcp/10.86.128.2/5000; do sleep 0.02; done'
+	timeout 5 nsenter --target "$KERNEL" --net -- bash -c \
+		'until : 2>/dev/null >/dev/tcp/10.86.128.2/5000; do sleep 0.02; done'
 }
 
 @test "root/map: nginx may use a pool only after it was empty, and none from the moment on that the map changes" {

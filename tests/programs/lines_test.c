@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kept.h"
 #include "network.h"
 #include "shares.h"
 #include "test.h"
@@ -176,10 +177,11 @@ dealt_out(void)
 static void
 add(struct entries *entries, enum map map, uint32_t service, uint32_t share, uint32_t target)
 {
-	entries_add(entries,
-		(struct entry){ .map = map,
-			.key = { { htonl(service), htons(80), 0 }, share },
-			.target = { htonl(target), htons(5000), 0 } });
+	for (size_t i = 0; i < KEPT_PORTS; i++)
+		entries_add(entries,
+			(struct entry){ .map = map,
+				.key = { { htonl(service), htons(kept_ports[i]), 0 }, share },
+				.target = { htonl(target), htons(5000), 0 } });
 }
 
 /* The kernel gives elements in any order. */
@@ -198,13 +200,20 @@ whole_map(void)
 	/* A list that is not whole, and a share that nobody asks for. */
 	add(&entries, MAP_SHARES, 0x0a560004, 0, 0x0a568002);
 	add(&entries, MAP_SHARES, 0x0a560004, 99, 0x0a568002);
+	/* As an older version left it: the ports of pools have other containers, or none. */
+	add(&entries, MAP_SERVICES, 0x0a560103, 0, 0x0a568009);
+	entries.entry[entries.nr - 1].target.port = htons(5001);
+	add(&entries, MAP_SERVICES, 0x0a560104, 0, 0x0a568009);
+	entries.nr -= KEPT_PORTS - 1;
 	shares_print_all(out, &entries);
 	fclose(out);
 	TEXT(got,
 		"10.86.0.2 80 10.86.128.1:5000\n"
 		"10.86.0.3 80 10.86.128.3:5000 10.86.128.2:5000\n"
 		"10.86.0.4 80 10.86.128.2:5000 ? ? ? ? ? ? ? ? ? ? ?\n"
-		"10.86.1.2 80 10.86.128.9:5000\n");
+		"10.86.1.2 80 10.86.128.9:5000\n"
+		"10.86.1.3 80 10.86.128.9:5000 ?\n"
+		"10.86.1.4 80 10.86.128.9:5000 ?\n");
 	free(got);
 	entries_release(&entries);
 }

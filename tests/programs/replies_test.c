@@ -64,9 +64,9 @@ maps(void)
 		const char *want;
 	} table[] = {
 		{ CORPUS "services", MAP_SERVICES,
-			"10.86.0.2 80 10.86.128.2:5000\n10.86.0.3 81 10.86.128.3:5000\n" },
+			"10.86.0.2 80 10.86.128.2:5000 ?\n10.86.0.3 81 10.86.128.3:5000\n" },
 		{ CORPUS "shares", MAP_SHARES,
-			"10.86.0.4 80 10.86.128.2:5000 10.86.128.3:5000 ? ? ? ? ? ? ? ? ? ?\n" },
+			"10.86.0.4 80 10.86.128.2:5000 10.86.128.3:5000 ? ? ? ? ? ? ? ? ? ? ?\n" },
 		/* A map whose elements are not like ours. */
 		{ CORPUS "shares", MAP_SERVICES, "Bad message" },
 		{ CORPUS "services", MAP_SHARES, "Bad message" },
