@@ -96,6 +96,12 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	dokku certs:report web --ssl-hostnames
 	assert_success "web.example.com www.example.com"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	dokku certs:generate web other.example.org
+	assert_status 0
+	assert_error " !     web: other.example.org is not a domain of web:" \
+		"dokku domains:add web other.example.org lets it answer there"
+	dokku certs:generate web www.example.com
+	assert_error ""
 	dokku certs:generate web 'a/b'
 	assert_status 2
 }

@@ -432,6 +432,17 @@ says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":
 	grep -q ' 10.0.0.5:8080 -$' "$CALLS"
 }
 
+@test "verify-deploy: checks that fail through the proxy alone point at the proxy's own settings" {
+	runner
+	printf '/ ok\n' >"$LIST"
+	export RUNNER_STATUS=1 RUNNER_SAYS='FAIL /: 401, not below 400'
+	verify
+	assert_status 1
+	[[ $output$stderr == *'FAIL /: 401, not below 400'* ]]
+	[[ $stderr == *'the lines marked FAIL above show what nginx answered.'* ]]
+	[[ $stderr == *'Look for settings of nginx that hold for all apps of this server'* ]]
+}
+
 @test "checks:run: of the containers that serve now, all or one" {
 	runner
 	printf '/ ok\n' >"$LIST"

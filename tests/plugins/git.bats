@@ -1400,6 +1400,32 @@ branch_is() {
 	ended
 }
 
+@test "submodules and files of git-lfs are not in the build, and the push says so" {
+	local id spec='version https://git-lfs.github.com/spec/v1'
+	an_app
+	commit
+	id=$(git -C "$SOURCE" rev-parse HEAD)
+	git -C "$SOURCE" update-index --add --cacheinfo "160000,$id,vendor/one" \
+		--cacheinfo "160000,$id,vendor/two words"
+	mkdir -p "$SOURCE/img"
+	printf '*.png filter=lfs -text\n' >"$SOURCE/img/.gitattributes"
+	printf '%s\noid sha256:%064d\nsize 12345\n' "$spec" 1 >"$SOURCE/img/logo.png"
+	# A text about git-lfs that is no pointer.
+	printf 'A pointer begins with:\n%s\n' "$spec" >"$SOURCE/README"
+	git -C "$SOURCE" add img README
+	git -C "$SOURCE" commit --quiet --message modules
+	push main
+	went_live 1
+	[[ $stderr == *'submodules are empty in the build: vendor/one, vendor/two words.'* ]]
+	[[ $stderr == *'the build gets its pointers instead: img/logo.png. To push'* ]]
+	rm "$SOURCE/img/logo.png"
+	git -C "$SOURCE" rm --quiet --cached -r vendor img
+	git -C "$SOURCE" commit --quiet --message plain
+	push main
+	went_live 2
+	[[ $stderr$output != *submodules* && $stderr$output != *lfs* ]]
+}
+
 @test "a file that git does not write out is refused in one line, before the build" {
 	local tree
 	an_app
