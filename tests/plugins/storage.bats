@@ -185,6 +185,8 @@ args() {
 	got "$PLUGIN_PATH/storage/docker-args-deploy" web dokku/web:v1 web 1 <<<" before"
 	assert_status 1
 	[[ $stderr == *"$STORAGE/data/a is a link: it is not mounted"* && $output != *" -v "* ]]
+	dokku storage:report web --storage-deploy-mounts
+	assert_success "-v '$STORAGE/data/a/b:/data'"
 }
 
 @test "storage: an entry that is gone is told, and leaves the rest" {
