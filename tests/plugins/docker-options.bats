@@ -69,8 +69,8 @@ refused() {
 	refused '--name is no option' web deploy '--name x'
 	refused '--cidfile is no option' web deploy "--cidfile=$WORLD/cid"
 	refused '"latest" is no option' web deploy '--init latest'
-	refused 'a quote is not closed' web deploy '-v "/a:/b'
-	refused '"start" is no phase' web start '-v /a:/b'
+	refused 'a closing quote is missing' web deploy '-v "/a:/b'
+	refused '"start" is not a phase' web start '-v /a:/b'
 	refused 'the deploy phase only' --process web web build,deploy '-v /a'
 	refused '_default_ stands for all' --process _default_ web deploy '-v /a'
 	[[ ! -e $WORLD/cid ]]
@@ -89,7 +89,7 @@ refused() {
 @test "docker-options:add: --link is taken, and told to lead nowhere" {
 	dokku docker-options:add web build,deploy '--link db:postgres'
 	assert_status 0
-	[[ $stderr == *'--link leads to no container'*'dokku network:set web attach-post-create'* ]]
+	[[ $stderr == *'--link has no effect on the network dokku'*'dokku network:set web attach-post-create'* ]]
 	assert_equal "--link db:postgres" "$(stored _default_.build)"
 	dokku docker-options:add web build --link other
 	assert_success ""

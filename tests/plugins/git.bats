@@ -820,7 +820,7 @@ worker=1"
 	an_app
 	commit
 	fake_engine <<<'[[ $2 != /images/dokku/web:v*/json ]] ||
-		printf "%s" "{ \"Config\": { \"ExposedPorts\": { \"9000/tcp\": {}, \"53/udp\": {} } } }"'
+		printf "%s" "{ \"Config\": { \"Cmd\": [\"/web\"], \"ExposedPorts\": { \"9000/tcp\": {}, \"53/udp\": {} } } }"'
 	push main
 	went_live 1
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/port" 9000

@@ -262,8 +262,8 @@ users_networks() {
 	export DOKKU_RELEASE=2
 	got "$PLUGIN_PATH/network/pre-deploy" web image
 	assert_refused "web: the network none-such does not exist:" \
-		"dokku network:create none-such makes it, dokku network:report web shows who" \
-		"wants it"
+		"dokku network:create none-such creates it, dokku network:report web shows which" \
+		"setting names it"
 	dokku network:set web initial-network
 	make_release web 2
 	got "$PLUGIN_PATH/network/pre-deploy" web image
@@ -279,7 +279,7 @@ users_networks() {
 	assert_success ""
 	assert_steps $'shared c1 web.web.internal\nshared c2 web.worker.internal'
 	dokku network:set web attach-post-deploy dokku
-	assert_refused "network:set: the network dokku is not one of yours; nothing was changed"
+	assert_refused "network:set: the network dokku belongs to dokku or Docker; nothing was changed"
 }
 
 @test "network: a switch fails where a name cannot be given, a switch back does not" {
@@ -290,7 +290,7 @@ users_networks() {
 	printf 'web 1 c1 10.86.128.1 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/containers"
 	got "$PLUGIN_PATH/network/core-post-deploy" web 80 10.86.0.2 2
 	assert_status 1
-	[[ $stderr == *'c1 does not get on the network full: no address is free' ]]
+	[[ $stderr == *'c1 cannot be put on the network full: no address is free' ]]
 	printf '2\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
 	got "$PLUGIN_PATH/network/core-post-deploy" web 80 10.86.0.2 2
 	assert_status 0

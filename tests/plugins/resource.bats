@@ -68,8 +68,8 @@ args() {
 @test "resource: what docker does not take is refused, and the old value stays" {
 	dokku resource:limit --memory 512m web
 	dokku resource:limit --memory 1x web
-	assert_refused 'resource: memory cannot be "1x": a number is wanted,' \
-		'for memory also 512m or 1g; nothing was changed'
+	assert_refused 'resource: memory cannot be "1x": give a number,' \
+		'or for memory a size such as 512m or 1g; nothing was changed'
 	dokku resource:limit --memory 1g --cpu 9999999.99999 web
 	assert_status 1
 	dokku resource:limit --memory 1gi web

@@ -212,7 +212,7 @@ ask_one(CURL *curl, const char *path, const char *pointers, struct answer *answe
 	return code;
 }
 
-/* The same for path with id in place of its {}. */
+/* Replaces {} in path by id, then asks for it and prints the answer, like the function above. */
 static long
 ask_about(CURL *curl, const char *path, const char *id, const char *pointers, struct answer *answer)
 {

@@ -1,7 +1,7 @@
 /*
- * overhear COMMAND [ARG…] - runs COMMAND, a docker client, against an engine that only listens, and
- * prints the JSON that the client would have sent to create a container. So the docker client
- * itself reads its options, whichever it knows, and no engine, image or network is touched.
+ * overhear COMMAND [ARG…] - runs COMMAND, a docker client, against this program instead of an
+ * engine, and prints the JSON that the client sends to create a container. So the docker client
+ * itself reads its options, whichever it knows, and no real engine, image or network is used.
  *
  * COMMAND finds us by DOCKER_HOST. Every request but the creation of a container is refused.
  *
@@ -153,7 +153,7 @@ answer(int fd, const char *status, const char *body)
 		"Content-Length: %zu\r\n\r\n%s",
 		status, strlen(body), body);
 
-	/* A client that has gone is noticed by its end. */
+	/* If the client has gone, the caller notices that the process has ended. */
 	if (send(fd, text, (size_t)size, MSG_NOSIGNAL) == -1)
 		return;
 	shutdown(fd, SHUT_WR);

@@ -1,4 +1,4 @@
-# The lines of storage_rows as the JSON of storage:list.
+# Turns the rows of storage_rows into the JSON that storage:list prints.
 [split("\n")[] | select(. != "") | split("\u001f")
 	| { entry_name: .[0], host_path: .[1], container_path: .[2], phases: (.[3] | split(",")), process_type: .[4] }
 	+ (if .[5] != "" then { subpath: .[5] } else {} end)

@@ -1,4 +1,5 @@
-# The places of an app, a line each. Input: all entries; $places: the app's attachments.
+# Prints the attachments of an app as rows, see storage_rows. The input has all entries, and $places
+# has the attachments.
 (map({ key: .name, value: . }) | from_entries) as $entries
 | $places[]
 | $entries[.entry_name] as $entry
