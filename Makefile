@@ -21,8 +21,9 @@ include $(wildcard tests/*.mk)
 check-runner-binary: build/check-runner/check-runner
 
 # What changes this host runs alone: two at once would build and copy over each other. The daemons that it starts must not
-# hold the lock, hence --close.
+# hold the lock, hence --close. Who can open the file can lock it, so only root can.
 ALONE = alone=; if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then \
+	(umask 077; : >>/run/dokku-install.lock; chmod 600 /run/dokku-install.lock); \
 	alone='flock --close /run/dokku-install.lock'; flock --nonblock /run/dokku-install.lock true || \
 	echo '       Another make install or uninstall is at work. Waiting for it to end.'; fi; $$alone
 

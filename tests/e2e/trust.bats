@@ -175,8 +175,9 @@ runs_nothing() {
 @test "other users of the host: they read no repository, config, release, log or key, and hold no lock" {
 	dokku_run config:set --no-restart trust KEY=s3cret
 	in_world bash -c 'mkdir -p /home/dokku/trust/nginx.conf.d'
+	in_world dokku events:on && dokku_run ps:restart trust && dokku_run events:off
 	local path
-	for path in /home/dokku/trust /home/dokku/trust/HEAD /var/lib/dokku/config/trust/ENV \
+	for path in /var/log/dokku/events.log /run/dokku-install.lock /home/dokku/trust /home/dokku/trust/HEAD /var/lib/dokku/config/trust/ENV \
 		/var/lib/dokku/data/releases/trust/1/env \
 		/var/lib/dokku/data/builds/trust /var/lib/dokku/lock/trust \
 		/var/lib/dokku/lock/.domains /run/dokku-nginx.lock /run/dokku-services.lock \

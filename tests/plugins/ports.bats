@@ -41,6 +41,18 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	assert_output "[]"
 }
 
+@test "ports:set, :add: 64 of an app at most" {
+	dokku ports:set web $(printf 'http:%s:5000 ' {3000..3063})
+	assert_success ""
+	dokku ports:add web http:2999:5000
+	assert_refused "ports:add: 65 ports are more than the 64 that an app may have;" \
+		"nothing was changed"
+	dokku ports:set web $(printf 'http:%s:5000 ' {3000..3064})
+	assert_refused "ports:set: 65 ports are more than the 64 that an app may have;" \
+		"nothing was changed"
+	assert_equal 64 "$(grep -c '' "$MAP")"
+}
+
 @test "ports:add: the first mapping says which detected ports it replaces" {
 	dokku ports:add web http:8080:5000
 	assert_status 0

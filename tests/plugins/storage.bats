@@ -174,6 +174,21 @@ args() {
 	[[ ! -e $STORAGE/data ]]
 }
 
+@test "storage:mount --volume-subpath: a link that a container has made is not mounted" {
+	dokku storage:create data
+	mkdir -p "$STORAGE/data/a/b" "$WORLD/elsewhere/b"
+	dokku storage:mount web data --container-dir /data --volume-subpath a/b
+	args deploy web
+	assert_success " before  -v '$STORAGE/data/a/b:/data'"
+	rmdir "$STORAGE/data/a/b" "$STORAGE/data/a"
+	ln -s "$WORLD/elsewhere" "$STORAGE/data/a"
+	got "$PLUGIN_PATH/storage/docker-args-deploy" web dokku/web:v1 web 1 <<<" before"
+	assert_status 1
+	[[ $stderr == *"$STORAGE/data/a is a link: it is not mounted"* && $output != *" -v "* ]]
+	dokku storage:report web --storage-deploy-mounts
+	assert_success "-v '$STORAGE/data/a/b:/data'"
+}
+
 @test "storage: an entry that is gone is told, and leaves the rest" {
 	dokku storage:create one
 	dokku storage:create two

@@ -80,4 +80,5 @@ both() {
 	[[ $status -eq 0 ]]
 	assert_serves plain v3
 	in_world flock --nonblock /run/dokku-install.lock true
+	[[ $(in_world stat --format '%U %a' /run/dokku-install.lock) == 'root 600' ]]
 }
