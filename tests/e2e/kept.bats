@@ -1,8 +1,7 @@
 #!/usr/bin/env bats
-# nginx keeps connections to an app between two switches. No request is lost, none that was sent after a deploy is
-# answered by the release before it, and nothing is asked twice that must not be.
-# shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
-# shellcheck disable=SC2016 # for the shell in the world
+# nginx keeps connections to an app between two switches. No request is lost. The old release
+# answers no request that was sent after a deploy. nginx does not repeat a request that must not be
+# repeated.
 
 load helper
 
@@ -20,19 +19,19 @@ teardown_file() {
 	dokku_run apps:destroy --force closer || true
 }
 
-# deploy APP RELEASE - by a rollback; for the load clients with marks.
+# deploy APP RELEASE - deploys RELEASE by a rollback. Tells the load clients before and after.
 deploy() {
 	printf '%s +%s\n' "$(date +%s%3N)" "$2" >>"$BATS_FILE_TMPDIR/marks"
 	over_ssh releases:rollback "$1"
 	printf '%s %s\n' "$(date +%s%3N)" "$2" >>"$BATS_FILE_TMPDIR/marks"
 }
 
-# pool APP - the pool that nginx may use now.
+# pool APP - prints the pool that nginx may use now.
 pool() { in_world sh -c 'cd /run/dokku-kept && ls | sed -n "s/^$(cat "/var/lib/dokku/data/services/$0/web.1")\.\([12]\)$/\1/p"' "$1"; }
 
 has_pool() { [[ -n $(pool "$1") ]]; }
 
-# connections APP - the connections of nginx to the ports of its pools.
+# connections APP - prints the connections of nginx to the ports of its pools.
 connections() { in_world sh -c 'ss -Htn state established dst "$(cat "/var/lib/dokku/data/services/$0/web.1")" | grep -cE ":8[2-5] *$" || true' "$1"; }
 
 @test "GETs share connections, others do not; a second later there are none" {
@@ -47,7 +46,7 @@ connections() { in_world sh -c 'ss -Htn state established dst "$(cat "/var/lib/d
 	within 5 eval '[[ $(connections kept) -eq 0 ]]'
 }
 
-# opened APP - how many connections its container has accepted.
+# opened APP - prints how many connections its container has accepted.
 opened() {
 	in_world sh -c 'nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" "$(cat "/home/dokku/$0/CONTAINER.web.1")")" \
 		awk "/^Tcp: [0-9]/ { print \$7 }" /proc/net/snmp' "$1"

@@ -2,7 +2,8 @@
 # A second proxy, added as a folder: a relay on port 8080 (tests/proxies). What dokku promises holds
 # with it: deploys, checks, rollbacks, deaths in the midst of a deploy; and an app changes between
 # it and nginx.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the
+# helper sets top and address
 
 load helper
 
@@ -35,7 +36,8 @@ teardown_file() {
 
 under_load() { load_begin load relayed --mode get=1 --mode close=1 --mode post=1 --rate 3; }
 
-# settled RELEASE - it alone is there and serves, nothing is left over; not one request was lost.
+# settled RELEASE - requires that only RELEASE exists and serves, nothing is left over, and no
+# request was lost.
 settled() {
 	assert_clean relayed
 	assert_serves relayed "$1"

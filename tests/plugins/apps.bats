@@ -272,7 +272,7 @@ make_deployed() {
 	: >"$STEPS"
 }
 
-# names - of the apps' folders.
+# names - prints the names of the apps' folders.
 names() { (cd "$DOKKU_ROOT" && printf '%s\n' */ | tr -d /); }
 
 # assert_copied APP - what make_deployed made in the folder of an app, and both have after a clone.

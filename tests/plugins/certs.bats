@@ -203,7 +203,7 @@ add() {
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
-# assert_warned PATTERN… - taken, with one warning.
+# assert_warned PATTERN… - requires that the certificate was accepted, with one warning.
 assert_warned() {
 	assert_status 0 && assert_output "$TAKEN" && assert_error_like " !     $*" &&
 		[[ $stderr != *$'\n'* ]]

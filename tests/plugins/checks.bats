@@ -312,7 +312,7 @@ build_hook() {
 
 verify() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 1; }
 
-# says VERDICT STATUS REASON - what the runner found of the one check.
+# says VERDICT STATUS REASON - makes check-runner report this result of its only check.
 says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":"%s"}]}' "$@"; }
 
 @test "verify-deploy: without checks nginx has to get an answer; which one, is the app's affair" {

@@ -21,7 +21,7 @@ come_back() {
 	printf '%s\0' "${pairs[@]}" | sort -z >"$WORLD/wanted"
 	"$DOKKU" config:export --format nul web | sort -z >"$WORLD/got"
 	cmp "$WORLD/wanted" "$WORLD/got"
-	# As a shell reads the default format, in a shell of its own.
+	# A new shell must be able to read the default format.
 	"$DOKKU" config:export web >"$WORLD/exported"
 	env -i "$(type -P bash)" -c 'source "$1"; for ((i = 1; i <= $2; i++)); do name=V$i; printf "%s=%s\0" "$name" "${!name}"; done' \
 		bash "$WORLD/exported" $# | sort -z >"$WORLD/got"

@@ -18,7 +18,7 @@ setup() {
 	printf 'FROM scratch\n' >"$SOURCE/Dockerfile"
 }
 
-# an_app - web, as apps:create makes it.
+# an_app - makes the app web like apps:create.
 an_app() { dokku --quiet apps:create web; }
 
 # commit [BRANCH] - all that is in the source, on BRANCH (main).
