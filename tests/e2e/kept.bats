@@ -2,6 +2,8 @@
 # nginx keeps connections to an app between two switches. No request is lost. The old release
 # answers no request that was sent after a deploy. nginx does not repeat a request that must not be
 # repeated.
+# shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
+# shellcheck disable=SC2016 # for the shell in the world
 
 load helper
 
