@@ -2,8 +2,7 @@
 # Many operations at once, from several ssh clients. The result is the same as if they had run one
 # after the other. Each push that was told "live" was live, and each other push was told why not.
 # AT_ONCE (20) pushes to one app, APPS (10) apps, CHAIN (4) pushes that wait for each other.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the
-# helper sets top and address
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
 

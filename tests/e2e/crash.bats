@@ -1,8 +1,7 @@
 #!/usr/bin/env bats
 # Kills a deploy, its client, or a program that it needs, in the middle of a deploy by ssh and under
 # load. tests/torture does the same at each single command.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the
-# helper sets top and address
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
 

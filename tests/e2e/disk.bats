@@ -3,8 +3,7 @@
 # three is a small file system here. A push that cannot succeed is refused before the upload. All
 # other operations fail cleanly, no state file is half written, and the old release always serves.
 # SWEEP (6) is how many different amounts of free space each change is tried with.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the
-# helper sets top and address
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
 

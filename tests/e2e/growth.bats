@@ -1,8 +1,7 @@
 #!/usr/bin/env bats
 # After many good and failing deploys, the disk has only the data of the kept releases. GROWTH (3)
 # is how many deploys of each kind there are, and 50 in the long form.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the
-# helper sets top and address
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
 

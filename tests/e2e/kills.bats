@@ -2,8 +2,7 @@
 # A program that a deploy needs is killed during the deploy, or the deploy itself is stopped for a
 # while. In each case the old release or the new one serves, and nothing is left over. KILLS=all
 # kills every victim at every point, otherwise each at one or two.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the
-# helper sets top and address
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
 

@@ -2,8 +2,7 @@
 # A second proxy, added as a folder: a relay on port 8080 (tests/proxies). What dokku promises holds
 # with it: deploys, checks, rollbacks, deaths in the midst of a deploy; and an app changes between
 # it and nginx.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the
-# helper sets top and address
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
 

@@ -2,8 +2,7 @@
 # apps:rename under load, cut short and refused; apps:clone. Visitors ask by a name that stays, and
 # by the name that the global domain gives. RENAMES=all: killed at every point; else at some of
 # them.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the
-# helper sets top and address
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
 

@@ -14,7 +14,7 @@ setup() {
 	printf 'FROM scratch\n' >"$TREE/Dockerfile"
 }
 
-# build - what the push runs.
+# build - runs the hook builder-build like a push.
 build() { got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$TREE" dokku/web:v1; }
 
 # docker_builds - the builds that docker was asked for, without the probe, the builder first.

@@ -10,7 +10,8 @@ setup() {
 	ENV="$DOKKU_LIB_ROOT/config/web/ENV"
 }
 
-# come_back VALUE… - set, then read again in each exact way, as V1, V2, …
+# come_back VALUE… - sets V1, V2 and so on to these values, and requires that each exact format
+# returns them.
 come_back() {
 	local i pairs=()
 	for ((i = 1; i <= $#; i++)); do
@@ -386,7 +387,7 @@ B"
 
 # --- with a release that runs -------------------------------------------------------
 
-# deployed - web runs release 1, and a deploy by made hooks works.
+# deployed - makes web run release 1, with fake hooks by which a deploy works.
 deployed() {
 	make_release web 1
 	make_current web 1
