@@ -64,7 +64,7 @@ made_docs() {
     dokku t:do [-f|--fast] [--how a|b] APP|--all NAME...
      .More \of it. And more.
      Dokku: new; `x` is new, too'
-	complete t
+	complete t:
 	assert_success $'t:do\tDo it'
 	complete t:do --how ""
 	assert_success $'a\nb'
@@ -76,7 +76,7 @@ made_docs() {
 Do it.
 \&.More \eof it.
 And more.
-.It Ic url Ar APP'
+.It Ic trace:off'
 	got mandoc -Tlint -Wwarning "$WORLD/repo/docs/dokku.1"
 	assert_success ""
 }

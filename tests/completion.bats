@@ -54,18 +54,18 @@ offers() {
 }
 
 @test "options, their values, and what is no option after --" {
-	offers "dokku logs --" --help --num --ps --tail
+	offers "dokku logs --" --all --help --num --ps --tail
 	offers "dokku logs web --t" --tail
-	offers "dokku logs -" --help --num --ps --tail -n -p -q -t
+	offers "dokku logs -" --all --help --num --ps --tail -n -p -q -t
 	offers "dokku apps:list --format " json text
 	offers "dokku apps:list --format=" --format=json --format=text
 	offers "dokku apps:list --format=j" --format=json
-	offers "dokku logs -- -" ""
+	offers "dokku urls -- -" ""
 	offers "dokku -" --app --force --help --quiet --trace --wait
 }
 
 @test "apps, alternatives, plugins: at the place that the usage gives them" {
-	offers "dokku logs " blog web
+	offers "dokku enter " blog web
 	offers "dokku logs -n 5 w" web
 	offers "dokku logs --num=5 --tail w" web
 	offers "dokku logs web " ""
@@ -108,7 +108,7 @@ offers() {
 	chmod 711 "$DOKKU_ROOT"
 	as_nobody() {
 		got setpriv --reuid nobody \
-			--clear-groups "$PLUGIN_CORE_AVAILABLE_PATH/common/libexec/complete" logs \
+			--clear-groups "$PLUGIN_CORE_AVAILABLE_PATH/common/libexec/complete" enter \
 			"$1"
 	}
 	as_nobody ""

@@ -75,7 +75,7 @@ echo_plugin() {
 
     say [WORD…]                                        Say words
     say:words [WORD…]                                  Say words
-    help [--all] [WORD]                                  List the commands
+    help [--all] [TOPIC]                                 List the commands
     reconcile APP|--all...                               Finish or undo what a killed operation left
     version                                              Print the version of dokku
 
@@ -149,7 +149,7 @@ Say words"* ]] || differ "stdout" "what the plugin is" "$output"
 		'available commands.'
 	dokku help say loud
 	assert_refused 'help: "loud" is one argument too many; nothing was done. Usage:' \
-		'dokku help [--all] [WORD]' 2
+		'dokku help [--all] [TOPIC]' 2
 }
 
 @test "the words of the core pass over nothing: version, reconcile, --app" {

@@ -651,6 +651,18 @@ C=\"\$D\""
 	[[ $output != *Secret* ]]
 }
 
+@test "config:import: an input without end is refused, and does not fill the disk" {
+	local file="$WORLD/endless"
+	got timeout 20 bash -c 'yes "A=b" | head -c 60000000 | {
+		"$DOKKU" config:import --no-restart web -
+		status=$?; cat | wc -c >"$0"; exit "$status"; }' "$file"
+	assert_refused "config:import: - has more than 4194304 bytes: is it a file of variables?" \
+		"Nothing was changed"
+	# The rest was not read.
+	[[ $(<"$file") -gt 50000000 ]]
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
 @test "config:import: an envfile or JSON, from a file or stdin, all or nothing; --replace drops the others" {
 	dokku config:set --no-restart web OLD=1 A=0
 	printf '%s\n' "# a comment" 'A=plain' 'export B="x\ny"' "C='it'\\''s'" >"$WORLD/vars"

@@ -823,7 +823,7 @@ worker=1"
 	an_app
 	commit
 	fake_engine <<<'[[ $2 != /images/dokku/web:v*/json ]] ||
-		printf "%s" "{ \"Config\": { \"ExposedPorts\": { \"9000/tcp\": {}, \"53/udp\": {} } } }"'
+		printf "%s" "{ \"Config\": { \"Cmd\": [\"/web\"], \"ExposedPorts\": { \"9000/tcp\": {}, \"53/udp\": {} } } }"'
 	push main
 	went_live 1
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/port" 9000
@@ -1801,6 +1801,93 @@ sub/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 	dokku git:set web archive-max-files 2
 	is_refused "the archive has 5 files, more than its archive-max-files 2"
 	dokku git:from-archive web file:///etc/passwd
+	assert_status 1
+}
+
+@test "git:from-archive: names and answers without end do not fill the disk" {
+	an_app
+	dokku git:set web archive-max-files 2
+	dokku git:set web archive-max-size 50k
+	# 1,000 names of 99 bytes.
+	mkdir "$WORLD/files"
+	(cd "$WORLD/files" && printf '%099d\n' {1..1000} | xargs touch)
+	tar -C "$WORLD/files" -czf "$WORLD/a.tar.gz" .
+	fake stat <<-'BODY'
+		result=$(/usr/bin/stat "$@") && printf '%s\n' "$result" | tee -a "$WORLD/sizes"
+	BODY
+	got "$DOKKU" git:from-archive --archive-type tar.gz web -- <"$WORLD/a.tar.gz"
+	assert_status 1
+	[[ $stderr == *"at least"*"files, more than its archive-max-files 2"* ]]
+	# What curl prints of an answer that does not say its length.
+	fake curl <<<'head -c 10000000 /dev/zero 2>/dev/null'
+	got "$DOKKU" git:from-archive web http://example.com/a.tar
+	assert_status 1
+	[[ $stderr == *"the archive has more than 51200 bytes"* ]]
+	fake curl <<<'printf "curl: (6) no such host\n" >&2; exit 6'
+	got "$DOKKU" git:from-archive web http://example.com/a.tar
+	assert_status 1
+	[[ $stderr == *"cannot be fetched: curl: (6) no such host; nothing was deployed" ]]
+	awk '$1 > 51201 { print; bad = 1 } END { exit bad }' "$WORLD/sizes"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "git:from-archive: folders without rights are deployed whole, and nothing is left over" {
+	an_app
+	chmod 777 "$BATS_TEST_TMPDIR"
+	mkdir -p "$WORLD/files/top/closed"
+	printf 'FROM x\n' >"$WORLD/files/top/Dockerfile"
+	printf 'a\n' >"$WORLD/files/top/closed/a"
+	tar -C "$WORLD/files" --mode=0 -cf "$WORLD/a.tar" top
+	# root reads and removes any folder, so what git and rm find is noted.
+	fake git <<-'BODY'
+		[[ " $* " != *" add "* ]] ||
+			find "$DOKKU_LIB_ROOT/tmp" ! -perm -u+r -printf '%f %m\n' >>"$WORLD/closed"
+		exec /usr/bin/git "$@"
+	BODY
+	got "$DOKKU" git:from-archive web -- <"$WORLD/a.tar"
+	went_live 1
+	assert_equal "Dockerfile
+closed/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
+	assert_file "$WORLD/closed" ""
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "git:from-archive: bsdtar, which reads anything, is given zip files only" {
+	an_app
+	fake bsdtar <<<'printf "Dockerfile\n"'
+	got "$DOKKU" git:from-archive --archive-type zip web -- \
+		<<<$'#mtree\nDockerfile type=file contents=/etc/hostname'
+	assert_refused "web: this is no archive of the type zip; nothing was deployed"
+	assert_equal "" "$(grep ^bsdtar "$CALLS" || true)"
+	printf 'FROM x\n' >"$WORLD/Dockerfile"
+	rm "$BIN/bsdtar"
+	(cd "$WORLD" && python3 -m zipfile -c a.zip Dockerfile)
+	got "$DOKKU" git:from-archive --archive-type zip web -- <"$WORLD/a.zip"
+	went_live 1
+}
+
+@test "git:sync: an address has no control characters, which would end a line of the release" {
+	an_app
+	commit main
+	mv "$SOURCE" "$SOURCE"$'\nx'
+	dokku git:sync --build web "$SOURCE"$'\nx' main
+	assert_refused "web: the address of a repository cannot have control characters:" \
+		"\"$SOURCE\x0ax\"; nothing was changed"
+}
+
+@test "git:auth, git:auth-status: no process has a password in its arguments" {
+	fake_write <<-'BODY'
+		[[ $1 != *.netrc ]] || grep -l s3cret /proc/[0-9]*/cmdline >>"$WORLD/seen" || true
+	BODY
+	dokku git:auth example.com ann s3cret
+	assert_status 0
+	assert_file "$WORLD/seen" ""
+	assert_file "$DOKKU_ROOT/.netrc" "machine example.com login ann password s3cret"
+	got "$DOKKU" git:auth --quiet example.com ann <<<"other"
+	assert_status 0
+	got "$DOKKU" git:auth-status example.com ann <<<"other"
+	assert_status 0
+	dokku git:auth-status --quiet example.com ann s3cret
 	assert_status 1
 }
 

@@ -41,6 +41,27 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	assert_output "[]"
 }
 
+@test "ports:add: the first mapping says which detected ports it replaces" {
+	dokku ports:add web http:8080:5000
+	assert_status 0
+	[[ $stderr == *'web has ports of its own now, and no longer those detected (80):'* ]]
+	[[ $stderr == *'dokku ports:add web http:80:5000 opens them again'* ]]
+	dokku ports:add web http:80:5000
+	assert_success ""
+	dokku ports:clear web
+	dokku ports:add web http:80:5001 http:8080:5001
+	assert_success ""
+	dokku ports:clear web
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	: >"$DOKKU_ROOT/web/tls/server.crt"
+	: >"$DOKKU_ROOT/web/tls/server.key"
+	dokku ports:add web http:8080:5001
+	[[ $stderr == *'(80, 443): dokku ports:add web http:80:5001 https:443:5001 '* ]]
+	dokku ports:clear web
+	dokku ports:add web http:80:5001
+	assert_success ""
+}
+
 @test "ports: what cannot be served is refused, and nothing is changed" {
 	dokku ports:set web http:1234:5001
 	local words

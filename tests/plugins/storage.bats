@@ -154,6 +154,26 @@ args() {
 	[[ -d $STORAGE/data ]]
 }
 
+@test "storage:destroy --destroy-host-dir: not a folder that an app has by its path" {
+	local mount
+	dokku storage:create data
+	: >"$STORAGE/data/kept"
+	for mount in "$STORAGE/data:/x" "$STORAGE/data/sub:/x" "$STORAGE:/x" /:/x; do
+		dokku storage:mount web "$mount"
+		assert_status 0
+		dokku storage:destroy --force --destroy-host-dir data
+		assert_refused "storage:destroy: web has $STORAGE/data or a part of it by its path:" \
+			"see dokku storage:list web; nothing was changed"
+		[[ -e $STORAGE/data/kept ]]
+		dokku storage:unmount web "$mount"
+		assert_status 0
+	done
+	dokku storage:mount web "${STORAGE}/data2:/x"
+	dokku storage:destroy --force --destroy-host-dir data
+	assert_success "-----> Storage entry data destroyed"
+	[[ ! -e $STORAGE/data ]]
+}
+
 @test "storage: an entry that is gone is told, and leaves the rest" {
 	dokku storage:create one
 	dokku storage:create two
