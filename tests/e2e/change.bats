@@ -119,7 +119,7 @@ second line' ]]
 	nothing_lost reload
 }
 
-# certificate NAME - of its own making, in the world: /tmp/NAME.crt and .key.
+# certificate NAME - makes a self-signed certificate in the world, /tmp/NAME.crt and /tmp/NAME.key.
 certificate() {
 	in_world openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
 		-subj "/O=$1/CN=live.localhost" \

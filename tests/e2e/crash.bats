@@ -30,7 +30,7 @@ teardown() {
 	wait
 }
 
-# new_release RELEASE [make-repo options] - the next commit of a web and a worker.
+# new_release RELEASE [make-repo options] - commits the next version, with a web and a worker.
 new_release() {
 	mkdir -p "$(repo crash)"
 	printf 'web: /web\nworker: /web worker\n' >"$(repo crash)/Procfile"

@@ -155,7 +155,7 @@ scheduler-task docker-local web 2 release migrate 5"
 	assert_status 0
 	assert_error " !     web: v2 is live, though its postdeploy failed:" \
 		"run it again with dokku run web tell"
-	# What a shell would take apart is one word.
+	# A word that a shell would split stays one word.
 	app_json <<<'{ "scripts": { "dokku": { "postdeploy": "it'"'"'s && b" } } }'
 	got "$HOOKS/post-deploy" web 80 10.86.0.2 2
 	assert_error " !     web: v2 is live, though its postdeploy failed:" \

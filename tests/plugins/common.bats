@@ -73,7 +73,7 @@ is_not() {
 	assert_status 1 && assert_output "" && assert_error ""
 }
 
-# all_in_one FUNCTION - prints the results of FUNCTION for each line of stdin, with one process.
+# verdicts FUNCTION - prints the results of FUNCTION for each line of stdin, with one process.
 verdicts() {
 	code "" \
 		'while IFS= read -r line; do printf -v word "%b" "$line"; if "$1" "$word"

@@ -36,7 +36,7 @@ push() {
 	! grep -q "$BATS_RUN_TMPDIR.*: line" <<<"$stderr"
 }
 
-# pushed N - requires that the push went live as release N.
+# went_live N - requires that the push went live as release N.
 went_live() {
 	assert_status 0
 	assert_equal "$1" "$(current web)"
@@ -505,7 +505,7 @@ refused() {
 	assert_equal 1 "$(current web)"
 }
 
-# slow_push COMMIT - starts a push of COMMIT, holding the lock until the named pipe go has a line.
+# slow_push COMMIT - starts a push of COMMIT. It holds the lock until the named pipe go has a line.
 # Sets first to its process ID. Its output is in the file first.
 slow_push() {
 	fifo at

@@ -49,13 +49,13 @@ host_up() {
 	[[ -z ${HOST_REV-} ]] || in_world git -C /root/dokku checkout --quiet "$HOST_REV"
 }
 
-# host_install - make install on it, as its administrator does; what it prints, and its status.
+# host_install - runs make install on the machine. Prints its output and returns its status.
 host_install() {
 	timeout 500 "$top/tests/world" run "$world" -- sudo make -C /root/dokku install </dev/null \
 		2>&1
 }
 
-# host_key - our key may push.
+# host_key - adds our key to those that may push.
 host_key() {
 	in_world bash \
 		-c \
@@ -64,7 +64,7 @@ host_key() {
 		)' >/tmp/e2e.pub && dokku ssh-keys:add e2e /tmp/e2e.pub"
 }
 
-# host_down - for teardown_file. KEEP_WORLD=1 keeps the machine.
+# host_down - removes the machine, unless KEEP_WORLD=1 is set. For teardown_file.
 host_down() { [[ -n ${KEEP_WORLD-} ]] || "$top/tests/world" down "$world"; }
 
 # host_lan - another machine of a LAN, the network namespace lan of the world, that sends what is
