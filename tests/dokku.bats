@@ -174,7 +174,7 @@ Say words"* ]] || differ "stdout" "what the plugin is" "$output"
 	dokku reconcile web --help
 	assert_success "Finish or undo what a killed operation left
     dokku reconcile APP|--all...
-     The next operation, the boot and the watch do it by themselves.
+     The next operation, a boot and the watch do this, too, so it is rarely needed.
      Dokku: new"
 	dokku --app
 	assert_refused '--app: name the app; nothing was done' 2
