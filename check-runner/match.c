@@ -21,7 +21,7 @@ struct match {
 	size_t len;
 	pcre2_code *code;
 	pcre2_match_data *data;
-	pcre2_match_context *context; /* regex only, as is the stack */
+	pcre2_match_context *context; /* for a regex only, as is stack; else NULL */
 	pcre2_jit_stack *stack;
 };
 
@@ -308,7 +308,7 @@ match_has_jit(void)
 const char *
 match_version(void)
 {
-	static char version[64]; /* PCRE2 asks for 24 */
+	static char version[64]; /* PCRE2 needs at least 24 */
 
 	(void)pcre2_config(PCRE2_CONFIG_VERSION, version);
 	return version;

@@ -13,7 +13,7 @@ teardown() {
 
 # --- dispatch -------------------------------------------------------------------
 
-# echo_plugin - a plugin whose commands print their words.
+# echo_plugin - makes a plugin whose commands print their words.
 echo_plugin() {
 	made_plugins
 	mkdir -p "$PLUGIN_PATH/say/subcommands"
@@ -174,7 +174,7 @@ Say words"* ]] || differ "stdout" "what the plugin is" "$output"
 	dokku reconcile web --help
 	assert_success "Finish or undo what a killed operation left
     dokku reconcile APP|--all...
-     The next operation, the boot and the watch do it by themselves.
+     The next operation, a boot and the watch do this, too, so it is rarely needed.
      Dokku: new"
 	dokku --app
 	assert_refused '--app: name the app; nothing was done' 2
@@ -234,8 +234,8 @@ C.UTF-8
 none"
 }
 
-# environment_of COMMAND ARG… - what a plugin's command gets where COMMAND runs dokku with ARGs:
-# names of variables, sorted, but for those that a shell makes by itself.
+# environment_of COMMAND ARG… - lets COMMAND run dokku with ARG…, and prints the names of the
+# variables that a plugin's command gets, sorted, without those that a shell sets itself.
 environment_of() {
 	made_plugins
 	mkdir -p "$PLUGIN_PATH/env/subcommands"
@@ -303,7 +303,7 @@ lines' DOCKER_HOST=tcp://far:1 http_proxy=http://proxy TERM=vt100 NAME=alice "$D
 
 # --- words from ssh -------------------------------------------------------------
 
-# over_ssh COMMAND - as sshd's forced command runs it.
+# over_ssh COMMAND - runs COMMAND like the forced command of sshd.
 over_ssh() {
 	export SSH_ORIGINAL_COMMAND=$1
 	dokku
@@ -312,7 +312,7 @@ over_ssh() {
 
 @test "ssh: words are split as a shell splits them, and nothing is expanded" {
 	echo_plugin
-	# splits AS COMMAND: what a shell makes of the quoting is what we make of it.
+	# splits AS COMMAND - requires that we split COMMAND into the same words as a shell.
 	splits() {
 		over_ssh "say:words $2"
 		assert_success "<words>$1"
@@ -422,8 +422,8 @@ over_ssh() {
 
 # --- the deploy transaction -------------------------------------------------------
 
-# transaction_world - release 1 of web is current, release 2 is built; hooks that work, and
-# note with each step which release is current.
+# transaction_world - makes the app web: release 1 is current, and release 2 is built. Its fake
+# hooks succeed, and record which release was current at each step.
 transaction_world() {
 	made_plugins
 	make_app web
@@ -443,7 +443,8 @@ transaction_world() {
 	list_containers 'id1 1 web 1 running 10.86.128.9 5000 7 web.1'
 }
 
-# list_containers LINE… - what the scheduler lists. Not noted as a step: it is asked for words only.
+# list_containers LINE… - lets the scheduler list these containers. That is not recorded as a step,
+# because it changes nothing.
 list_containers() {
 	printf '#!%s\nprintf "%%s\\n" %s\n' "$INTERPRETER" "${*@Q}" \
 		>"$PLUGIN_PATH/fake/scheduler-list"
@@ -452,7 +453,7 @@ list_containers() {
 
 deploy() { DOKKU_LOCKED=web dokku deploy web 2; }
 
-# steps - the hooks that ran; those of the checks run at once, so sorted among themselves.
+# steps - prints the hooks that ran. Those of the checks run in parallel, so they are sorted.
 steps() { awk '/^check-deploy/ { print | "sort"; next } { close("sort"); print }' "$STEPS"; }
 
 readonly CHECKED="check-deploy web idA web 5000 10.86.128.2 1
@@ -550,7 +551,8 @@ release-tasks web 2"
 worker=1"
 }
 
-# fails_at HOOK STATUS STEPS ERROR - the deploy with a HOOK that fails.
+# fails_at HOOK STATUS STEPS ERROR - deploys while HOOK fails, and requires this status, these steps
+# and this message.
 fails_at() {
 	hook fake "$1" <<<"printf ' !     no: $1\n' >&2; exit 7"
 	deploy
@@ -735,8 +737,8 @@ $REMOVED" "$(tail -n 2 "$STEPS")"
 	grep -qx 'core-post-deploy web   2' "$STEPS"
 }
 
-# signalled HOOK SIGNAL STATUS - the deploy gets SIGNAL while HOOK works on; it has to end
-# at once, and HOOK with it.
+# signalled HOOK SIGNAL STATUS - sends SIGNAL to a deploy while HOOK runs. Requires that the deploy
+# and HOOK end at once.
 signalled() {
 	local pid hook_pid code=0
 	rm -f "$BATS_TEST_TMPDIR/at"
@@ -981,8 +983,8 @@ reconcile web 1" "$(grep ^reconcile "$STEPS")"
 	assert_refused "App ghost does not exist"
 }
 
-# with_processes - what the scheduler has started is this process, and it is asked whether that
-# runs.
+# with_processes - lets the process of this test stand for a process of the scheduler, so that the
+# real test of whether it runs can be used.
 with_processes() {
 	printf '%s\n' "$$" |
 		tee "$DOKKU_LIB_ROOT"/data/releases/web/2/pid.{web.1,web.2,worker.1} >/dev/null
@@ -1040,8 +1042,8 @@ with_processes() {
 
 # --- locks ------------------------------------------------------------------------
 
-# hold NAME - somebody else holds the lock of NAME, in the name of an operation; sets holder
-# to the process that does, worker to the one it works with.
+# hold NAME - starts another process that holds the lock of NAME for an operation. Sets holder to
+# its process ID, and worker to the process that runs under the lock.
 hold() {
 	rm -f "$BATS_TEST_TMPDIR/held"
 	fifo held
@@ -1052,7 +1054,7 @@ hold() {
 	printf '%s\n' "$holder" "$worker" >>"$BATS_TEST_TMPDIR/pids"
 }
 
-# is_free NAME - its lock can be had within a second.
+# is_free NAME - true if the lock NAME can be taken within a second.
 is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 
 @test "lock: busy is told with who and since when, and nothing is done" {
@@ -1148,7 +1150,8 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	assert_success "done"
 }
 
-# waits_for_it [NAME=VALUE…] - a change of web waits for the lock, says so, and is done then.
+# waits_for_it [NAME=VALUE…] - requires that a change of web waits for the lock, says so, and then
+# succeeds.
 waits_for_it() {
 	hold web
 	printf '%s 12:34:56 git push 3f2c1ab\n' "$worker" >"$DOKKU_LIB_ROOT/lock/web"
@@ -1304,7 +1307,7 @@ waits_for_it() {
 	gone "$line"
 }
 
-# skip_unless_held - the deploy has to hold the lock by now.
+# skip_unless_held - skips the test if the deploy does not hold the lock yet.
 skip_unless_held() { ! flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; }
 
 @test "lock: the holder of one need not take it again" {
@@ -1398,8 +1401,8 @@ a warning"
 	[[ -s $DOKKU_LIB_ROOT/lock/web ]]
 }
 
-# job_killed WHAT - of a transaction, only the process that keeps its status is killed; the
-# work goes on until the fifo on is written to, and then runs WHAT.
+# job_killed WHAT - kills only the process of a transaction that records its status. The work
+# continues until the named pipe on is written to, and then runs WHAT.
 job_killed() {
 	fifo at
 	fifo on

@@ -1,19 +1,20 @@
 # shellcheck shell=bash
-# The test library: a fresh world per test, fakes first on PATH, and assertions that show what
-# they saw. load it, then call world from setup. No root, no engine, nothing on the host.
+# The test library: a fresh world for each test, fakes first on PATH, and assertions that show what
+# they saw. Load it, then call world from setup. It needs no root and no engine, and changes nothing
+# on the host.
 
 bats_require_minimum_version 1.5.0
 
 REPO=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 
-# What make install would write into the scripts.
+# Values that make install would write into the scripts.
 INTERPRETER=/bin/bash-static
 [[ -x $INTERPRETER ]] || INTERPRETER=/bin/bash
 
 # --- the world ---------------------------------------------------------------
 
-# world - own DOKKU_ROOT and DOKKU_LIB_ROOT, in a folder with a space in its name, and a
-# copy of the code whose paths in /etc and /run lie in $TEST_HOST.
+# world - makes a DOKKU_ROOT and DOKKU_LIB_ROOT for this test, in a folder with a space in its name,
+# and a copy of the code whose paths below /etc and /run are replaced by paths below $TEST_HOST.
 world() {
 	local template=$BATS_RUN_TMPDIR/template stage
 	unset SSH_ORIGINAL_COMMAND NAME DOKKU_TRACE DOKKU_QUIET_OUTPUT DOKKU_FORCE DOKKU_LOCKED \
@@ -33,7 +34,7 @@ world() {
 	PATH=$BIN:$PATH
 }
 
-# world_paths DIR - where everything of the world in DIR is.
+# world_paths DIR - exports the paths of the world in DIR.
 world_paths() {
 	export WORLD="$1/a world" TEST_HOST=$1/host BIN=$1/bin CALLS=$1/calls STEPS=$1/steps \
 		DOKKU_PROGRAMS=$1/programs
@@ -63,7 +64,8 @@ fill_world() {
 	fake sudo <<<'[[ $1 != -l ]] || exit 0; [[ $1 != -n ]] || shift; exec "$@"'
 }
 
-# code_under_test - one copy for the whole run. Sets what dokku exports.
+# code_under_test - makes one copy of the code for the whole run, and sets the variables that dokku
+# exports.
 code_under_test() {
 	export DOKKU_DIR="$BATS_RUN_TMPDIR/the code"
 	export DOKKU="$DOKKU_DIR/dokku" PLUGIN_CORE_AVAILABLE_PATH="$DOKKU_DIR/plugins" \
@@ -75,8 +77,8 @@ code_under_test() {
 	fi
 }
 
-# copy_code DIR - of what is to be tested: this repository, or $MUTANT, a copy with a fault in
-# it that some test has to see.
+# copy_code DIR - copies the tested code to DIR: this repository, or $MUTANT, a copy with a
+# deliberate fault that some test must find.
 copy_code() {
 	local stage
 	stage=$(mktemp -d "$BATS_RUN_TMPDIR/stage.XXXXXX")
@@ -98,8 +100,8 @@ copy_code() {
 	mv -T "$stage" "$1" 2>/dev/null || rm -rf "$stage"
 }
 
-# fake NAME… - programs first on PATH; stdin is what they do, in Bash. Each call is noted
-# in $CALLS, a line each, its words quoted where they need it.
+# fake NAME… - makes fake programs, first on PATH. stdin is the Bash code that they run. Each call
+# is recorded in $CALLS, one per line, with its words quoted if needed.
 fake() {
 	local name body
 	IFS= read -r -d '' body || true
@@ -110,9 +112,10 @@ fake() {
 	chmod +x "${@/#/$BIN/}"
 }
 
-# fake_engine - our program for the Engine API; stdin is what it does for a path, its first word the
-# method, the second the path, body whether there is one: JSON, or {"message": …} and exit 22. Noted
-# in $CALLS as "engine METHOD PATH…", members and messages picked out as the program does.
+# fake_engine - replaces our program for the Engine API. stdin is Bash code that answers one
+# request: $1 is the method, $2 the path, and the variable body is set if the request has a body. It
+# prints JSON, or {"message": …} and exits with 22. Calls are recorded in $CALLS as "engine METHOD
+# PATH…". Members and messages are picked out of the JSON like the real program does it.
 fake_engine() {
 	local file=$DOKKU_PROGRAMS/engine body
 	IFS= read -r -d '' body || true
@@ -121,8 +124,8 @@ fake_engine() {
 	chmod +x "$file"
 }
 
-# fake_write - stdin is what happens before write-file writes a file, FILE being its $1; exit there
-# means that it does not.
+# fake_write - stdin is Bash code that runs before write-file writes a file. $1 is FILE. If the code
+# exits, the file is not written.
 fake_write() {
 	rm -f "$DOKKU_PROGRAMS/write-file"
 	printf '#!%s\n:\n%s\nexec "%s/build/bin/write-file" "$@"\n' "$INTERPRETER" "$(cat)" \
@@ -131,9 +134,9 @@ fake_write() {
 	chmod +x "$DOKKU_PROGRAMS/write-file"
 }
 
-# made_plugins - PLUGIN_PATH without any plugin but those named; hook adds to it. What the scheduler
-# does with images, and for who asks about a container, is there in any case; and what it has
-# started runs, unless a test says otherwise.
+# made_plugins [PLUGIN…] - makes a PLUGIN_PATH with only these plugins. hook adds plugins to it. The
+# hooks of the scheduler for images and for questions about a container are there in any case. Its
+# processes count as running, unless a test says otherwise.
 made_plugins() {
 	local name images=(scheduler-image scheduler-image-reuse scheduler-image-remove scheduler-prune)
 	local asked=(scheduler-logs scheduler-enter scheduler-inspect scheduler-listening scheduler-runs scheduler-run-stop)
@@ -152,15 +155,15 @@ made_plugins() {
 	chmod +x "$PLUGIN_PATH/scheduler-docker-local/scheduler-alive"
 }
 
-# hook_of PLUGIN HOOK - of a made PLUGIN_PATH: that one hook of a plugin of ours, and no other of
-# it.
+# hook_of PLUGIN HOOK - adds only the hook HOOK of our plugin PLUGIN to the PLUGIN_PATH of
+# made_plugins.
 hook_of() {
 	mkdir -p "$PLUGIN_PATH/$1"
 	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/$1/$2" "$PLUGIN_PATH/$1/$2"
 }
 
-# hook PLUGIN HOOK - an executable of a made plugin; stdin is what it does. Each call is
-# noted in $STEPS. The plugin "fake" stands for those of ours.
+# hook PLUGIN HOOK - adds a fake hook to the PLUGIN_PATH of made_plugins. stdin is its Bash code.
+# Each call is recorded in $STEPS. The plugin "fake" stands for our own plugins.
 hook() {
 	local file="$PLUGIN_PATH/$1/$2"
 	mkdir -p "${file%/*}"
@@ -172,7 +175,7 @@ hook() {
 	chmod +x "$file"
 }
 
-# make_app NAME… - an app, as apps:create leaves it, but for its repository.
+# make_app NAME… - makes apps like apps:create, but without a repository.
 make_app() {
 	local app
 	for app in "$@"; do
@@ -181,7 +184,7 @@ make_app() {
 	done
 }
 
-# make_release APP N [SCALE…] - a release with its image, not current.
+# make_release APP N [SCALE…] - makes the release N with its image. It is not current.
 make_release() {
 	local dir="$DOKKU_LIB_ROOT/data/releases/$1/$2"
 	mkdir -p "$dir"
@@ -195,7 +198,7 @@ make_release() {
 		printf '%s\n' "$2" >"${dir%/*}/last"
 }
 
-# make_current APP N - the release N is the current one.
+# make_current APP N - makes the release N the current one.
 make_current() {
 	printf '%s\n' "$2" >"$DOKKU_LIB_ROOT/data/releases/$1/current"
 	date --iso-8601=seconds >"$DOKKU_LIB_ROOT/data/releases/$1/$2/committed"
@@ -205,7 +208,7 @@ current() { cat "$DOKKU_LIB_ROOT/data/releases/$1/current"; }
 
 # --- running -----------------------------------------------------------------
 
-# got COMMAND… - sets status, output and stderr; newlines at their ends go.
+# got COMMAND… - runs COMMAND and sets status, output and stderr, without newlines at their ends.
 got() {
 	status=0
 	"$@" >"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" || status=$?
@@ -213,10 +216,11 @@ got() {
 	stderr=$(<"$BATS_TEST_TMPDIR/stderr")
 }
 
-# dokku WORD… - the command line.
+# dokku WORD… - runs dokku, and sets status, output and stderr.
 dokku() { got "$DOKKU" "$@"; }
 
-# code PLUGIN TEXT ARG… - Bash in strict mode, with the functions of common and PLUGIN.
+# code PLUGIN TEXT ARG… - runs the Bash code TEXT in strict mode, with the functions of common and
+# PLUGIN.
 code() { got strict "$@"; }
 
 strict() {
@@ -228,16 +232,16 @@ strict() {
 		$text" bash "$@"
 }
 
-# fifo NAME - makes one, to wait for an event of another process.
+# fifo NAME - makes a named pipe, by which a test waits for an event of another process.
 fifo() { mkfifo "$BATS_TEST_TMPDIR/$1"; }
 
-# heard NAME - one line from the fifo, within 10 s, in the variable line.
+# heard NAME - reads one line from the fifo NAME into the variable line, within 10 s.
 heard() {
 	# shellcheck disable=SC2034 # for the test
 	IFS= read -r -t 10 line <>"$BATS_TEST_TMPDIR/$1"
 }
 
-# gone PID - waits until there is no such process, up to 5 s.
+# gone PID - waits up to 5 s until the process PID has ended.
 gone() {
 	timeout 5 tail --sleep-interval=0.01 --follow --pid="$1" /dev/null || {
 		printf 'process %s is still there:\n%s\n' "$1" "$(tr '\0' ' ' <"/proc/$1/cmdline")"
@@ -247,7 +251,7 @@ gone() {
 
 # --- assertions --------------------------------------------------------------
 
-# differ WHAT WANTED GOT - fails, showing both.
+# differ WHAT WANTED GOT - shows both texts and fails.
 differ() {
 	printf -- '-- %s\nwanted: %q\ngot:    %q\n' "$1" "$2" "$3"
 	diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") || true
@@ -257,22 +261,22 @@ differ() {
 # assert_equal WANTED GOT [WHAT]
 assert_equal() { [[ $2 == "$1" ]] || differ "${3:-not equal}" "$1" "$2"; }
 
-# assert_status N - the exact one, so that a crash is not taken for a refusal.
+# assert_status N - compares the exact status, so that a crash does not count as a refusal.
 assert_status() {
 	# shellcheck disable=SC2154 # set by bats
 	[[ $status == "$1" ]] || differ "status; stdout: $output; stderr: $stderr" "$1" "$status"
 }
 
-# assert_output [TEXT…], assert_error [TEXT…] - all of stdout, all of stderr. A long text may be
-# several arguments: they are joined by blanks, as `die` joins its own.
+# assert_output [TEXT…], assert_error [TEXT…] - compare all of stdout or stderr. The arguments are
+# joined by blanks, as `die` joins its arguments.
 assert_output() { assert_equal "$*" "$output" "stdout; stderr: $stderr"; }
 assert_error() {
 	# shellcheck disable=SC2154 # set by bats
 	assert_equal "$*" "$stderr" "stderr; stdout: $output"
 }
 
-# assert_output_like PATTERN…, assert_error_like PATTERN… - all of it matches the glob, for what
-# holds a time or a process id.
+# assert_output_like PATTERN…, assert_error_like PATTERN… - match all of stdout or stderr against a
+# glob pattern, for output that contains a time or a process ID.
 assert_output_like() {
 	# shellcheck disable=SC2053 # a pattern
 	[[ $output == $* ]] || differ "stdout, as a pattern" "$*" "$output"
@@ -282,12 +286,13 @@ assert_error_like() {
 	[[ $stderr == $* ]] || differ "stderr, as a pattern" "$*" "$stderr"
 }
 
-# assert_success [STDOUT…] - status 0, STDOUT and nothing on stderr.
+# assert_success [STDOUT…] - requires status 0, exactly STDOUT, and nothing on stderr.
 assert_success() {
 	assert_status 0 && assert_output "$@" && assert_error ""
 }
 
-# assert_refused MESSAGE… [STATUS] - one line on stderr, nothing on stdout.
+# assert_refused MESSAGE… [STATUS] - requires MESSAGE as the only line on stderr, nothing on stdout,
+# and STATUS.
 assert_refused() {
 	local refusal=1
 	if [[ ${!#} =~ ^[0-9]+$ ]]; then
@@ -297,7 +302,7 @@ assert_refused() {
 	assert_status "$refusal" && assert_error " !     $*" && assert_output
 }
 
-# assert_file FILE TEXT - its content but for newlines at the end.
+# assert_file FILE TEXT - compares the content of FILE, without newlines at the end.
 assert_file() {
 	[[ -f $1 ]] || differ "no such file: $1" "$2" "" || return
 	assert_equal "$2" "$(<"$1")" "$1"
@@ -306,7 +311,7 @@ assert_file() {
 # assert_mode FILE MODE
 assert_mode() { assert_equal "$2" "$(stat --format %a "$1")" "mode of $1"; }
 
-# assert_absent PATH… - nothing is there.
+# assert_absent PATH… - requires that nothing exists at these paths.
 assert_absent() {
 	local path
 	for path in "$@"; do
@@ -315,18 +320,18 @@ assert_absent() {
 	done
 }
 
-# assert_nothing_in DIR - an empty folder, hidden files included.
+# assert_nothing_in DIR - requires that the folder is empty, hidden files included.
 assert_nothing_in() { assert_equal "" "$(ls -A "$1")" "in $1"; }
 
-# assert_calls TEXT, assert_steps TEXT - the calls of fakes and of made hooks since the start,
-# without the random part of images' names.
+# assert_calls TEXT, assert_steps TEXT - compare all calls of fakes, or of fake hooks, in this test.
+# The random part of image names is left out.
 assert_calls() { assert_equal "${1-}" "$(without_random "$CALLS")" "calls of fakes"; }
 assert_steps() { assert_equal "${1-}" "$(without_random "$STEPS")" "hooks that ran"; }
 without_random() { sed -E 's/\b(v[0-9]+)-[0-9a-f]{16}\b/\1/g' "$@"; }
 
-# each COMMAND - COMMAND with every line of stdin as its argument, \n and such understood;
-# a test goes on to the last, and fails when one did. The first assertion in COMMAND that fails ends
-# it: it runs in a trap of a subshell, where errexit counts whoever calls us.
+# each COMMAND - runs COMMAND for each line of stdin, with the line as its argument. Escapes such as
+# \n are replaced. All lines are tried, and this fails if one failed. COMMAND runs in a trap of a
+# subshell, because only there errexit ends it at its first failing assertion, whoever calls us.
 each() {
 	local line word failed=0
 	while IFS= read -r line; do

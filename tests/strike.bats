@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# strike, that the torture and others strike with: it ends what it is told to, whatever is being
-# made at the time.
+# Tests of strike, by which tests/torture and others kill processes: it kills all processes that it
+# should, even if new ones are being started at that moment.
 
 load helper
 

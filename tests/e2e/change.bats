@@ -29,15 +29,15 @@ teardown() {
 	wait
 }
 
-# only_resets NAME - whether no failure is of another kind than a reset of a reused connection.
+# only_resets NAME - true if all failures are resets of a reused connection.
 only_resets() {
 	! sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/$1.txt" |
 		grep --quiet --invert-match ': reset_reused [0-9]*$'
 }
 
-# nothing_lost [reload] - not one request of this app or of the bystander failed, and no
-# connection was closed either; a reload of nginx may close idle ones, on which a client
-# that does not look may have a request under way.
+# nothing_lost [reload] - requires that no request failed and no connection was closed, of this app
+# and of the bystander. With "reload", nginx was reloaded and may have closed idle connections, on
+# which a client may just have sent a request.
 nothing_lost() {
 	local name
 	sleep 0.5
@@ -119,7 +119,7 @@ second line' ]]
 	nothing_lost reload
 }
 
-# certificate NAME - of its own making, in the world: /tmp/NAME.crt and .key.
+# certificate NAME - makes a self-signed certificate in the world, /tmp/NAME.crt and /tmp/NAME.key.
 certificate() {
 	in_world openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
 		-subj "/O=$1/CN=live.localhost" \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Commands of the Procfile and of app.json by real pushes, in an image with a shell: what sh -c
-# makes of them runs, a signal reaches the app, and what is not understood is refused before the
+# Commands of the Procfile and of app.json, with real pushes and an image that has a shell. They run
+# as under sh -c, signals reach the app, and a line that is not understood is refused before the
 # build.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; the helper sets address
 
@@ -53,8 +53,8 @@ serves() { [[ $(fetch commands / --output /dev/null --write-out '%{http_code}') 
 	serves
 }
 
-# graceful COMMAND - the seconds that a container of COMMAND takes to stop, and what it says at its
-# end.
+# graceful COMMAND - prints how many seconds a container of COMMAND takes to stop, and its last
+# line.
 graceful() {
 	local id
 	deploy 'web: /public/web' "worker: $1"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# Many operations at once, from several ssh clients: what comes out is what one after the other
-# would have given, whoever was told "live" was, and everybody else was told why not. AT_ONCE (20)
-# pushes to one app, APPS (10) apps, CHAIN (4) pushes that wait for each other.
+# Many operations at once, from several ssh clients. The result is the same as if they had run one
+# after the other. Each push that was told "live" was live, and each other push was told why not.
+# AT_ONCE (20) pushes to one app, APPS (10) apps, CHAIN (4) pushes that wait for each other.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -53,7 +53,8 @@ push_of() {
 	printf '%s\n' "$status" >"$out/$branch.status"
 }
 
-# watch_releases - what answers, each time that it changes, in seen; until stopped.
+# watch_releases - writes the release that answers to the file seen, each time that it changes,
+# until stopped.
 watch_releases() {
 	local last="" now
 	while [[ ! -e $out/stop ]]; do
@@ -64,10 +65,10 @@ watch_releases() {
 	done >"$out/seen"
 }
 
-# live_of BRANCH - the release that its pusher was told is live, or nothing.
+# live_of BRANCH - prints the release that the push of BRANCH was told is live, or nothing.
 live_of() { sed -n 's/.*=====> many v\([0-9]*\) is live.*/\1/p' "$out/$1.out"; }
 
-# told_why BRANCH - it was refused by one who says what stood in its way.
+# told_why BRANCH - true if the push of BRANCH was refused with a reason.
 told_why() {
 	grep -qE 'many is busy: git push [0-9a-f]{7} runs since [0-9]{2}:[0-9]{2}:[0-9]{2} \(process [0-9]+\)' "$out/$1.out" ||
 		grep -qE 'many: main is at [0-9a-f]{7} by now' "$out/$1.out" || {
@@ -77,8 +78,9 @@ told_why() {
 	}
 }
 
-# is_serial BRANCH… - the end is that of the pushes that were told "live", in the order of their
-# releases; so was what answered meanwhile; all others were told why not.
+# is_serial BRANCH… - requires that the final state, and the releases that answered meanwhile, are
+# those of the pushes that were told "live", in the order of their releases, and that all others
+# were told why not.
 is_serial() {
 	local branch live order=() status wanted seen now
 	for branch; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Deaths in the midst of a deploy, over ssh and under load: of all of it, of its client, and of
-# everything that it needs. tests/torture does the same at each single command.
+# Kills a deploy, its client, or a program that it needs, in the middle of a deploy by ssh and under
+# load. tests/torture does the same at each single command.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -30,7 +30,7 @@ teardown() {
 	wait
 }
 
-# new_release RELEASE [make-repo options] - the next commit of a web and a worker.
+# new_release RELEASE [make-repo options] - commits the next version, with a web and a worker.
 new_release() {
 	mkdir -p "$(repo crash)"
 	printf 'web: /web\nworker: /web worker\n' >"$(repo crash)/Procfile"
@@ -39,15 +39,15 @@ new_release() {
 	commit crash "$@"
 }
 
-# await_checks - until a new container of the push under way is being checked.
+# await_checks - waits until a new container of the running push is being checked.
 await_checks() {
 	in_world bash -c \
 		'for ((i = 0; i < 600; i++)); do pgrep --full "check-runne[r].* --pid " && exit
 			sleep 0.1; done; exit 1'
 }
 
-# begin_push RELEASE - a push in the background, in a session of its own, of what takes its time to
-# be ready: caught while its containers are checked.
+# begin_push RELEASE - starts a push in the background, in a new session, and returns while its
+# containers are checked. The release needs some time to get ready.
 begin_push() {
 	new_release "$1" --env "BOOT_DELAY_MS=5000"
 	setsid timeout 300 git -C "$(repo crash)" push "dokku@$address:crash" main \
@@ -56,14 +56,14 @@ begin_push() {
 	await_checks
 }
 
-# branch_is_pushed - the app's branch is where the pusher's is, all of it.
+# branch_is_pushed - true if the app's branch has all commits of the pusher's branch.
 branch_is_pushed() {
 	[[ $(in_world git -c safe.directory='*' -C /home/dokku/crash rev-parse main) == "$(git \
 		-C "$(repo crash)" rev-parse main)" ]] &&
 		in_world git -c safe.directory='*' -C /home/dokku/crash fsck --connectivity-only
 }
 
-# push_fails [TEXT] - it ends, not well, and says so.
+# push_fails [TEXT] - requires that the push ends with an error, and prints TEXT.
 push_fails() {
 	status=0
 	wait "$pushing" || status=$?
@@ -73,8 +73,8 @@ push_fails() {
 	}
 }
 
-# push_struck RELEASE MODE TEXT [strike options] - a push, of which everything on the server's
-# side dies at the command with TEXT in it.
+# push_struck RELEASE MODE TEXT [strike options] - pushes, and kills all processes of the push on
+# the server when a command with TEXT in it starts.
 push_struck() {
 	local release=$1 mode=$2 text=$3 striking
 	shift 3
@@ -92,8 +92,8 @@ push_struck() {
 	[[ -n $(in_world grep ^struck /tmp/crash.log) ]]
 }
 
-# settled RELEASE - it alone is there, the lock is free, nothing is left over, a second
-# reconcile changes nothing, and not one request was lost.
+# settled RELEASE - requires that only RELEASE exists, the lock is free, nothing is left over, a
+# second reconcile changes nothing, and no request was lost.
 settled() {
 	local left
 	left=$(in_world /src/tests/e2e/strike-once crash twice)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
-# The disk is full: under the repositories, under our state, under the engine's images. Each of the
-# three is a small filesystem of its own here. What can be foreseen is refused before anything is
-# uploaded, the rest fails cleanly, no state file is half written, and the old release serves
-# throughout. SWEEP (6): with how many different rests of room each change is tried.
+# A full disk: under the repositories, under our state, or under the engine's images. Each of the
+# three is a small file system here. A push that cannot succeed is refused before the upload. All
+# other operations fail cleanly, no state file is half written, and the old release always serves.
+# SWEEP (6) is how many different amounts of free space each change is tried with.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -68,7 +68,7 @@ unmount_places() {
 		done' "${PLACES[@]}"
 }
 
-# fill PLACE KB - that much is left there.
+# fill PLACE KB - fills the file system of PLACE until KB kilobytes are left.
 fill() {
 	in_world bash -c 'rm -f "/mnt/$1/ballast"
 		free=$(df --block-size=1024 --output=avail "/mnt/$1" | tail -n 1)
@@ -81,8 +81,8 @@ fill() {
 
 free_all() { in_world bash -c 'rm -f /mnt/*/ballast'; }
 
-# is_whole RELEASE - it serves, and once there is room again nothing is left over, nothing half
-# written, and a reconcile changes nothing.
+# is_whole RELEASE - requires that RELEASE serves, and that nothing is left over or half written,
+# and a reconcile changes nothing, when there is free space again.
 is_whole() {
 	local left
 	assert_serves disk "$1"
@@ -167,7 +167,7 @@ is_whole() {
 	assert_serves disk roomy
 }
 
-# containers - how many of the app run.
+# containers - prints how many containers of the app run.
 containers() {
 	in_world docker ps --quiet --filter label=com.dokku.app-name=disk \
 		--filter label=com.dokku.container-type=deploy | wc -l
@@ -198,14 +198,14 @@ containers() {
 	[[ -z $output ]]
 }
 
-# settings - those of the app that the changes below are about.
+# settings - prints the settings of the app that the changes below set.
 settings() {
 	dokku_run --quiet config:export --format envfile disk
 	dokku_run ps:scale disk
 	dokku_run domains:report disk --domains-app-vhosts
 }
 
-# change VALUE - each kind of state file once, without a deploy. Whether it was done, and what came.
+# change VALUE - changes each kind of state file once, without a deploy. Fails if a change fails.
 change() {
 	in_world bash -c 'failed=0
 		dokku config:set --no-restart disk "LONG=$1$2" "LONG2=$1$2" || failed=1
@@ -214,7 +214,7 @@ change() {
 		exit "$failed"' bash "$1" "$(printf '%04000d' "$1")"
 }
 
-# old_or_new OLD NEW - each setting is one of the two.
+# old_or_new OLD NEW - requires that each setting is either OLD or NEW.
 old_or_new() {
 	local now
 	now=$(settings)
@@ -254,8 +254,8 @@ old_or_new() {
 	is_whole "$(released disk)"
 }
 
-# with_failing CALLS COMMAND… - as the user dokku; those system calls find the disk full. strace is
-# root's, so that the map keeps its capability and sudo its right.
+# with_failing CALLS COMMAND… - runs COMMAND as the user dokku, under strace, which makes the system
+# calls CALLS fail as on a full disk. strace runs as root, so that sudo and file capabilities work.
 with_failing() {
 	in_world env HOME=/home/dokku USER=dokku strace -u dokku -f -qq -o /tmp/strace.log \
 		-e trace="$1" -e inject="$1:error=ENOSPC" "${@:2}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# Where nftables is not to be had, nginx moves the traffic: under load no request is lost, but for
-# idle keep-alive connections that a reload closes; an old container outlives the workers that name
-# it.
+# Without nftables, nginx switches the traffic. Under load no request is lost, except on idle
+# keep-alive connections that a reload closes. An old container lives as long as nginx workers that
+# know it.
 # shellcheck disable=SC2030,SC2031 # bats runs each test in a subshell
 # shellcheck disable=SC2016 # for the shell in the world
 
@@ -101,7 +101,7 @@ teardown_file() {
 	await 20 healed
 }
 
-# healed - the watch looks every two seconds, and leaves an app alone that is being changed.
+# healed - repairs at once, like the watch does, and is true if the app back serves then.
 healed() { dokku_run watch:heal && assert_serves back v1; }
 
 @test "without nft in the host all of it works too" {

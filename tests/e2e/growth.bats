@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Good and failing deploys, many of them: what they leave on the disk is that of the kept releases,
-# and no more. GROWTH (3): how many of each; 50 for the long form.
+# After many good and failing deploys, the disk has only the data of the kept releases. GROWTH (3)
+# is how many deploys of each kind there are, and 50 in the long form.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -28,8 +28,8 @@ setup_file() {
 
 teardown_file() { dokku_run apps:destroy --force grow || true; }
 
-# version RELEASE good|wrong|unbuilt - the next commit: it passes, it does not pass its checks, or
-# it does not build, at its second step. Its image has a volume.
+# version RELEASE good|wrong|unbuilt - makes the next commit. It passes its checks, fails them, or
+# fails at the second step of its build. Its image has a volume.
 version() {
 	local dir
 	dir=$(repo grow)
@@ -42,8 +42,8 @@ version() {
 	git -C "$dir" -c user.name=t -c user.email=t@t commit --quiet --all --amend --no-edit
 }
 
-# holdings - what there is on the whole machine that a deploy may leave, a line each; what counts up
-# is left out, and so are the objects of the repository, which has what was pushed.
+# holdings - prints everything on the machine that a deploy may leave, one per line. It leaves out
+# counters, and the objects of the repository, which grow with each push.
 holdings() {
 	in_world bash -c \
 		'docker ps --all --format "container {{.Label \"com.dokku.app-name\"}} {{.State}}"
@@ -66,7 +66,8 @@ holdings() {
 
 same_holdings() { diff "$BATS_FILE_TMPDIR/before" <(holdings) >"$BATS_TEST_TMPDIR/diff"; }
 
-# has_not_grown - soon: old containers drain in the background.
+# has_not_grown - waits until the holdings are as before, because old containers drain in the
+# background.
 has_not_grown() {
 	assert_clean grow
 	await 60 same_holdings || {

@@ -6,8 +6,8 @@
 top=$(cd "${BATS_TEST_DIRNAME:-.}/../.." && pwd)
 world=${DOKKU_TEST_WORLD:-e2e}
 
-# in_world COMMAND… - as root in the world; no command there may hang. What world run does in the
-# end, at a quarter of its price: some tests ask a hundred times.
+# in_world COMMAND… - runs COMMAND as root in the world, with a timeout. It does the same as world
+# run in a quarter of the time, because some tests call it a hundred times.
 in_world() {
 	local cache=${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}
 	[[ -e $cache/worlds/$world/ready ]] || return 111
@@ -15,12 +15,12 @@ in_world() {
 		</dev/null
 }
 
-# dokku_run ARG… - dokku in the world, as root there.
+# dokku_run ARG… - runs dokku in the world as root.
 dokku_run() { in_world dokku "$@"; }
 
 world_address() { "$top/tests/world" ip "$world"; }
 
-# e2e_setup - in setup_file: where the world is, and the key that may push.
+# e2e_setup - called in setup_file. Sets where the world is, and which key may push.
 e2e_setup() {
 	address=$(world_address)
 	keys=${DOKKU_TEST_KEYS:-/var/cache/dokku-tests/keys.$world}
@@ -32,8 +32,8 @@ e2e_setup() {
 	export WEB_BINARY=$top/build/tests/apps/web
 }
 
-# e2e_prepare - the world is there, with dokku in it and a key that may push. Sets made where it was
-# made. The log of an installation that fails is on stderr.
+# e2e_prepare - makes the world if it is missing, with dokku in it and a key that may push. Sets
+# made if it has made it. If the installation fails, prints its log to stderr.
 e2e_prepare() {
 	made=""
 	make --silent --no-print-directory -C "$top" build/tests/apps/web build/tests/load/load
@@ -51,7 +51,7 @@ e2e_prepare() {
 	in_world bash -c "printf '%s\n' '$(<"$keys/key.pub")' >/tmp/e2e.pub && dokku ssh-keys:list | grep -q . || dokku ssh-keys:add e2e /tmp/e2e.pub"
 }
 
-# over_ssh COMMAND… - as its owner's key may: through the forced command.
+# over_ssh COMMAND… - runs a dokku command by ssh, with the key that may push.
 over_ssh() {
 	# shellcheck disable=SC2086 # words
 	timeout 120 $GIT_SSH_COMMAND "dokku@$address" "$@"
@@ -59,7 +59,7 @@ over_ssh() {
 
 repo() { printf '%s/%s' "$BATS_FILE_TMPDIR" "$1"; }
 
-# commit APP RELEASE [make-repo options] - the next version of APP's repo.
+# commit APP RELEASE [make-repo options] - commits the next version to the repository of APP.
 commit() {
 	local app=$1 release=$2
 	shift 2
@@ -67,20 +67,20 @@ commit() {
 		>/dev/null
 }
 
-# push APP [REF] - what the user sees on stdout, git's status.
+# push APP [REF] - pushes, prints what the user sees to stdout, and returns the status of git.
 push() {
 	timeout "${PUSH_TIMEOUT:-120}" git -C "$(repo "$1")" push "dokku@$address:$1" "${2:-main}" \
 		2>&1 | sed -e 's/^remote: //' -e 's/ *$//'
 	return "${PIPESTATUS[0]}"
 }
 
-# commit_and_push APP RELEASE [OPTION…]
+# commit_and_push APP RELEASE [OPTION…] - does both, see above.
 commit_and_push() {
 	commit "$@" && push "$1"
 }
 
-# fetch APP [PATH] [curl options] - through nginx, from outside; proxy_port is that of another
-# proxy.
+# fetch APP [PATH] [curl options] - requests PATH of APP from outside, through nginx. The variable
+# proxy_port is the port of another proxy.
 fetch() {
 	local app=$1 path=${2:-/}
 	shift
@@ -89,15 +89,15 @@ fetch() {
 		"http://$address:${proxy_port:-80}$path"
 }
 
-# released APP - which release answers now.
+# released APP - prints which release answers now.
 released() { fetch "$1" / --head | tr -d '\r' | sed -n 's/^X-Release: //p'; }
 
-# image_of APP RELEASE - the name of its image, which has a random part.
+# image_of APP RELEASE - prints the name of its image, which has a random part.
 image_of() {
 	in_world bash -c 'docker image ls --format "{{.Repository}}:{{.Tag}}" "dokku/$1" | grep -E -m 1 ":v$2(-|$)"' bash "$@"
 }
 
-# assert_serves APP RELEASE
+# assert_serves APP RELEASE - requires that RELEASE of APP answers.
 assert_serves() {
 	local is
 	is=$(released "$1")
@@ -107,8 +107,8 @@ assert_serves() {
 	}
 }
 
-# load_begin NAME APP [load options] - clients that never retry, until load_end NAME. At a rate
-# that stays below the thousand requests after which nginx itself closes a connection.
+# load_begin NAME APP [load options] - starts clients that never retry, until load_end NAME. Their
+# rate is low, because nginx itself closes a connection after a thousand requests.
 load_begin() {
 	local name=$1 app=$2 modes=(--mode get=8 --mode close=4 --mode post=8)
 	shift 2
@@ -124,7 +124,7 @@ load_begin() {
 	kill -0 "$(<"$BATS_FILE_TMPDIR/$name.pid")"
 }
 
-# load_end NAME - its report; fails if a request did.
+# load_end NAME - stops the clients and prints their report. Fails if a request failed.
 load_end() {
 	local status=0
 	touch "$BATS_FILE_TMPDIR/$1.stop"
@@ -133,19 +133,18 @@ load_end() {
 	return "$status"
 }
 
-# only_resets NAME - whether no failure is of another kind than a reset of a reused connection. That
-# is what an nginx reload costs clients that do not look whether a connection was closed.
+# only_resets NAME - true if all failures are resets of a reused connection. A reload of nginx
+# causes them in clients that do not notice that their connection was closed.
 only_resets() {
 	! sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/$1.txt" |
 		grep --quiet --invert-match ': reset_reused [0-9]*$'
 }
 
-# await SECONDS COMMAND… - until it succeeds. It is given three times that: the tests run side by
-# side, also on machines on which starting a program takes ten milliseconds. What is promised is
-# within.
+# await SECONDS COMMAND… - repeats COMMAND until it succeeds, for three times SECONDS, because the
+# tests run in parallel and also on slow machines. Use within for a time that dokku promises.
 await() { within $((3 * $1)) "${@:2}"; }
 
-# within SECONDS COMMAND… - until it succeeds, and not a second more.
+# within SECONDS COMMAND… - repeats COMMAND until it succeeds. Fails after SECONDS.
 within() {
 	local deadline=$((EPOCHSECONDS + $1))
 	shift
@@ -158,8 +157,8 @@ within() {
 	done
 }
 
-# push_struck APP MODE TEXT - a push, of which everything on the server's side dies at the command
-# with TEXT in it.
+# push_struck APP MODE TEXT - pushes, and kills all processes of the push on the server when a
+# command with TEXT in it starts.
 push_struck() {
 	local app=$1 mode=$2 text=$3 striking
 	in_world bash -c \
@@ -175,14 +174,15 @@ push_struck() {
 	[[ -n $(in_world grep ^struck "/tmp/$app.log") ]]
 }
 
-# leftovers APP - what there is of APP besides its current release; nothing, in the end.
+# leftovers APP - prints everything of APP that does not belong to its current release.
 leftovers() {
 	in_world /src/tests/e2e/leftovers "$1"
 }
 
 has_no_leftovers() { [[ -z $(leftovers "$1") ]]; }
 
-# assert_clean APP - soon: old containers drain in the background.
+# assert_clean APP - waits until nothing is left over, because old containers drain in the
+# background.
 assert_clean() {
 	await 20 has_no_leftovers "$1" || {
 		leftovers "$1" >&2

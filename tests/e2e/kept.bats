@@ -20,14 +20,14 @@ teardown_file() {
 	dokku_run apps:destroy --force closer || true
 }
 
-# deploy APP RELEASE - by a rollback; for the load clients with marks.
+# deploy APP RELEASE - deploys RELEASE by a rollback. Tells the load clients before and after.
 deploy() {
 	printf '%s +%s\n' "$(date +%s%3N)" "$2" >>"$BATS_FILE_TMPDIR/marks"
 	over_ssh releases:rollback "$1"
 	printf '%s %s\n' "$(date +%s%3N)" "$2" >>"$BATS_FILE_TMPDIR/marks"
 }
 
-# pool APP - the pool that nginx may use now.
+# pool APP - prints the pool that nginx may use now.
 pool() { in_world sh -c 'cd /run/dokku-kept && ls | sed -n "s/^$(cat "/var/lib/dokku/data/services/$0/web.1")\.\([12]\)$/\1/p"' "$1"; }
 
 has_pool() { [[ -n $(pool "$1") ]]; }
@@ -50,7 +50,7 @@ connections() {
 	within 5 eval '[[ $(connections kept) -eq 0 ]]'
 }
 
-# opened APP - how many connections its container has accepted.
+# opened APP - prints how many connections its container has accepted.
 opened() {
 	in_world sh -c 'container=$(cat "/home/dokku/$0/CONTAINER.web.1")
 		nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" "$container")" \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# What a deploy needs dies in its midst, or the deploy itself is stopped for a while: whatever comes
-# of it, the old release or the new one serves, and nothing is left over. KILLS=all: every victim at
-# every point; else each at one or two.
+# A program that a deploy needs is killed during the deploy, or the deploy itself is stopped for a
+# while. In each case the old release or the new one serves, and nothing is left over. KILLS=all
+# kills every victim at every point, otherwise each at one or two.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # shells in the world; each test is a subshell; the helper sets top and address
 
 load helper
@@ -38,7 +38,7 @@ teardown() {
 	wait
 }
 
-# install_plugin - one whose hooks, the last of their name, wait when they are asked to.
+# install_plugin - installs a plugin whose hooks run last, and wait if a test asks for it.
 install_plugin() {
 	in_world bash -c 'dir=/var/lib/dokku/plugins/enabled/zz-kills
 		mkdir -p "$dir"
@@ -53,7 +53,7 @@ install_plugin() {
 		for hook in "$@"; do ln -s hook "$dir/$hook"; done' bash "${POINTS[@]}"
 }
 
-# begin_push POINT - a push in the background, the next release, held up at POINT.
+# begin_push POINT - starts a push of the next release in the background, which waits at POINT.
 begin_push() {
 	new=k$(($(<"$BATS_FILE_TMPDIR/count") + 1))
 	printf '%s\n' "${new#k}" >"$BATS_FILE_TMPDIR/count"
@@ -88,7 +88,8 @@ watch_end() {
 	}
 }
 
-# ended - what the push was told is so, and nothing is left over; a reconcile changes nothing.
+# ended - requires that the push was told the truth, nothing is left over, and a reconcile changes
+# nothing.
 ended() {
 	local status=0 serves=$new left
 	wait "$pushing" || status=$?
@@ -126,7 +127,7 @@ strike() {
 	done
 }
 
-# web_pid N - the process of the app's Nth newest web container.
+# web_pid N - prints the main process of the app's Nth newest web container.
 web_pid() {
 	in_world bash -c \
 		'docker ps --filter label=com.dokku.app-name=kill \
@@ -205,13 +206,13 @@ kill_workers() { in_world bash -c 'pkill -KILL --parent "$(</run/nginx.pid)"'; }
 	printf '/ My Amazing App\n' >"$(repo kill)/CHECKS"
 }
 
-# deploy_session - of the deploy that is under way.
+# deploy_session - prints the session ID of the running deploy.
 deploy_session() {
 	in_world bash -c 'ps -o sid= -p "$(cut -d " " -f 1 /var/lib/dokku/lock/kill)"' | tr -d ' '
 }
 
-# others_are_told - while the deploy is stopped: operations on the app end, told who is at it, and
-# what tidies up leaves it alone.
+# others_are_told - called while the deploy is stopped. Requires that other operations on the app
+# end with a message that names the deploy, and that clean-up jobs skip the app.
 others_are_told() {
 	local since=$SECONDS
 	run dokku_run ps:restart kill

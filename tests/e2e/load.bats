@@ -27,17 +27,18 @@ teardown_file() {
 	done
 }
 
-# ports FROM TO - the world has these local ports and no others.
+# ports FROM TO - limits the local ports of the world to this range.
 ports() { in_world sysctl --quiet --write "net.ipv4.ip_local_port_range=$1 $2"; }
 
-# deploy APP RELEASE - by a rollback; for the load clients with marks.
+# deploy APP RELEASE - deploys RELEASE by a rollback, and tells the load clients before and after
+# it.
 deploy() {
 	printf '%s +%s\n' "$(date +%s%3N)" "$2" >>"$BATS_FILE_TMPDIR/marks"
 	over_ssh releases:rollback "$1"
 	printf '%s %s\n' "$(date +%s%3N)" "$2" >>"$BATS_FILE_TMPDIR/marks"
 }
 
-# busy APP [LOAD-OPTION…] - 400 requests a second while two releases take turns.
+# busy APP [LOAD-OPTION…] - sends 400 requests a second while two releases are deployed in turn.
 busy() {
 	: >"$BATS_FILE_TMPDIR/marks"
 	load_begin "busy-$1" "$1" --mode get=20@20 --marks "$BATS_FILE_TMPDIR/marks" "${@:2}"
@@ -58,7 +59,7 @@ busy() {
 	busy reset
 }
 
-# block_syns - the container of the app last that runs now answers no new connection any more.
+# block_syns - lets the running container of the app last answer no new connections.
 block_syns() {
 	in_world bash -c 'container=$(cat /home/dokku/last/CONTAINER.web.1)
 		nsenter --net --target "$(docker inspect --format "{{.State.Pid}}" "$container")" \

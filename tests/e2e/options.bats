@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# docker-options, storage and resource in a real engine: what the containers of a release have, and
-# that a change is in force with the next deploy, which is checked, and not before.
+# docker-options, storage and resource with a real engine: the containers of a release have them,
+# and a change takes effect only with the next deploy, which is checked.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; the helper sets top and address
 
 load helper
@@ -17,7 +17,7 @@ teardown_file() {
 	in_world rm -rf /srv/opts
 }
 
-# seen FORMAT - of the web container that serves.
+# seen FORMAT - prints what docker inspect shows of the web container that serves.
 seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/CONTAINER.web.1)"; }
 
 @test "options, mounts and limits are in force with the next deploy, and not before" {

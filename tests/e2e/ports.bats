@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Which port of an app is used, and what is found out about an app that has no checks: through
-# nginx, before its time.
+# Which port of an app is used, and how an app without checks is tested through nginx before it gets
+# visitors.
 
 # shellcheck disable=SC2154 # the helper sets status and output
 

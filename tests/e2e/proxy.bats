@@ -35,7 +35,8 @@ teardown_file() {
 
 under_load() { load_begin load relayed --mode get=1 --mode close=1 --mode post=1 --rate 3; }
 
-# settled RELEASE - it alone is there and serves, nothing is left over; not one request was lost.
+# settled RELEASE - requires that only RELEASE exists and serves, nothing is left over, and no
+# request was lost.
 settled() {
 	assert_clean relayed
 	assert_serves relayed "$1"

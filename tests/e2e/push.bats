@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A push, from ssh to live: the good ones, and everything that may be wrong with one.
+# Pushes by ssh: good ones, which go live, and those that are refused or fail.
 
 # shellcheck disable=SC2030,SC2031,SC2016 # bats runs each test in a subshell; text for there
 # shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
@@ -18,7 +18,7 @@ teardown_file() {
 	done
 }
 
-# refused APP EXPECTED - the last push was refused with EXPECTED, and nothing has changed.
+# refused APP EXPECTED - requires that the last push was refused with EXPECTED, and changed nothing.
 refused() {
 	[[ $status -ne 0 ]]
 	[[ $output == *"$2"* ]] || {

@@ -36,7 +36,7 @@ teardown() {
 	wait
 }
 
-# install_plugin - one whose hooks, the last of their name, wait when they are asked to.
+# install_plugin - installs a plugin whose hooks run last, and wait if a test asks for it.
 install_plugin() {
 	in_world bash -c 'dir=/var/lib/dokku/plugins/enabled/zz-rename
 		mkdir -p "$dir"
@@ -51,7 +51,7 @@ install_plugin() {
 		for hook in "$@"; do ln -sf hook "$dir/$hook"; done' bash "${POINTS[@]}"
 }
 
-# whole - ren-a is there, with two releases, and neither ren-b nor ren-c is.
+# whole - makes sure that ren-a exists, with two releases, and that ren-b and ren-c do not.
 whole() {
 	local app
 	for app in ren-b ren-c; do
@@ -95,7 +95,7 @@ assert_no_trace() {
 	}
 }
 
-# no_trace APP - the same, to wait for.
+# no_trace APP - true if assert_no_trace passes. Tests use it to wait.
 no_trace() { assert_no_trace "$1" 2>/dev/null; }
 
 # assert_renamed - all is ren-b's, and nothing is ren-a's.
@@ -196,7 +196,7 @@ containers() { containers=$(in_world docker ps --quiet --filter name=ren-a.web.1
 	done
 }
 
-# begin_rename POINT - in the background, held up at POINT.
+# begin_rename POINT - starts a rename in the background, which waits at POINT.
 begin_rename() {
 	in_world bash -c 'rm -f /tmp/renames/* && touch "/tmp/renames/$1"' bash "$1"
 	timeout 300 "$top/tests/world" run "$world" -- dokku apps:rename ren-a ren-b </dev/null \
@@ -250,7 +250,7 @@ kill_all() {
 	done
 }
 
-# strike_rename N - a rename that is killed, and all of its processes with it, at its Nth command.
+# strike_rename N - starts a rename, and kills all of its processes at its Nth command.
 strike_rename() {
 	in_world timeout 120 /src/build/tests/e2e/strike -l /tmp/renames/log ${1:+-n "$1" -a kill} \
 		-t 60 -- \

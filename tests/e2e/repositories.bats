@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# Repositories as people have them, by real pushes over ssh: what git would refuse is refused before
-# the build, what is live is the branch, links lead nowhere, and BuildKit builds.
+# Unusual repositories, with real pushes by ssh. A push that git would refuse is refused before the
+# build, the branch is always the live commit, links do not lead out of the tree, and BuildKit
+# works.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # each test is a subshell; the helper sets address
 
 load helper
@@ -25,24 +26,24 @@ teardown_file() {
 
 git_repo() { git -C "$(repo repos)" -c user.name=t -c user.email=t@example.com "$@"; }
 
-# branch APP - what a client sees.
+# branch APP - prints the commit of the branch main that a client sees.
 branch() { git ls-remote "dokku@$address:$1" refs/heads/main | cut -f 1; }
 
-# push_refs WORD… - git push of anything; what the user sees in output.
+# push_refs WORD… - runs git push with these words. Sets output to what the user sees.
 push_refs() {
 	run git -C "$(repo "${app:-repos}")" push "$@"
 	output=$(sed -e 's/^remote: //' -e 's/ *$//' <<<"$output")
 }
 
-# assert_unbuilt MESSAGE… - refused for this reason alone, before anything was built; release v of
-# before serves.
+# assert_unbuilt MESSAGE… - requires that the push was refused with only this message, before a
+# build, and that release v from before serves.
 assert_unbuilt() {
 	[[ $status -ne 0 ]]
 	grep -qxF " !     $*" <<<"$output"
 	[[ $output != *Building* ]]
 }
 
-# amend - the commit with what the test has changed in the files.
+# amend - adds the changed files to the last commit.
 amend() {
 	git_repo add --all
 	git_repo commit --quiet --amend --no-edit

@@ -28,7 +28,7 @@ teardown_file() {
 	in_world dokku plugin:uninstall builder-netns || true
 }
 
-# new_release RELEASE [make-repo options] - the next commit of a web and a worker.
+# new_release RELEASE [make-repo options] - commits the next version, with a web and a worker.
 new_release() {
 	mkdir -p "$(repo space)"
 	printf 'web: /web\nworker: /web worker\n' >"$(repo space)/Procfile"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# app-json: what of app.json and the Procfile is run once for a new image, when, and what its
-# failure means. The container is the scheduler's: scheduler-docker-local.bats.
+# app-json: which commands of app.json and the Procfile run once for a new image, when, and what
+# their failure means. scheduler-docker-local.bats tests their containers.
 
 load ../helper
 
@@ -155,7 +155,7 @@ scheduler-task docker-local web 2 release migrate 5"
 	assert_status 0
 	assert_error " !     web: v2 is live, though its postdeploy failed:" \
 		"run it again with dokku run web tell"
-	# What a shell would take apart is one word.
+	# A word that a shell would split stays one word.
 	app_json <<<'{ "scripts": { "dokku": { "postdeploy": "it'"'"'s && b" } } }'
 	got "$HOOKS/post-deploy" web 80 10.86.0.2 2
 	assert_error " !     web: v2 is live, though its postdeploy failed:" \
@@ -247,7 +247,8 @@ stack: the Dockerfile says how the app is built" "$(sed 's/^ !     app.json: \(.
 b 3600"
 }
 
-# applied JSON [FIRST] - what env of it makes of the config A=1, NAME=VALUE each on a line.
+# applied JSON [FIRST] - applies env of JSON to the config A=1, and prints a line NAME=VALUE for
+# each variable.
 applied() {
 	printf '%s' "$1" >"$WORLD/app.json"
 	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/config/functions"; source "$PLUGIN_CORE_AVAILABLE_PATH/app-json/functions"

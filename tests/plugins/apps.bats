@@ -237,7 +237,7 @@ blog"
 
 # --- rename and clone ----------------------------------------------------------
 
-# owners - the plugins that keep state of an app; a made plugin stands for the scheduler.
+# owners - adds the plugins that have state of an app. A fake plugin stands for the scheduler.
 owners() {
 	made_plugins builds certs common domains git releases
 	hook_of checks post-app-rename-setup
@@ -250,7 +250,7 @@ owners() {
 	: >"$STEPS"
 }
 
-# make_deployed APP - as apps:create and two deploys leave it.
+# make_deployed APP - makes an app as apps:create and two deploys would leave it.
 make_deployed() {
 	dokku --quiet apps:create "$1"
 	printf '%s.example.com\nstays.org\n' "$1" >"$DOKKU_ROOT/$1/VHOST"
@@ -272,10 +272,11 @@ make_deployed() {
 	: >"$STEPS"
 }
 
-# names - of the apps' folders.
+# names - prints the names of the apps' folders.
 names() { (cd "$DOKKU_ROOT" && printf '%s\n' */ | tr -d /); }
 
-# assert_copied APP - what make_deployed made in the folder of an app, and both have after a clone.
+# assert_copied APP - requires that the folder of APP has the files that make_deployed made, which
+# both apps have after a clone.
 assert_copied() {
 	assert_file "$DOKKU_ROOT/$1/nginx.conf.d/x.conf" "# x"
 	assert_file "$DOKKU_ROOT/$1/CHECKS" "/ ok"
@@ -285,8 +286,8 @@ assert_copied() {
 	assert_file "$DOKKU_LIB_ROOT/config/checks/$1/wait-to-retire" 7
 }
 
-# assert_all_moved OLD NEW - nothing of OLD is left but its lock, and NEW is told that it is its
-# name.
+# assert_all_moved OLD NEW - requires that nothing of OLD is left but its lock, and that NEW has OLD
+# as a former name.
 assert_all_moved() {
 	assert_equal "" "$(find "$WORLD" -name "$1" -not -path "$DOKKU_LIB_ROOT/lock/*")"
 	assert_equal "" \
@@ -468,7 +469,7 @@ post-app-clone web copy"
 	done
 }
 
-# half OLD NEW - a rename that was cut short once NEW was in place.
+# half OLD NEW - makes a rename that was interrupted when NEW already existed.
 half() {
 	printf '%s\n' "$2" >"$DOKKU_ROOT/$1/renamed-to"
 	mkdir -p "$DOKKU_ROOT/$2" "$DOKKU_LIB_ROOT/data/releases/$2"

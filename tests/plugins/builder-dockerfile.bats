@@ -14,13 +14,14 @@ setup() {
 	printf 'FROM scratch\n' >"$TREE/Dockerfile"
 }
 
-# build - what the push runs.
+# build - runs the hook builder-build like a push.
 build() { got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$TREE" dokku/web:v1; }
 
 # docker_builds - the builds that docker was asked for, without the probe, the builder first.
 docker_builds() { sed -n 's/^buildkit \([01]\): //p' "$BATS_TEST_TMPDIR/builds"; }
 
-# docker - stdin is what it prints; BuildKit works, or not where NO is given.
+# engine_builds [NO] - makes a fake docker whose builds print stdin. BuildKit works in it, unless NO
+# is given.
 engine_builds() {
 	printf '%s' "$(cat)" >"$BATS_TEST_TMPDIR/prints"
 	fake docker <<<'[[ $* != *--help* ]] || { printf "Options:\n      --build-arg list   x\n  -t, --tag list   x\n  -m, --memory bytes   x\n      --target string   x\n"; exit; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# builder: what of a pushed tree or of its image does not do what its author may expect is said.
+# builder: warnings about files of a pushed tree, or of its image, that dokku ignores.
 
 load ../helper
 

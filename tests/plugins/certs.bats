@@ -106,8 +106,8 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	assert_status 2
 }
 
-# killed_at PROGRAM WORDS - certs:add of another certificate is killed, with all its tree, before
-# PROGRAM is run with such words, a pattern, while tls.gone is there for rm.
+# killed_at PROGRAM WORDS - runs certs:add with another certificate, and kills it and all of its
+# children before it runs PROGRAM with words that match the pattern WORDS.
 killed_at() {
 	fake "$1" <<<"[[ \"\$*\" != $2 || ( $1 == rm && ! -d \$DOKKU_ROOT/web/tls.gone ) ]] || kill -KILL 0; exec /bin/$1 \"\$@\""
 	setsid --wait "$DOKKU" certs:add web "$WORLD/two.crt" "$WORLD/two.key" >"$WORLD/out" 2>&1 \
@@ -182,8 +182,8 @@ mv -T -- tls.old tls.gone" "$(sed -n -e 's,a\\ world,,g' -e 's,[^ ]*/,,g' -e '/^
 
 # --- what people have as a certificate -------------------------------------------
 
-# sign NAME ISSUER [SUBJECT [OPTION…]] - NAME.key and NAME.crt, signed by ISSUER, by itself if that
-# is the same. Extensions on stdin.
+# sign NAME ISSUER [SUBJECT [OPTION…]] - makes NAME.key and NAME.crt, signed by ISSUER, or
+# self-signed if ISSUER is NAME. stdin has the extensions.
 sign() {
 	local name=$1 issuer=$2 subject=${3:-/CN=$1} by=()
 	openssl ecparam -genkey -noout -name prime256v1 -out "$WORLD/$name.key"
@@ -196,26 +196,28 @@ sign() {
 
 readonly NAMES='subjectAltName=DNS:web.example.com,DNS:www.example.com'
 
-# chain - root, middle, which root signs, and leaf, which middle signs.
+# chain - makes the certificates root, middle, which root signs, and leaf, which middle signs.
 chain() {
 	sign root root <<<'basicConstraints=critical,CA:TRUE'
 	sign middle root <<<'basicConstraints=critical,CA:TRUE'
 	sign leaf middle <<<"$NAMES"
 }
 
-# add CRT KEY - certs:add; a certificate that is taken is in use, and nothing else is left.
+# add CRT KEY - runs certs:add. If it succeeds, requires that the certificate is in use and that no
+# temporary files are left.
 add() {
 	dokku certs:add web "$WORLD/$1" "$WORLD/$2"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
-# assert_warned PATTERN… - taken, with one warning.
+# assert_warned PATTERN… - requires that the certificate was accepted, with one warning.
 assert_warned() {
 	assert_status 0 && assert_output "$TAKEN" && assert_error_like " !     $*" &&
 		[[ $stderr != *$'\n'* ]]
 }
 
-# assert_unchanged PATTERN… - refused in one line, and the app has none.
+# assert_unchanged PATTERN… - requires that the certificate was refused with one line, and that the
+# app has none.
 assert_unchanged() {
 	assert_status 1 && assert_output "" && assert_error_like " !     $*; nothing was changed" &&
 		[[ $stderr != *$'\n'* ]] &&

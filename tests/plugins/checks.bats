@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# checks: which list holds, how it is asked, what its endings mean; settings.
+# checks: which check list is used, how check-runner is called, what its results mean, and settings.
 
 load ../helper
 
@@ -22,8 +22,8 @@ setup() {
 	: >"$STEPS"
 }
 
-# runner - a check-runner that notes its words, reads lists as the real one does, and of a run says
-# what $RUNNER_SAYS has and ends as $RUNNER_STATUS.
+# runner - makes a fake check-runner, which records its arguments. It reads lists like the real one,
+# but a run prints $RUNNER_SAYS and exits with $RUNNER_STATUS.
 runner() {
 	CODE="$BATS_TEST_TMPDIR/the code"
 	cp -r "$DOKKU_DIR" "$CODE"
@@ -38,7 +38,8 @@ runner() {
 	cp "$BIN/check-runner" "$CODE/check-runner"
 }
 
-# runs_as PID - the process of both containers, as the scheduler lists it and has recorded it.
+# runs_as PID - makes PID the process of both containers, in the list and the records of the
+# scheduler.
 runs_as() {
 	printf '%s\n' "$1" |
 		tee "$WORLD/pid" "$DOKKU_LIB_ROOT"/data/releases/web/1/pid.{web,worker}.1 >/dev/null
@@ -163,7 +164,7 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	done
 }
 
-# build_hook - what a push does before it builds: with the tree in $WORLD/tree, for release 1.
+# build_hook - runs the hook pre-build like a push, with the tree $WORLD/tree, for release 1.
 build_hook() {
 	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-build" dockerfile web \
 		"$WORLD/tree"
@@ -312,7 +313,7 @@ build_hook() {
 
 verify() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 1; }
 
-# says VERDICT STATUS REASON - what the runner found of the one check.
+# says VERDICT STATUS REASON - makes check-runner report this result of its only check.
 says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":"%s"}]}' "$@"; }
 
 @test "verify-deploy: without checks nginx has to get an answer; which one, is the app's affair" {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What every plugin shares: printing, names, files, properties, hooks, undo, docker.
+# The library of all plugins: printing, names, files, properties, hooks, undo, docker.
 
 load ../helper
 
@@ -62,7 +62,8 @@ setup() { world; }
 
 readonly LONG=aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg
 
-# is FUNCTION WORD, is_not FUNCTION WORD - its answer, without a word printed.
+# is FUNCTION WORD, is_not FUNCTION WORD - require that FUNCTION is true or false for WORD, and
+# prints nothing.
 is() {
 	code "$plugin" '"$1" "$2"' "$1" "$2"
 	assert_success ""
@@ -72,7 +73,7 @@ is_not() {
 	assert_status 1 && assert_output "" && assert_error ""
 }
 
-# all_in_one - many names at once: the verdicts of FUNCTION for each line of stdin.
+# verdicts FUNCTION - prints the results of FUNCTION for each line of stdin, with one process.
 verdicts() {
 	code "" \
 		'while IFS= read -r line; do printf -v word "%b" "$line"; if "$1" "$word"
@@ -261,8 +262,8 @@ web"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
-# without_kill TEXT ARG… - code as one who may not signal the processes of others, as the user
-# dokku.
+# without_kill TEXT ARG… - runs code as a user who may not signal processes of other users, like the
+# user dokku.
 without_kill() {
 	got setpriv --bounding-set=-kill bash -euo pipefail \
 		-c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"; $1" bash "${@:2}"
@@ -521,7 +522,8 @@ y>"
 	assert_success "ps,a b,3"
 }
 
-# engine_server - on a socket: answers with the status that the path names, and echoes the request.
+# engine_server - starts a fake engine on a socket. It answers with the status in the path, and
+# echoes the request.
 engine_server() {
 	export DOCKER_SOCKET=$BATS_TEST_TMPDIR/engine.sock DOKKU_PROGRAMS=$REPO/build/bin
 	python3 - "$DOCKER_SOCKET" 3>&- <<-'SERVER' &
@@ -672,7 +674,7 @@ engine_server() {
 	assert_error "GET /404/a"
 }
 
-# members POINTERS JSON - what the program picks out of an answer.
+# members POINTERS JSON - prints the members that the program picks out of an answer.
 members() {
 	got "$DOKKU_PROGRAMS/engine" -w "$1" GET \
 		"/200/json?$(jq --null-input --raw-output --arg text "$2" '$text | @uri')"

@@ -10,7 +10,8 @@ setup() {
 	ENV="$DOKKU_LIB_ROOT/config/web/ENV"
 }
 
-# come_back VALUE… - set, then read again in each exact way, as V1, V2, …
+# come_back VALUE… - sets V1, V2 and so on to these values, and requires that each exact format
+# returns them.
 come_back() {
 	local i pairs=()
 	for ((i = 1; i <= $#; i++)); do
@@ -21,7 +22,7 @@ come_back() {
 	printf '%s\0' "${pairs[@]}" | sort -z >"$WORLD/wanted"
 	"$DOKKU" config:export --format nul web | sort -z >"$WORLD/got"
 	cmp "$WORLD/wanted" "$WORLD/got"
-	# As a shell reads the default format, in a shell of its own.
+	# A new shell must be able to read the default format.
 	"$DOKKU" config:export web >"$WORLD/exported"
 	env -i "$(type -P bash)" -c 'source "$1"; for ((i = 1; i <= $2; i++)); do name=V$i; printf "%s=%s\0" "$name" "${!name}"; done' \
 		bash "$WORLD/exported" $# | sort -z >"$WORLD/got"
@@ -386,7 +387,7 @@ B"
 
 # --- with a release that runs -------------------------------------------------------
 
-# deployed - web runs release 1, and a deploy by made hooks works.
+# deployed - makes web run release 1, with fake hooks by which a deploy works.
 deployed() {
 	make_release web 1
 	make_current web 1

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# docker-options: what docker itself reads, stored word by word, in force with the next release.
+# docker-options: the docker client checks the options, they are stored word by word, and they take
+# effect with the next release.
 
 load ../helper
 
@@ -69,7 +70,7 @@ refused() {
 	refused '--name is no option' web deploy '--name x'
 	refused '--cidfile is no option' web deploy "--cidfile=$WORLD/cid"
 	refused '"latest" is no option' web deploy '--init latest'
-	refused 'a closing quote is missing' web deploy '-v "/a:/b'
+	refused 'a quote is not closed' web deploy '-v "/a:/b'
 	refused '"start" is not a phase' web start '-v /a:/b'
 	refused 'the deploy phase only' --process web web build,deploy '-v /a'
 	refused '_default_ stands for all' --process _default_ web deploy '-v /a'

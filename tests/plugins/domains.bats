@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# domains: what a host name may be, whose it is, and that nginx's word counts; url and urls.
+# domains: which host names are valid, which app has them, and that nginx may refuse them. Also url
+# and urls.
 
 load ../helper
 

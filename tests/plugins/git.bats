@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# git, git-receive-pack, git-upload-pack and git-hook: what a push may bring, and what not.
+# git, git-receive-pack, git-upload-pack and git-hook: which pushes are accepted, and which refused.
 
 load ../helper
 
@@ -18,17 +18,17 @@ setup() {
 	printf 'FROM scratch\n' >"$SOURCE/Dockerfile"
 }
 
-# an_app - web, as apps:create makes it.
+# an_app - makes the app web like apps:create.
 an_app() { dokku --quiet apps:create web; }
 
-# commit [BRANCH] - all that is in the source, on BRANCH (main).
+# commit [BRANCH] - commits all files of the source to BRANCH, by default main.
 commit() {
 	[[ $# -eq 0 ]] || git -C "$SOURCE" checkout --quiet -B "$1"
 	git -C "$SOURCE" add --all
 	git -C "$SOURCE" commit --quiet --allow-empty --message change
 }
 
-# push REFSPEC… - by a real git push; ssh is a fake that does what sshd does.
+# push REFSPEC… - runs a real git push, with a fake ssh that runs dokku like sshd.
 push() {
 	got git -C "$SOURCE" push --quiet dokku@host:web "$@"
 	# As the pusher sees it, without git's own lines.
@@ -36,13 +36,14 @@ push() {
 	! grep -q "$BATS_RUN_TMPDIR.*: line" <<<"$stderr"
 }
 
-# pushed - the push went live as the release N.
+# went_live N - requires that the push went live as release N.
 went_live() {
 	assert_status 0
 	assert_equal "$1" "$(current web)"
 }
 
-# refused MESSAGE… - the push was, for this reason alone, and nothing is left of it.
+# refused MESSAGE… - requires that the push was refused with only this message, and has left
+# nothing.
 refused() {
 	assert_status 1
 	assert_equal " !     $*" "$remote"
@@ -504,7 +505,8 @@ refused() {
 	assert_equal 1 "$(current web)"
 }
 
-# slow_push COMMIT - a push of it has got the lock, and goes on once go has a line; in first.
+# slow_push COMMIT - starts a push of COMMIT. It holds the lock until the named pipe go has a line.
+# Sets first to its process ID. Its output is in the file first.
 slow_push() {
 	fifo at
 	fifo go
@@ -657,7 +659,8 @@ second_push() {
 	went_live 4
 }
 
-# disk LIB ROOT ENGINE [FILES] - megabytes that are free where they are; FILES that can be made.
+# disk LIB ROOT ENGINE [FILES] - sets how many megabytes are free in these three places, and how
+# many files can be made.
 disk() {
 	fake df <<<"printf 'Avail Inodes IFree File\\n'; printf '%s 9999 ${4:-5000} %s\\n' $1 lib $2 root $3 engine"
 }
@@ -1040,8 +1043,8 @@ ended() {
 	assert_success ""
 }
 
-# unbuilt MESSAGE… - the push was refused before anything was built, for this reason alone; its
-# branch stays at WAS, or is not there.
+# unbuilt MESSAGE… - requires that the push was refused with only this message before a build, and
+# that its branch is at $was, or does not exist.
 unbuilt() {
 	[[ $status -ne 0 ]] || differ "status of a push that should be refused" "not 0" 0
 	assert_equal " !     $*" "$remote"
@@ -1066,7 +1069,7 @@ live_once() {
 	: >"$STEPS"
 }
 
-# branch_is COMMIT - what a client sees.
+# branch_is COMMIT - requires that a client sees the branch at COMMIT.
 branch_is() {
 	assert_equal "$(git -C "$SOURCE" rev-parse "$1")" \
 		"$(git ls-remote dokku@host:web refs/heads/main | cut -f 1)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The hook heal of each plugin: what make install made and somebody removed is made again, or named
-# with the command. That of network has its own file.
+# The hook heal of each plugin: if something that make install made was removed, it makes it again
+# or names the command to do so. The hook of network is tested in network.bats.
 
 load ../helper
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# network: the Docker network is what make install makes, and is made again where it is not.
+# network: the Docker network that make install creates, and that is created again if it is missing.
 
 load ../helper
 
@@ -196,8 +196,8 @@ ROUTES"
 	[[ $stderr == *'The network 10.87.0.0/16 is inside a route of this host.'* ]]
 }
 
-# users_networks - an engine with the networks in the file NETS, a name a line; connections are
-# noted.
+# users_networks - makes a fake engine with the networks in the file NETS, one name per line. It
+# records which containers are connected.
 users_networks() {
 	export NETS="$BATS_TEST_TMPDIR/nets"
 	printf '%s\n' "$@" >"$NETS"

@@ -278,7 +278,8 @@ set proxy-keepalive $value"
 	done
 }
 
-# not_kept FACT - with it, each request gets a connection of its own, and is told to close it.
+# not_kept FACT - requires that, with FACT, nginx opens a connection for each request and asks the
+# app to close it.
 not_kept() {
 	apply "$FACTS
 $1"

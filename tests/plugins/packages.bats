@@ -40,7 +40,7 @@ setup() {
 	fake apt-get <<<''
 }
 
-# has_engine OWNER [buildx] - a dockerd and a docker command, of that package.
+# has_engine OWNER [buildx] - makes a dockerd and a docker command that belong to the package OWNER.
 has_engine() {
 	fake dockerd <<<''
 	printf '%s\n' "$1" >"$INSTALLED.owner"
@@ -51,7 +51,7 @@ has_engine() {
 
 dependencies() { PATH=$BIN:$TOOLS unshare_root "$PLUGIN_CORE_AVAILABLE_PATH/common/dependencies"; }
 
-# unshare_root COMMAND… - as root, or what looks so.
+# unshare_root COMMAND… - runs COMMAND as root, or in a user namespace in which we look like root.
 unshare_root() { if [[ $EUID -eq 0 ]]; then "$@"; else /usr/bin/unshare --map-root-user "$@"; fi; }
 
 installs() { sed -n 's/^apt-get .* install .* --no-remove //p' "$CALLS"; }

@@ -78,7 +78,7 @@ setup() {
 	assert_absent "$BATS_TEST_TMPDIR/ran"
 }
 
-# mine HOOK - a hook of the plugin that is to be installed; stdin is what it does.
+# mine HOOK - adds a hook to the plugin that the test installs. stdin is its code.
 mine() {
 	{
 		printf '#!%s\nset -eu\n' "$INTERPRETER"
@@ -87,7 +87,8 @@ mine() {
 	chmod +x "$WORLD/dokku-mine/$1"
 }
 
-# assert_not_installed - nothing of it is there, and what is enabled is as before.
+# assert_not_installed - requires that nothing of the plugin exists, and that the same plugins are
+# enabled as before.
 assert_not_installed() {
 	assert_absent "$PLUGIN_AVAILABLE_PATH/mine" "$PLUGIN_ENABLED_PATH/mine" \
 		"$PLUGIN_AVAILABLE_PATH/.installing.mine"

@@ -10,7 +10,7 @@ setup() {
 	MAP=$DOKKU_LIB_ROOT/config/ports/web/map
 }
 
-# report FLAG - a value of the report.
+# report FLAG - prints one value of the report.
 report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 
 @test "ports:set, :add, :remove, :clear: the map that was set, apart from the one that was detected" {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# proxy: which proxy an app has; that it is one fact, what is asked of whom, and how it changes.
+# proxy: which proxy an app has, which hooks of it are called, and how it is changed.
 
 load ../helper
 
@@ -11,7 +11,7 @@ setup() {
 	make_app web blog
 }
 
-# deployed APP - it has a release that is current.
+# deployed APP - makes an app with a current release.
 deployed() {
 	make_release "$1" 1
 	make_current "$1" 1

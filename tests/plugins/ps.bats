@@ -458,7 +458,8 @@ x=y
 
 # --- what a release can run -------------------------------------------------------
 
-# pre_deploy - for the release 2, made from 1, its scale in arguments.
+# pre_deploy TYPE=COUNT… - runs the hook pre-deploy for release 2, which has this scale and is made
+# from release 1.
 pre_deploy() {
 	make_release web 2 "$@"
 	cp "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile" "$DOKKU_LIB_ROOT/data/releases/web/2/"

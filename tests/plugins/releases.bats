@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# releases, builds, logs and run: what is kept, shown, and gone back to.
+# releases, builds, logs and run: what they keep and show, and rollbacks.
 
 load ../helper
 
@@ -13,7 +13,7 @@ setup() {
 	hook fake scheduler-list <<<'printf "idA 3 web 1 running 10.86.128.2 5000 7 /x\nidB 2 web 1 running 10.86.128.3 5000 8 /y\n"'
 }
 
-# three - releases 1 to 3, the last one current.
+# three - makes the releases 1 to 3, the last one current.
 three() {
 	local i
 	for i in 1 2 3; do
@@ -505,7 +505,8 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 		"last release, not \"\": write it there"
 }
 
-# ends PID - within a second: what follows something would go on for ever.
+# ends PID - requires that the process ends within a second. A command that still follows a log
+# would run for ever.
 ends() { timeout 5 tail --sleep-interval=0.05 --follow --pid="$1" /dev/null; }
 
 @test "logs, logs:failed, builds:output: colours come through, nothing else acts on a terminal" {

@@ -10,7 +10,7 @@ setup() {
 	RESOURCE=$DOKKU_LIB_ROOT/config/resource/web
 }
 
-# args PHASE [PROCESS] - what docker is told.
+# args PHASE [PROCESS] - prints the options that docker gets.
 args() {
 	got "$PLUGIN_PATH/resource/docker-args-$1" web dokku/web:v1 ${2+"$2" 1} <<<" before"
 	output=$(paste -sd ' ' <<<"$output")

@@ -722,7 +722,7 @@ connections_text() {
 	printf '   2: 0280560A:D431 0100560A:1388 01 00000000:00000000\n'
 }
 
-# connections STATE… - those of a made process.
+# connections STATE… - makes a fake process that has connections in these states.
 connections() {
 	mkdir -p "$TEST_HOST/proc/99999977/net"
 	connections_text "$@" >"$TEST_HOST/proc/99999977/net/tcp"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# scheduler: who runs an app; that it is one fact, and what is asked of whom.
+# scheduler: which scheduler an app has, and which hooks of it are called.
 
 load ../helper
 
@@ -10,7 +10,7 @@ setup() {
 	make_app web blog
 }
 
-# answers HOOK TEXT - the scheduler moon answers HOOK.
+# answers HOOK TEXT - lets the scheduler moon answer HOOK with TEXT.
 answers() {
 	hook scheduler-moon "$1" <<<"[[ \$1 == moon ]] || exit 0; printf '%s\n' '$2'"
 }

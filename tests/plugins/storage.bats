@@ -12,7 +12,7 @@ setup() {
 	fake chown chmod </dev/null
 }
 
-# args PHASE [PROCESS] - what docker is told.
+# args PHASE [PROCESS] - prints the options that docker gets.
 args() {
 	if [[ $1 == run ]]; then
 		got "$PLUGIN_PATH/storage/docker-args-run" web dokku/web:v1 <<<" before"

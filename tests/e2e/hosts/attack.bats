@@ -46,7 +46,7 @@ push_attacker() {
 	push attacker
 }
 
-# ip_of APP - its container's address.
+# ip_of APP - prints the address of the container of APP.
 ip_of() {
 	in_world sh -c \
 		'awk "{ print \$4; exit }" \
@@ -54,8 +54,8 @@ ip_of() {
 			/var/lib/dokku/data/releases/"$1"/current)"/containers' sh "$1"
 }
 
-# attack APP WORD… - sets status to 0 where it works, to 1 where it does not, and to 2 where APP may
-# not try.
+# attack APP WORD… - runs the attack in APP. Sets status to 0 if it succeeds, to 1 if it fails, and
+# to 2 if APP may not try it.
 attack() {
 	run in_world docker exec "$1.web.1" /attack "${@:2}"
 	printf '%s %s: status %s: %s\n' "$1" "${*:2}" "$status" "$output"

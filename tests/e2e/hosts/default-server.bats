@@ -16,7 +16,7 @@ setup_file() {
 }
 teardown_file() { host_down; }
 
-# site FILE LISTEN… - the administrator's, with these listen directives.
+# site FILE LISTEN… - makes a site of the administrator with these listen directives.
 site() {
 	local file=$1
 	shift
@@ -24,7 +24,7 @@ site() {
 		printf "\tserver_name blog.example _;\n\tssl_certificate /srv/s.crt;\n\tssl_certificate_key /srv/s.key;\n\tdefault_type text/plain;\n\treturn 200 \"the blog\\\\n\";\n}\n"; } >"$file"' bash "$file" "$@"
 }
 
-# install_again - the last step of make install, with what it prints.
+# install_again - runs the last step of make install, and prints its output.
 install_again() {
 	in_world env PLUGIN_PATH=/usr/local/lib/dokku/plugins dokku plugin:trigger install 2>&1
 }
@@ -34,7 +34,7 @@ asked() {
 	in_world curl --silent --insecure --max-time 5 --header "Host: ${2:-nobody.example}" "$1"
 }
 
-# assert_reached RELEASE - the app answers, on both families.
+# assert_reached RELEASE - requires that the app answers by IPv4 and IPv6.
 assert_reached() {
 	assert_serves shop "$1"
 	[[ $(asked 'http://[::1]/' shop.localhost) == *shop* ]]

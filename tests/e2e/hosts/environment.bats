@@ -31,7 +31,8 @@ setup_file() {
 
 teardown_file() { host_down; }
 
-# harden LINE… - sudo's rules of the administrator; files are read in the order of their names.
+# harden LINE… - adds rules of an administrator for sudo. sudo reads files in the order of their
+# names.
 harden() {
 	in_world bash -c \
 		'printf "Defaults %s\n" "$@" >/etc/sudoers.d/zz-hardening &&

@@ -22,10 +22,10 @@ setup_file() {
 
 teardown_file() { host_down; }
 
-# from_lan ARG… - curl on the other machine.
+# from_lan ARG… - runs curl on the other machine.
 from_lan() { in_world ip netns exec lan curl --silent --output /dev/null --max-time 2 "$@"; }
 
-# container_of APP - address of its container, and port: 10.86.128.2:5000.
+# container_of APP - prints the address and port of its container, such as 10.86.128.2:5000.
 container_of() {
 	in_world sh -c \
 		'awk "{ print \$4 \":\" \$5; exit }" \
@@ -33,7 +33,7 @@ container_of() {
 			/var/lib/dokku/data/releases/"$1"/current)"/containers' sh "$1"
 }
 
-# dropped COMMAND… - curl gives up, unanswered.
+# dropped COMMAND… - true if curl gets no answer before its timeout.
 dropped() {
 	run "$@"
 	[[ $status -eq 28 ]]

@@ -29,14 +29,14 @@ packages_layer() {
 		"$top/tests/world" up "$maker" "${@:2}" 9>&- </dev/null
 		timeout 500 "$top/tests/world" run "$maker" -- /src/plugins/common/dependencies \
 			9>&- </dev/null
-		# What its daemons hold open is not copied half-written.
+		# Stop the daemons first, so that no file is copied half-written.
 		"$top/tests/world" stop "$maker" 9>&-
 		"$top/tests/world" save "$maker" "${!1}" 9>&-
 		"$top/tests/world" down "$maker" 9>&-
 	) >&2
 }
 
-# host_up [WORLD-UP-OPTION…] - a machine with the packages, without dokku. For setup_file.
+# host_up [WORLD-UP-OPTION…] - makes a machine with the packages, without dokku. For setup_file.
 host_up() {
 	local layer
 	packages_layer layer "$@"
@@ -45,17 +45,17 @@ host_up() {
 	make --silent --no-print-directory -C "$top" build/tests/apps/web build/tests/load/load
 	e2e_setup
 	in_world git clone --quiet /src /root/dokku
-	# Another commit, to see that a test fails without what it is for.
+	# HOST_REV names another commit, to see that a test fails without the code that it tests.
 	[[ -z ${HOST_REV-} ]] || in_world git -C /root/dokku checkout --quiet "$HOST_REV"
 }
 
-# host_install - make install on it, as its administrator does; what it prints, and its status.
+# host_install - runs make install on the machine. Prints its output and returns its status.
 host_install() {
 	timeout 500 "$top/tests/world" run "$world" -- sudo make -C /root/dokku install </dev/null \
 		2>&1
 }
 
-# host_key - our key may push.
+# host_key - adds our key to those that may push.
 host_key() {
 	in_world bash \
 		-c \
@@ -64,7 +64,7 @@ host_key() {
 		)' >/tmp/e2e.pub && dokku ssh-keys:add e2e /tmp/e2e.pub"
 }
 
-# host_down - for teardown_file. KEEP_WORLD=1 keeps the machine.
+# host_down - removes the machine, unless KEEP_WORLD=1 is set. For teardown_file.
 host_down() { [[ -n ${KEEP_WORLD-} ]] || "$top/tests/world" down "$world"; }
 
 # host_lan - another machine of a LAN, the network namespace lan of the world, that sends what is

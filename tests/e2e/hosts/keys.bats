@@ -27,7 +27,7 @@ teardown_file() { host_down; }
 	assert_serves keyed v1
 }
 
-# may_push NAME FILE - whether the key in FILE is there by that name.
+# may_push NAME FILE - true if dokku has the key in FILE by this name.
 may_push() {
 	[[ $(in_world dokku ssh-keys:list) == *"$(in_world ssh-keygen -l -f "$2" |
 		cut -d ' ' -f 2) NAME=\"$1\""* ]]

@@ -13,20 +13,20 @@ setup_file() {
 }
 teardown_file() { host_down; }
 
-# mount_noexec DIR - from now on nothing in it can be executed.
+# mount_noexec DIR - mounts DIR so that nothing in it can be executed.
 mount_noexec() {
 	in_world sh -c \
 		'mkdir -p "$1" && mount --bind "$1" "$1" && mount -o remount,bind,noexec "$1"' \
 		sh "$1"
 }
 
-# branch APP - the commit that its branch main is at.
+# branch APP - prints the commit of its branch main.
 branch() {
 	in_world setpriv --reuid dokku --regid dokku --init-groups git -C "/home/dokku/$1" \
 		rev-parse main
 }
 
-# assert_pushed APP RELEASE - it serves, and the branch is what was pushed.
+# assert_pushed APP RELEASE - requires that RELEASE serves, and that the branch is the pushed one.
 assert_pushed() {
 	assert_serves "$1" "$2" && [[ $(branch "$1") == "$(git -C "$(repo "$1")" rev-parse HEAD)" ]]
 }

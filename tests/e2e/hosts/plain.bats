@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A host without a history. What holds here has to hold on every other kind of host.
+# A freshly installed host. What works here must work on every other kind of host.
 
 # shellcheck disable=SC2154 # the helper sets world, output, status
 

@@ -16,7 +16,7 @@ setup_file() {
 
 teardown_file() { host_down; }
 
-# network_is_ours - as make install made it.
+# network_is_ours - true if the network dokku is the one that make install creates.
 network_is_ours() {
 	local config='{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}} {{.IPRange}}{{end}}' is
 	config+=' {{index .Options "com.docker.network.bridge.name"}} {{.EnableIPv6}} {{len .Labels}}'
@@ -24,13 +24,14 @@ network_is_ours() {
 	[[ $is == "10.86.0.0/16 10.86.0.1 10.86.192.0/18 dokku0 false 1" ]]
 }
 
-# prune - what administrators do when a disk is full.
+# prune - runs docker system prune, as administrators do when a disk is full.
 prune() { in_world docker system prune --all --force >/dev/null; }
 
-# log_says TEXT - the watch's log.
+# log_says TEXT - true if the log of the watch contains TEXT.
 log_says() { in_world grep -qF -e "$1" /var/log/dokku-heal.log; }
 
-# install_again - the command that messages name. There is no checkout on many servers.
+# install_again - runs the command that messages name. Many servers have no checkout for make
+# install.
 install_again() { in_world sudo dokku plugin:trigger install; }
 
 @test "docker system prune -af while no app runs, then a push: it goes live, on the same network" {

@@ -17,7 +17,7 @@ setup_file() {
 
 teardown_file() { host_down; }
 
-# watch_log - what the watch has said since the last boot.
+# watch_log - prints the log of the watch since the last boot.
 watch_log() { in_world journalctl --boot --unit dokku-heal --output cat; }
 
 guard_is_there() { in_world nft list table ip dokku_guard >/dev/null 2>&1; }

@@ -17,17 +17,17 @@ setup_file() {
 
 teardown_file() { host_down; }
 
-# power_cut - and the boot after it, up to where systemd takes commands.
+# power_cut - stops the machine like a power cut, and boots it until systemd accepts commands.
 power_cut() {
 	"$top/tests/world" stop "$world"
 	"$top/tests/world" up "$world" </dev/null
 	e2e_setup
 }
 
-# booted - whether systemd has done what it had to.
+# booted - true if systemd has finished the boot.
 booted() { [[ $(in_world systemctl is-system-running) =~ ^(running|degraded)$ ]]; }
 
-# answers_503 APP - at once.
+# answers_503 APP - requires that APP is answered with 503 at once.
 answers_503() {
 	[[ $(fetch "$1" / --output /dev/null --max-time 2 --write-out '%{http_code}') == 503 ]]
 }
@@ -38,7 +38,7 @@ site_is_fine() {
 	[[ $(curl --silent --max-time 5 --header 'Host: site.example' "http://$address/") == fine ]]
 }
 
-# engine_breaks - from the next start on.
+# engine_breaks - lets the engine fail from its next start on.
 engine_breaks() {
 	in_world sh -c \
 		'cp /etc/docker/daemon.json /root/daemon.json &&

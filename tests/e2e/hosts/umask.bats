@@ -15,7 +15,7 @@ setup_file() {
 }
 teardown_file() { host_down; }
 
-# session_umask MASK - that of every session from now on.
+# session_umask MASK - sets the umask of every session from now on.
 session_umask() {
 	in_world bash -c \
 		'sed -i "s/^UMASK.*/UMASK $1/; s/^USERGROUPS_ENAB.*/USERGROUPS_ENAB no/" \
@@ -27,7 +27,7 @@ session_umask() {
 		"$1"
 }
 
-# install_with UMASK - make install, as an administrator who has it in his shell.
+# install_with UMASK - runs make install in a shell with this umask.
 install_with() {
 	timeout 500 "$top/tests/world" run "$world" -- bash -c \
 		"umask $1 && make -C /root/dokku install" </dev/null 2>&1
@@ -41,7 +41,7 @@ commit_as_nobody() {
 	git -C "$(repo "$1")" commit --quiet --all --amend --no-edit
 }
 
-# modes APP - of the files in its container, each once, and those of folders.
+# modes APP - prints the modes of files and folders in its container, each once.
 modes() {
 	in_world bash -c 'docker cp "$1.web.1:/public" - | tar -tv | cut -c 1-10 | sort -u' bash \
 		"$1"

@@ -32,7 +32,7 @@ teardown_file() { host_down; }
 
 containers_left() { [[ $(in_world docker ps --quiet | wc -l) -eq $1 ]]; }
 
-# the_watch - one watch runs, and it is the one of this version.
+# the_watch - requires that exactly one watch runs, and that it is the one of this version.
 the_watch() {
 	[[ $(in_world pgrep --count --full 'plugins/watch/subcommands/default') -eq 1 ]] &&
 		! in_world pgrep --full 'subcommands/heal --watch'
@@ -53,7 +53,7 @@ the_watch() {
 	assert_serves moved v2
 }
 
-# guessable - names of images that Dockerfiles of other apps could guess.
+# guessable - prints the names of images that Dockerfiles of other apps could guess.
 guessable() {
 	in_world docker image ls --format '{{.Repository}}:{{.Tag}}' 'dokku/*' |
 		grep -E ':(latest|v[0-9]+)$'
