@@ -229,7 +229,7 @@ build_hook() {
 	[[ -e $released/2/silent.web.1 ]]
 	got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 2
 	assert_success \
-		"       GET / is not asked through nginx: a web container takes no connections"
+		"       GET / is not asked through the proxy: a web container takes no connections"
 	rm "$released/2/silent.web.1"
 	dokku checks:set web require-listening true
 	check

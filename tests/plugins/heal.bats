@@ -107,6 +107,7 @@ setup() {
 @test "services: a setting of the kernel is set again by the helper that may" {
 	mkdir -p "$TEST_HOST/proc/sys/net/netfilter"
 	printf '1\n' >"$TEST_HOST/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"
+	mkdir -p "$TEST_HOST/run/dokku-kept"
 	fake sudo <<<''
 	got "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/heal"
 	assert_success ""
