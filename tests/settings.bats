@@ -22,6 +22,7 @@ setup() {
 # examples - GOOD and BAD: a value of each regexp, and of settings that accept only what exists;
 # and one that is refused.
 examples() {
+	# shellcheck disable=SC2054 # commas in the values
 	declare -gA GOOD=(
 		["builder/selected"]=dockerfile ["git/deploy-branch"]=topic ["git/rev-env-var"]=COMMIT ["logs/max-size"]=20m
 		["nginx-vhosts/access-log-path"]=off ["nginx-vhosts/error-log-path"]=/var/log/nginx/a.b-c.log

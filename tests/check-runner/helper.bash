@@ -36,15 +36,15 @@ assert_status() {
 }
 
 assert_output() {
-	if [[ $output != "$1" ]]; then
-		printf 'got:\n%s\nwant:\n%s\n' "$output" "$1"
+	if [[ $output != "$*" ]]; then
+		printf 'got:\n%s\nwant:\n%s\n' "$output" "$*"
 		return 1
 	fi
 }
 
 assert_has() {
 	if [[ $output != *"$1"* ]]; then
-		printf 'got:\n%s\nwant in it:\n%s\n' "$output" "$1"
+		printf 'got:\n%s\nwant in it:\n%s\n' "$output" "$*"
 		return 1
 	fi
 }

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2016 # for the shell in the world
 # What the end-to-end tests share. They run on this machine and act on a world: a Debian of
 # its own in which make install was run (tests/world). Pushes and load come from here, as
 # from a client of another machine.

@@ -127,10 +127,16 @@ refused() {
 	refused nobody 'has no files'
 }
 
-@test "a branch that does not deploy is refused, and the way out is named" {
+@test "a branch that does not deploy is stored with a warning, or refused; the way out is named" {
 	git -C "$(repo shop)" branch --force feature
 	run push shop feature
-	refused shop 'git push dokku feature:main'
+	[[ $status -eq 0 && $output == *'nothing was deployed'*'git push dokku feature:main'* ]]
+	assert_serves shop v1
+	dokku_run git:set shop other-branches refuse
+	git -C "$(repo shop)" branch --force topic
+	run push shop topic
+	refused shop 'git push dokku topic:main'
+	dokku_run git:set shop other-branches
 }
 
 @test "a bad app name is refused" {

@@ -1958,5 +1958,6 @@ closed/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 	push main
 	went_live 1
 	grep -qx "$(git -C "$SOURCE" rev-parse main)" "$STEPS"
-	! grep -q '^ M\|^ D\|^?' "$STEPS"
+	run grep -q '^ M\|^ D\|^?' "$STEPS"
+	[[ $status -eq 1 ]]
 }

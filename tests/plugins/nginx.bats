@@ -1065,6 +1065,7 @@ set send-timeout 7s"
 	: >"$CALLS"
 	local what
 	for what in "pre-change web ps:restart" "pre-deploy web image" "post-retire web"; do
+		# shellcheck disable=SC2086 # words
 		DOKKU_RELEASE=1 got "$PLUGIN_PATH/nginx/"$what
 		assert_success ""
 	done

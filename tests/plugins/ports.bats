@@ -42,12 +42,14 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 }
 
 @test "ports:set, :add: 64 of an app at most" {
-	dokku ports:set web $(printf 'http:%s:5000 ' {3000..3063})
+	local mappings
+	mapfile -t mappings < <(printf 'http:%s:5000\n' {3000..3064})
+	dokku ports:set web "${mappings[@]:0:64}"
 	assert_success ""
 	dokku ports:add web http:2999:5000
 	assert_refused "ports:add: 65 ports are more than the 64 that an app may have;" \
 		"nothing was changed"
-	dokku ports:set web $(printf 'http:%s:5000 ' {3000..3064})
+	dokku ports:set web "${mappings[@]}"
 	assert_refused "ports:set: 65 ports are more than the 64 that an app may have;" \
 		"nothing was changed"
 	assert_equal 64 "$(grep -c '' "$MAP")"

@@ -49,7 +49,7 @@ kernel() {
 # kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE". Those for port 80 are there for
 # kept connections, too.
 kernel_has() {
-	local element port
+	local element port text
 	"$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	nft flush map ip dokku services
 	nft flush map ip dokku shares
@@ -58,7 +58,8 @@ kernel_has() {
 		[[ $element == *' . 80 '* ]] || continue
 		: >"$TEST_HOST/run/dokku-kept/$(awk '{ print $2 }' <<<"$element").1"
 		for port in 82 83 84 85; do
-			nft add element ip dokku "${element%% *}" "{ $(sed "s/ \. 80 / . $port /" <<<"${element#* }") }"
+			text=${element#* }
+			nft add element ip dokku "${element%% *}" "{ ${text/ . 80 / . $port } }"
 		done
 	done
 }
