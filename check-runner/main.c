@@ -370,9 +370,9 @@ main(int argc, char **argv)
 	fill_descriptors();
 	catch_signals();
 	atexit(remove_draft);
-	options_parse(&p.options, argc, argv);
-	if (p.options.tls_port != 0 && !linked_has_tls())
+	if (!linked_has_tls() && options_want_tls(argc, argv))
 		run_with_tls(argv);
+	options_parse(&p.options, argc, argv);
 	report_init(&p.report, stdout, &p.options);
 	/*
 	 * The libraries read proxies, key logs and configurations from the environment, so it is

@@ -336,6 +336,22 @@ take_operands(struct options *o, int nr, char **operand)
 	take_address(o, operand[0]);
 }
 
+bool
+options_want_tls(int argc, char **argv)
+{
+	bool wanted = false;
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		if (option == OPT_TLS_PORT)
+			wanted = true;
+	opterr = 1;
+	/* 0 makes getopt of the GNU library begin again. */
+	optind = 0;
+	return wanted;
+}
+
 void
 options_parse(struct options *o, int argc, char **argv)
 {

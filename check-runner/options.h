@@ -60,6 +60,12 @@ struct options {
 	const char *report; /* NULL: none */
 };
 
+/*
+ * True if argv has --tls-port. It opens no file, because a pipe can be read only once, and prints no
+ * message. options_parse can follow, here or in another program.
+ */
+bool options_want_tls(int argc, char **argv);
+
 /* Read argv. Misuse ends the program with 2 and a message on stderr. */
 void options_parse(struct options *o, int argc, char **argv);
 

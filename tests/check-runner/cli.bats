@@ -432,6 +432,13 @@ POST /echo [1]\n  [1]\n  ~ (?m)^Content-Type: text/global\\r$\n  ! application/j
 	assert_status 0
 }
 
+@test "headers and values come from pipes, too, also for the program that has TLS" {
+	asks '/echo\n  ~ (?m)^X-A: 1\\r$\n  ~ (?m)^X-B: {{ var "B" }}\\r$\n' --tls-port 1 \
+		--headers-from <(printf 'X-A: 1\n') --vars-from <(printf 'B=2\0') --header 'X-B: 2' \
+		"$target"
+	assert_status 0
+}
+
 @test "headers come from files, too, and are not shown when they are none" {
 	printf 'X-A: 1\r\n\nX-B: b b\nX-C: last' >headers
 	printf 'X-D: d\n' >headers-too

@@ -100,6 +100,8 @@ assert_has() {
 }
 
 @test "an app that listens elsewhere is told where" {
+	dokku_run apps:create ports-where
+	dokku_run checks:set ports-where require-listening true
 	push_version ports-where v1 5000 'WAIT=1\nATTEMPTS=3\n' LISTEN_ADDR=127.0.0.1
 	[[ $status -ne 0 ]]
 	assert_has "It listens on 127.0.0.1 only, which nothing outside its container can reach"
@@ -112,6 +114,8 @@ assert_has() {
 }
 
 @test "CHECKS without a check: the default check, as long as its settings say" {
+	dokku_run apps:create ports-empty
+	dokku_run checks:set ports-empty require-listening true
 	push_version ports-empty v1 5000 'WAIT=2\nATTEMPTS=1\n' BOOT_DELAY_MS=20000
 	[[ $status -ne 0 ]]
 	assert_has "CHECKS has no check, so the default check is used"

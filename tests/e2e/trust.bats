@@ -92,7 +92,7 @@ told() {
 	[[ $(told 'Connection: Upgrade' 'Upgrade: h2c' \
 		'HTTP2-Settings: AAMAAABkAAQAAP__') != *$'\nUpgrade:'* ]]
 	[[ $(told 'Connection: Upgrade' 'Upgrade: websocket, h2c') != *$'\nUpgrade:'* ]]
-	[[ $(told 'Connection: Upgrade' 'Upgrade: h2c') == *$'\nConnection: close\n'* ]]
+	[[ $(told 'Connection: Upgrade' 'Upgrade: h2c') != *$'\nConnection: Upgrade\n'* ]]
 	[[ $(told 'Connection: Upgrade' 'Upgrade: WebSocket') == *$'\nUpgrade: websocket\n'* ]]
 	[[ $(fetch trust /ws --http1.1 --header 'Connection: Upgrade' \
 		--header 'Upgrade: websocket' --header 'Sec-WebSocket-Version: 13' \

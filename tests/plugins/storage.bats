@@ -44,7 +44,7 @@ args() {
 	for name in @ a/ a/b ../a .. 'a b' ''; do
 		dokku storage:ensure-directory "$name"
 		assert_status 1
-		[[ $stderr == *'no name for a folder'* ]]
+		[[ $stderr == *"cannot be a folder's name"* ]]
 	done
 	for name in 65536 165535 231072 -1 x 01; do
 		dokku storage:ensure-directory "--chown=$name" data
@@ -73,7 +73,7 @@ args() {
 @test "storage:mount HOST:CONTAINER: once, listed, in deploy and run and not at build, and away again" {
 	dokku storage:mount web /srv/a:/data
 	assert_status 0
-	[[ $output == *'two releases of web use it at a time'* ]]
+	[[ $output == *'the old and the new release of web use it at the same time'* ]]
 	dokku --quiet storage:list web
 	assert_success /srv/a:/data
 	dokku storage:mount web /srv/a:/data
