@@ -402,7 +402,8 @@ builds_against() {
 			"$(docker inspect \
 			--format "{{.NetworkSettings.Networks.dokku.MacAddress}}" \
 			victim.web.1)") -eq 1 ]]'
-	[[ $(in_world bash -c 'bridge fdb show br dokku0 | grep -c sticky') -eq $before ]]
+	# The port of before is forgotten. A container of the test before may have gone meanwhile.
+	[[ $(in_world bash -c 'bridge fdb show br dokku0 | grep -c sticky') -le $before ]]
 	await 5 assert_serves victim "$release"
 	attack armed mac "$(ip_of victim)" 3
 	[[ $status -eq 1 ]]
