@@ -61,8 +61,8 @@ struct options {
 };
 
 /*
- * True if argv has --tls-port. It opens no file, because a pipe can be read only once, and prints no
- * message. options_parse can follow, here or in another program.
+ * True if argv has --tls-port. It opens no file, because a pipe can be read only once, and prints
+ * no message. options_parse can follow, here or in another program.
  */
 bool options_want_tls(int argc, char **argv);
 
