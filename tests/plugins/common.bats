@@ -50,14 +50,6 @@ setup() { world; }
        last"
 }
 
-@test "seconds_since" {
-	code "" \
-		'EPOCHREALTIME_=$EPOCHREALTIME
-			seconds_since \
-			"$(awk -v now="$EPOCHREALTIME" "BEGIN { printf \"%.6f\", now - 2.34 }")"'
-	assert_success 2.3
-}
-
 # --- names ------------------------------------------------------------------------
 
 readonly LONG=aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg
