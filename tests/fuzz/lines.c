@@ -32,6 +32,17 @@ choose_network(uint8_t byte)
 	return network;
 }
 
+/* keep names no container, but the service addresses of one app, and no port. */
+static void
+check_keep(const struct line *line, const struct network *network)
+{
+	require(line->nr > 0 && line->nr <= LINES_SHARES);
+	for (size_t i = 0; i < line->nr; i++) {
+		require(ntohl(line->target[i].address) - network->low < network->half);
+		require(line->target[i].port == 0);
+	}
+}
+
 static void
 check_line(const struct line *line, const struct network *network)
 {
@@ -97,6 +108,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!lines_add(&lines, &network, (const char *)data + 1, size - 1, &refusal))
 		require(refusal.reason[0] != '\0' && lines.nr == 0 && !lines.want_list);
 	for (size_t i = 0; i < lines.nr; i++) {
+		if (lines.line[i].verb == LINE_KEEP) {
+			check_keep(&lines.line[i], &network);
+			continue;
+		}
 		check_line(&lines.line[i], &network);
 		if (lines.line[i].verb == LINE_SET && is_distinct(&lines.line[i]))
 			check_print(&lines.line[i], &network);
