@@ -1390,3 +1390,17 @@ installs() {
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop 'git push 0123456'
 	assert_success ""
 }
+
+@test "nginx:reload: nginx reads its config again, unless that does not pass its test" {
+	deployed
+	build
+	: >"$CALLS"
+	dokku nginx:reload
+	assert_success "-----> nginx runs the config that is on the disk"
+	assert_equal 1 "$(reloads)"
+	printf 'BAD\n' >"$BATS_TEST_TMPDIR/bad"
+	CANDIDATE=$BATS_TEST_TMPDIR/bad dokku nginx:reload
+	assert_status 1
+	assert_error_like ' !     nginx: it keeps the config that it runs, because the config on the disk does not pass its test: unknown directive "BAD" in x:1'*
+	assert_equal 1 "$(reloads)"
+}
