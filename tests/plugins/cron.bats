@@ -119,13 +119,13 @@ await_end() {
 }
 
 @test "a task runs at its minute, once, however often the clock says so, and over a deploy" {
+	hook fake scheduler-run-end <<<'while [[ ! -e "$WORLD/over" ]]; do sleep 0.05; done; printf "0 3"'
 	manifest '[{"command": "bin/report --all", "schedule": "5 * * * *"}]'
 	ids
 	at "2026-03-01 10:04"
 	assert_success ""
 	at "2026-03-01 10:05:07"
 	await "$WORLD/started"
-	await_end "$ids/20260301T1005+0000"
 	at "2026-03-01 10:05:50"
 	rm "$CRON-clock"
 	at "2026-03-01 10:05:55"
@@ -135,11 +135,13 @@ await_end() {
 	rm "$CRON-clock"
 	at "2026-03-01 10:05:59"
 	sleep 0.3
-	[[ $(<"$WORLD/started") == "run $ids allow web.cron."+([0-9])" [86400] bin/report --all" ]]
-	assert_equal "done 0 3" "$(<"$CRON/web/$ids/20260301T1005+0000/ended")"
+	: >"$WORLD/over"
+	await_end "${ids[0]}/20260301T1005+0000"
+	[[ $(<"$WORLD/started") == "run ${ids[0]} allow web.cron."+([0-9])" [86400] bin/report --all" ]]
+	assert_equal "done 0 3" "$(<"$CRON/web/${ids[0]}/20260301T1005+0000/ended")"
 	assert_equal "$(awk '{ print $4 }' "$WORLD/started")" "$(<"$WORLD/removed")"
 	at "2026-03-01 11:05"
-	await_end "$ids/20260301T1105+0000"
+	await_end "${ids[0]}/20260301T1105+0000"
 	assert_equal 2 "$(wc -l <"$WORLD/started")"
 }
 
@@ -149,13 +151,13 @@ await_end() {
 	at "2026-03-01 10:01"
 	at "2026-03-01 14:03"
 	assert_status 0
-	assert_error " !     cron: web/$ids missed 3 runs while this server or dokku's watch did not run, the last one of 2026-03-01T13:00+00:00"
-	await_end "$ids/20260301T1400+0000"
+	assert_error " !     cron: web/${ids[0]} missed 3 runs while this server or dokku's watch did not run, the last one of 2026-03-01T13:00+00:00"
+	await_end "${ids[0]}/20260301T1400+0000"
 	assert_equal 1 "$(wc -l <"$WORLD/started")"
 	dokku cron:report --cron-missed-runs web
 	assert_success 3
 	at "2026-03-01 16:30"
-	assert_error " !     cron: web/$ids missed 2 runs while this server or dokku's watch did not run, the last one of 2026-03-01T16:00+00:00"
+	assert_error " !     cron: web/${ids[0]} missed 2 runs while this server or dokku's watch did not run, the last one of 2026-03-01T16:00+00:00"
 	assert_equal 1 "$(wc -l <"$WORLD/started")"
 	dokku cron:list --format json web
 	assert_equal 5 "$(jq '.[0]["missed-runs"]' <<<"$output")"
@@ -164,7 +166,7 @@ await_end() {
 @test "a task that is new was not missed; a clock that was put back starts nothing again" {
 	at "2026-03-01 10:00"
 	manifest '[{"command": "a", "schedule": "0 * * * *"}]'
-	at "2026-03-01 16:30"
+	at "2026-03-01 14:30"
 	assert_success ""
 	at "2026-03-01 17:00"
 	await "$WORLD/started"
@@ -203,17 +205,17 @@ await_end() {
 	printf '7 12' >"$WORLD/answer"
 	manifest '[{"command": "a", "schedule": "@daily"}]'
 	ids
-	dokku cron:run web "$ids"
+	dokku cron:run web "${ids[0]}"
 	assert_status 7
 	[[ $output == "out of web.cron."* && $stderr == *": failed" ]]
-	dokku cron:logs web "$ids"
+	dokku cron:logs web "${ids[0]}"
 	assert_status 0
 	[[ $output == "-----> "*"  failed, exit status 7, 12 s, by cron:run"$'\n'"out of web.cron."* ]]
 	dokku cron:list web
 	[[ $output == *"failed (7)"* ]]
-	dokku cron:run --ttl-seconds 0 web "$ids"
+	dokku cron:run --ttl-seconds 0 web "${ids[0]}"
 	assert_refused "--ttl-seconds must be a positive integer, not \"0\"; nothing was done" 2
-	dokku cron:run --ttl-seconds 12 web "$ids"
+	dokku cron:run --ttl-seconds 12 web "${ids[0]}"
 	[[ $stderr == *": timeout" ]]
 	dokku cron:run web nope
 	assert_refused 'web has no cron task "nope": dokku cron:list web shows those of its app.json'
@@ -222,16 +224,16 @@ await_end() {
 @test "a run whose follower was killed is taken up; one that was claimed and not started is lost" {
 	manifest '[{"command": "a", "schedule": "@daily"}]'
 	ids
-	mkdir -p "$CRON/web/$ids/20260301T0000" "$CRON/web/$ids/20260228T0000"
-	printf '1772323200\n' | tee "$CRON/web/$ids/20260301T0000/started" >"$CRON/web/$ids/20260228T0000/started"
-	printf 'web.cron.1\n' >"$CRON/web/$ids/20260301T0000/container"
-	: >"$CRON/web/$ids/20260228T0000/log"
+	mkdir -p "$CRON/web/${ids[0]}/20260301T0000" "$CRON/web/${ids[0]}/20260228T0000"
+	printf '1772323200\n' | tee "$CRON/web/${ids[0]}/20260301T0000/started" >"$CRON/web/${ids[0]}/20260228T0000/started"
+	printf 'web.cron.1\n' >"$CRON/web/${ids[0]}/20260301T0000/container"
+	: >"$CRON/web/${ids[0]}/20260228T0000/log"
 	at "2026-03-01 10:00"
-	await_end "$ids/20260301T0000"
-	assert_equal "done 0 3" "$(<"$CRON/web/$ids/20260301T0000/ended")"
-	assert_equal "out of web.cron.1" "$(<"$CRON/web/$ids/20260301T0000/log")"
+	await_end "${ids[0]}/20260301T0000"
+	assert_equal "done 0 3" "$(<"$CRON/web/${ids[0]}/20260301T0000/ended")"
+	assert_equal "out of web.cron.1" "$(<"$CRON/web/${ids[0]}/20260301T0000/log")"
 	assert_equal "web.cron.1" "$(<"$WORLD/removed")"
-	assert_equal "lost - 0" "$(<"$CRON/web/$ids/20260228T0000/ended")"
+	assert_equal "lost - 0" "$(<"$CRON/web/${ids[0]}/20260228T0000/ended")"
 }
 
 @test "suspend, resume, maintenance: the clock starts nothing meanwhile" {
@@ -261,10 +263,10 @@ await_end() {
 	ids
 	dokku cron:set web retention 2
 	for i in 1 2 3; do
-		dokku cron:run web "$ids"
+		dokku cron:run web "${ids[0]}"
 		sleep 1
 	done
-	assert_equal 2 "$(find "$CRON/web/$ids" -mindepth 1 -maxdepth 1 -type d | wc -l)"
+	assert_equal 2 "$(find "$CRON/web/${ids[0]}" -mindepth 1 -maxdepth 1 -type d | wc -l)"
 	got "$PLUGIN_CORE_AVAILABLE_PATH"/cron/post-delete web
 	assert_absent "$CRON/web"
 }
@@ -275,20 +277,20 @@ await_end() {
 	manifest '[{"command": "a", "schedule": "@hourly"}]'
 	ids
 	dokku cron:set web mailto ann@example.com
-	dokku cron:run web "$ids"
+	dokku cron:run web "${ids[0]}"
 	assert_absent "$WORLD/mail"
 	at "2026-03-01 10:00"
 	await "$WORLD/mail"
-	[[ $(<"$WORLD/mail") == "To: ann@example.com"$'\n'"Subject: dokku: web: cron $ids done: a"*"out of web.cron."* ]]
+	[[ $(<"$WORLD/mail") == "To: ann@example.com"$'\n'"Subject: dokku: web: cron ${ids[0]} done: a"*"out of web.cron."* ]]
 }
 
 @test "rename: NEW has the records, and does not run again what OLD has begun" {
 	manifest '[{"command": "a", "schedule": "5 * * * *"}]'
 	ids
 	at "2026-03-01 10:05"
-	await_end "$ids/20260301T1005+0000"
+	await_end "${ids[0]}/20260301T1005+0000"
 	got "$PLUGIN_CORE_AVAILABLE_PATH"/cron/post-app-rename-setup web shop
-	mkdir "$CRON/web/$ids/20260301T1105+0000"
+	mkdir "$CRON/web/${ids[0]}/20260301T1105+0000"
 	got "$PLUGIN_CORE_AVAILABLE_PATH"/cron/post-app-rename web shop
-	[[ -d $CRON/shop/$ids/20260301T1105+0000 && -f $CRON/shop/$ids/20260301T1005+0000/ended ]]
+	[[ -d $CRON/shop/${ids[0]}/20260301T1105+0000 && -f $CRON/shop/${ids[0]}/20260301T1005+0000/ended ]]
 }
