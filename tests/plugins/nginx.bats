@@ -284,8 +284,28 @@ not_kept() {
 	apply "$FACTS
 $1"
 	assert_success ""
-	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept -e dokku_header -e open_file_cache)"
+	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept -e dokku_header)"
 	assert_equal 1 "$(rendered | grep -c 'Connection $dokku_connection;')"
+}
+
+@test "apply: each server looks last, and without a cache, for what closes the app to visitors" {
+	local facts end
+	end=$'\tset $dokku_folder /var/lib/dokku/maintenance/web;\n\tinclude /etc/nginx/dokku-maintenance.conf;\n}'
+	mkdir "$DOKKU_ROOT/web/tls"
+	printf 'x\n' | tee "$DOKKU_ROOT/web/tls/server.crt" >"$DOKKU_ROOT/web/tls/server.key"
+	for facts in "" "set proxy-keepalive off" "set https-redirect true"; do
+		apply "$FACTS"$'\ncertificate\n'"$facts"
+		assert_success ""
+		assert_equal "$end" "$(rendered | tail -n 3)"
+		assert_equal 2 "$(rendered | grep -c 'dokku-maintenance.conf')"
+		assert_equal 2 "$(rendered | grep -c 'open_file_cache off;')"
+	done
+	# nginx takes the directive once.
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	printf '  open_file_cache max=10;\n' >"$DOKKU_ROOT/web/nginx.conf.d/cache.conf"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 0 "$(rendered | grep -c 'open_file_cache off;')"
 }
 
 @test "apply: with a certificate HTTPS as well, HTTP/2, no redirect and no HSTS" {
