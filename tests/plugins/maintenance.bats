@@ -92,8 +92,10 @@ names() { code "" "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/lib/kinds\"
 	assert_mode "$OF/page/" 755
 	assert_mode "$OF/page/img/a b.png" 644
 	local sum
-	sum=$({ printf '%s  img/a b.png\n' "$(sha256sum <"$WORLD/page/img/a b.png" | cut -c-64)"
-		printf '%s  maintenance.html\n' "$(sha256sum <"$WORLD/page/maintenance.html" | cut -c-64)"; } |
+	sum=$({
+		printf '%s  img/a b.png\n' "$(sha256sum <"$WORLD/page/img/a b.png" | cut -c-64)"
+		printf '%s  maintenance.html\n' "$(sha256sum <"$WORLD/page/maintenance.html" | cut -c-64)"
+	} |
 		sha256sum | cut -c-64)
 	dokku maintenance:report web --format json
 	assert_equal "false $sum" "$(jq -r '.enabled + " " + ."custom-page-sha256"' <<<"$output")"
