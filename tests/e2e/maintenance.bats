@@ -13,7 +13,9 @@ setup_file() {
 teardown_file() { dokku_run apps:destroy --force shut || true; }
 
 # status_of APP [PATH] [curl options] - prints the status that a visitor gets.
-status_of() { fetch "$@" --output /dev/null --write-out '%{http_code}'; }
+status_of() {
+	fetch "$1" "${2:-/}" "${@:3}" --output /dev/null --write-out '%{http_code}'
+}
 
 masters() { in_world cat /run/nginx.pid; }
 
