@@ -37,9 +37,11 @@ workers() { in_world pgrep --parent "$(masters)" | paste -sd ' '; }
 		sleep 0.5
 	done
 	load_end busy || true
-	# All that failed has status 503.
+	# All that failed has status 503, and no connection was closed.
 	grep -q '^failed: .*: status_5xx [1-9]' "$BATS_FILE_TMPDIR/busy.txt"
-	[[ -z $(sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/busy.txt" | grep -v ': status_5xx [0-9]*$') ]]
+	[[ -z $(sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/busy.txt" |
+		grep -vE ': status_5xx ([0-9]+) \(503: \1\)$') ]]
+	grep -q 'alive from start to end 18 of 18$' "$BATS_FILE_TMPDIR/busy.txt"
 	[[ $(workers) == "$before" ]]
 }
 
