@@ -202,6 +202,11 @@ server {
 		set $dokku_header "";
 	}
 
+	location ^~ /.well-known/acme-challenge/ {
+		root /var/lib/dokku/acme;
+		default_type text/plain;
+	}
+
 	location / {
 		proxy_pass http://$dokku_upstream;
 		proxy_http_version 1.1;
@@ -548,6 +553,27 @@ set x-forwarded-for-value BAD"
 certificate"
 	assert_status 1
 	assert_absent "$TREE/web.conf"
+}
+
+@test "apply: the CA's files are served over HTTP and HTTPS, also with a redirect, a password, and not twice" {
+	# locations - how often they are served.
+	locations() { rendered | grep -c 'location ^~ /.well-known/acme-challenge/ {' || true; }
+	mkdir "$DOKKU_ROOT/web/tls" "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS"$'\ncertificate\nset https-redirect true'
+	assert_success ""
+	assert_equal 2 "$(locations)"
+	assert_equal 0 "$(rendered | grep -c -e auth_basic -e 'allow all')"
+	printf 'auth_basic x;\n deny all;\n' >"$DOKKU_ROOT/web/nginx.conf.d/a.conf"
+	apply "$FACTS"
+	assert_equal 1 "$(locations)"
+	assert_equal 2 "$(rendered | grep -c -e 'auth_basic off;' -e 'allow all;')"
+	printf 'location /.well-known/acme-challenge {\n}\n' >"$DOKKU_ROOT/web/nginx.conf.d/a.conf"
+	apply "$FACTS"
+	assert_equal 0 "$(locations)"
+	apply "$FACTS"$'\nset disable-custom-config true'
+	assert_equal 1 "$(locations)"
 }
 
 @test "apply: custom lines are copied, and included from the copy" {
