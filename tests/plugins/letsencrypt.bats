@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# letsencrypt: certificates from a CA, which is a hook here; what is tried before it is asked, when it
-# is asked again, and what an interruption leaves. The last tests run the engine with a fake
+# letsencrypt: certificates from a CA, which is a hook here; what is tried before it is asked, when
+# it is asked again, and what an interruption leaves. The last tests run the engine with a fake
 # dehydrated.
 
 load ../helper

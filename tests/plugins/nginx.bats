@@ -317,8 +317,8 @@ set https-redirect true"
 		grep -c 'add_header Strict-Transport-Security "max-age=15724800; includeSubdomains" always;')"
 }
 
-# renewable - an app whose certificate nginx opens at each handshake. In the world, a handshake shows
-# the file SHOWN, or what nginx's files say.
+# renewable - an app whose certificate nginx opens at each handshake. A handshake shows the file
+# SHOWN, or what nginx's files say.
 renewable() {
 	local name
 	mkdir -p "$TEST_HOST/etc/nginx/conf.d" "$DOKKU_ROOT/web/tls"
