@@ -385,6 +385,21 @@ engine() {
 	assert_absent "$DATA/.accounts/.new"
 }
 
+@test "dehydrated: an account that the CA has forgotten is made again, once" {
+	engine <<-'BODY'
+		case $* in
+		*--signcsr*)
+			echo '"type": "urn:ietf:params:acme:error:accountDoesNotExist", "detail": "gone"' >&2
+			exit 1
+			;;
+		esac
+	BODY
+	enable
+	assert_error_like "*web got no certificate: gone (accountDoesNotExist)"
+	assert_equal 2 "$(grep -c -- --signcsr "$CALLS")"
+	assert_absent "$DATA/.accounts/.new"
+}
+
 @test "dehydrated: what the CA says is the reason, and when it wants to be asked again; a slow one is ended" {
 	local at
 	engine <<-'BODY'
