@@ -10,7 +10,7 @@ proxy_port=8080
 
 setup_file() {
 	e2e_setup
-	make --silent --no-print-directory -C "$top" -f tests/torture.mk build/tests/e2e/strike
+	build_strike
 	in_world dokku plugin:install --name relay /src/tests/proxies/relay
 	dokku_run apps:create relayed
 	dokku_run proxy:set relayed relay

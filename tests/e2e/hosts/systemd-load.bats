@@ -6,10 +6,7 @@
 load helper
 
 setup_file() {
-	host_up --systemd
-	host_install
-	host_key
-	commit_and_push one v1
+	host_with_app one --systemd
 	# A rule set of the administrator's, as Debian ships it: it begins with a flush.
 	in_world sh -c \
 		'systemctl enable --quiet nftables; grep -q "^flush ruleset" /etc/nftables.conf'

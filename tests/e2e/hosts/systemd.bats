@@ -8,12 +8,7 @@
 
 load helper
 
-setup_file() {
-	host_up --systemd
-	host_install
-	host_key
-	commit_and_push one v1
-}
+setup_file() { host_with_app one --systemd; }
 
 teardown_file() { host_down; }
 
