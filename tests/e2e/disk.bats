@@ -247,7 +247,7 @@ old_or_new() {
 		wanted=$(settings)
 		[[ $status -ne 0 || $wanted == "$new" ]]
 	done
-	# Else it was never full.
+	# Without any failure the disk was never full, and this test would prove nothing.
 	[[ $failures -gt 0 ]]
 	is_whole "$(released disk)"
 }

@@ -97,7 +97,7 @@ engine_is_whole() {
 	packets=$(in_world nft list chain ip probe out)
 	[[ $packets == *'packets 0 bytes 0'* ]]
 	[[ $(in_world systemctl is-active docker) != active ]]
-	# Another site of the administrator's is none of our business.
+	# dokku leaves the administrator's other sites alone.
 	in_world sh -c \
 		'printf "server { listen 80; server_name site.example; return 200 fine; }\n" \
 			>/etc/nginx/sites-enabled/site && systemctl reload nginx'
