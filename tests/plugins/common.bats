@@ -646,6 +646,34 @@ engine_server() {
 	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
 }
 
+@test "engine: several methods in one call, up to the first refusal; an empty answer has no members" {
+	engine_server
+	code engine 'engine -w /message POST /204/start GET /200/json DELETE /200/x'
+	assert_success "GET?/200/json
+DELETE?/200/x"
+	code engine 'engine -w /message POST /404/start GET /200/json'
+	assert_status 22
+	assert_output ""
+	assert_error "POST /404/start"
+	code engine 'engine GET /200/x POST'
+	assert_status 2
+	code engine 'engine -w "/a/1/b" POST /304/start GET \
+		"/200/json?%7B%22a%22%3A%5B%7B%22b%22%3A1%7D%2C%7B%22b%22%3A2%7D%5D%7D"'
+	assert_success 2
+}
+
+@test "temp: a file or folder that only our user can read, with our process ID" {
+	code "" 'umask 000
+		stat --format "%a %F" "$(temp file)" "$(temp one -d)" "$(temp two -d in)"
+		ls -d "$DOKKU_LIB_ROOT"/tmp/two."$$".*/in | wc -l'
+	assert_success "600 regular empty file
+700 directory
+700 directory
+1"
+	code "" 'chmod 755 "$DOKKU_LIB_ROOT"/tmp/*; rm -r "$DOKKU_LIB_ROOT/tmp"; temp file'
+	assert_refused "nothing can be made in $DOKKU_LIB_ROOT/tmp"
+}
+
 @test "engine: one that takes no version of its API below 1.44 is asked without a version, and members of arrays are found" {
 	engine_server
 	code engine 'engine -w /message GET /v1.43/info'
