@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2016 # for the shell in the world
 # What the tests of odd hosts share. Each file is one kind of host: it makes a machine of its own,
 # gives it a history, installs dokku and pushes an app. The machine has the packages that dokku
 # needs but no dokku, so that an installation takes seconds.
