@@ -92,6 +92,18 @@ engine_builds() {
 		'say --global build-cache' 2
 }
 
+@test "builder-build: a Dockerfile or .dockerignore that is UTF-16, as PowerShell writes it, is refused by that name" {
+	local file
+	engine_builds <<<''
+	for file in Dockerfile .dockerignore Dockerfile.dockerignore; do
+		printf 'FROM scratch\r\n' | iconv -f UTF-8 -t UTF-16 >"$TREE/$file"
+		build
+		assert_refused "web: $file in the repo is UTF-16: save it as UTF-8, and push again"
+		printf 'FROM scratch\n' >"$TREE/$file"
+	done
+	assert_absent "$BATS_TEST_TMPDIR/builds"
+}
+
 @test "builder-build: by BuildKit, with a label and caches of the app's own, and the Dockerfile as it is" {
 	printf '\xef\xbb\xbfFROM scratch\r\nCOPY <<FROM /x\r\nFROM here\r\nFROM\r\n' \
 		>"$TREE/Dockerfile"
