@@ -383,6 +383,9 @@ $1"
 		set x-forwarded-for-value $remote_addr, $uri
 		set x-forwarded-ssl $Document_URI
 		set x-forwarded-proto-value $1
+		set x-forwarded-proto-value $ssl_server_name
+		set x-forwarded-ssl $ssl_client_raw_cert
+		set x-forwarded-for-value $proxy_protocol_tlv_authority
 		set hsts maybe
 		include /etc/passwd;
 		server { }
@@ -554,6 +557,19 @@ remove"
 	assert_success ""
 	assert_equal ".web.b.pending .web.b.previous _generation.conf" \
 		"$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: remove takes the logs of the app and their old files, not those of an app whose name begins in the same way" {
+	local log=$TEST_HOST/log
+	apply "$FACTS"
+	touch "$log/web-"{access,error}.log{,.1,.2.gz,-20261129,-20261129.gz,-20261129-1764400000} \
+		"$log/web-access.log-b-access.log" "$log/web-access.log.1-error.log" \
+		"$log/web-access.log-2-access.log.1"
+	apply "app web
+remove"
+	assert_success ""
+	assert_equal "web-access.log-2-access.log.1 web-access.log-b-access.log web-access.log.1-error.log" \
+		"$(ls -A "$log" | paste -sd ' ')"
 }
 
 @test "apply: what killed ones have left goes, keys are in it, but not the files of an app called stage" {
@@ -1006,6 +1022,8 @@ set send-timeout 7s"
 		x-forwarded-port-value $request_body
 		x-forwarded-proto-value $request_filename
 		x-forwarded-for-value $1
+		x-forwarded-ssl $scheme $ssl_server_name
+		x-forwarded-ssl ${ssl_client_cert}
 		x-forwarded-proto-value $scheme, $http_x_dokku_preview
 		bind-address-ipv4 ::1
 		bind-address-ipv4 127.86.0.1
