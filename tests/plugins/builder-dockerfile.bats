@@ -155,6 +155,12 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
        Options that are not for docker build are passed over: -v --link --memory-swap -t"
 	assert_equal "build --force-rm --build-arg X=a \$(id) b -m 1g --label" \
 		"$(docker_builds | tail -n 1 | cut -d ' ' -f 1-9)"
+	hook fake docker-args-build <<<'printf -- "--target nope"'
+	export BUILD_STATUS=1
+	build
+	assert_status 1
+	assert_error " !     web: its Dockerfile does not build: see the last step above, correct it," \
+		"or the options of dokku docker-options:report web, and push again"
 	hook fake docker-args-build <<<'printf -- "--target \"x"'
 	build
 	assert_refused 'web: a quote is not closed in the docker options of the build: --target "x'
