@@ -571,7 +571,7 @@ remove"
 	# others FILE - nginx reads this file of the administrator's after ours.
 	others() {
 		printf '# configuration file %s:\n' "$TEST_HOST/etc/nginx/$1" >"$BATS_TEST_TMPDIR/others"
-		printf "${2-$other}" >>"$BATS_TEST_TMPDIR/others"
+		printf "%b" "${2-$other}" >>"$BATS_TEST_TMPDIR/others"
 	}
 	others sites-enabled/site
 	apply "$FACTS"
