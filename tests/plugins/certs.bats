@@ -364,6 +364,15 @@ $TAKEN"
 	assert_success "$TAKEN"
 }
 
+@test "certs:add: UTF-16, as PowerShell writes it, is refused by that name" {
+	iconv -f UTF-8 -t UTF-16 "$WORLD/one.crt" >"$WORLD/16.crt"
+	iconv -f UTF-8 -t UTF-16 "$WORLD/one.key" >"$WORLD/16.key"
+	add 16.crt one.key
+	assert_unchanged "the file of the certificate is UTF-16: save it as UTF-8"
+	add one.crt 16.key
+	assert_unchanged "the file of the private key is UTF-16: save it as UTF-8"
+}
+
 @test "certs:add: DER, PKCS#12 and PKCS#7 are refused with the command that converts them" {
 	openssl x509 -in "$WORLD/one.crt" -outform DER -out "$WORLD/x.der"
 	add x.der one.key

@@ -16,10 +16,14 @@ setup() {
 		case $* in
 		-v) printf 'nginx version: nginx/%s\n' "${NGINX_VERSION:-1.22.1}" >&2 ;;
 		-T)
+			[[ -z ${FIRST-} ]] || cat "$BATS_TEST_TMPDIR/others"
 			printf '# configuration file %s:\nlisten 81;\nworker_connections 8192;\n' "$TEST_HOST/etc/nginx/conf.d/dokku.conf"
 			cat "$BATS_TEST_TMPDIR/others" 2>/dev/null || true
 			;;
-		*-t*) ! grep -qs BAD "${CANDIDATE:-/dev/null}" || { printf 'nginx: [emerg] unknown directive "BAD" in x:1\n' >&2; exit 1; } ;;
+		*-t*)
+			cat "$BATS_TEST_TMPDIR/warnings" >&2 2>/dev/null || true
+			! grep -qs BAD "${CANDIDATE:-/dev/null}" || { printf 'nginx: [emerg] unknown directive "BAD" in x:1\n' >&2; exit 1; }
+			;;
 		*reload* | '')
 			[[ -n $* || ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"
 			[[ ${NGINX_STUCK-} == always ]] || { [[ -n ${NGINX_STUCK-} ]] && grep -qs -e "$NGINX_STUCK" "$tree/web.conf"; } ||
@@ -400,8 +404,8 @@ renewed_by() {
 	assert_refused "nginx: the config for web does not pass its test: bad"
 	assert_equal "ssl_certificate $TREE/.web.crt" "$(<"$BATS_TEST_TMPDIR/tested")"
 	cmp "$old" "$WORLD/one.crt"
-	sed 's/^readonly RELOAD_MS=.*/readonly RELOAD_MS=200/' -i \
-		"$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/reload"
+	sed 's/^readonly HANDSHAKE_MS=.*/readonly HANDSHAKE_MS=200/' -i \
+		"$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/certificate"
 	SHOWN=$WORLD/one.crt apply "$FACTS"$'\ncertificate'
 	assert_refused "nginx: a handshake with web does not show the new certificate; the old one is back"
 	cmp "$old" "$WORLD/one.crt"
@@ -409,6 +413,14 @@ renewed_by() {
 	assert_status 0
 	assert_error_like "*another server answers for web.example.com*"
 	cmp "$old" "$DOKKU_ROOT/web/tls/server.crt"
+	# With another key nginx is reloaded, and what it has shown before is no other server's.
+	cp "$DOKKU_ROOT/web/tls/server.crt" "$WORLD/before.crt"
+	renewed_by two
+	SHOWN=$WORLD/before.crt apply "$FACTS"$'\ncertificate'
+	assert_refused "nginx: a handshake with web does not show its certificate; the old config is back"
+	SHOWN=$WORLD/two.crt apply "$FACTS"$'\ncertificate'
+	assert_status 0
+	assert_error_like "*another server answers for web.example.com*"
 }
 
 @test "apply: killed at the rename of a certificate, the next one goes on in either direction" {
@@ -521,6 +533,9 @@ $1"
 		set x-forwarded-for-value $remote_addr, $uri
 		set x-forwarded-ssl $Document_URI
 		set x-forwarded-proto-value $1
+		set x-forwarded-proto-value $ssl_server_name
+		set x-forwarded-ssl $ssl_client_raw_cert
+		set x-forwarded-for-value $proxy_protocol_tlv_authority
 		set hsts maybe
 		include /etc/passwd;
 		server { }
@@ -713,6 +728,55 @@ remove"
 	assert_success ""
 	assert_equal ".web.b.pending .web.b.previous _generation.conf" \
 		"$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: a host name that a server of the administrator has, too" {
+	local warning='nginx: [warn] conflicting server name "web.example.com" on 0.0.0.0:80, ignored'
+	local other='server {\n\tlisten 80;\n\tserver_name www.other.org\n\t\t"Web.example.com";\n}\n'
+	local etc=$TEST_HOST/etc/nginx text
+	printf '%s\n' "$warning" >"$BATS_TEST_TMPDIR/warnings"
+	# others FILE - nginx reads this file of the administrator's after ours.
+	others() {
+		printf '# configuration file %s:\n' "$TEST_HOST/etc/nginx/$1" >"$BATS_TEST_TMPDIR/others"
+		printf "%b" "${2-$other}" >>"$BATS_TEST_TMPDIR/others"
+	}
+	others sites-enabled/site
+	apply "$FACTS"
+	assert_status 0
+	assert_error " !     nginx: visitors of web.example.com get the app web, not the server in" \
+		"$etc/sites-enabled/site, which has that name, too"
+	# It is said once.
+	apply "$FACTS"$'\ndomain more.example.com'
+	assert_success ""
+	# Nothing is said of other apps.
+	printf '%s\n' "${warning/web/blog}" >"$BATS_TEST_TMPDIR/warnings"
+	apply "$FACTS"$'\ndomain again.example.com'
+	assert_success ""
+	rm "$TREE/web.conf"
+	printf '%s\n' "$warning" >"$BATS_TEST_TMPDIR/warnings"
+	for text in "$other" "$other# include conf.d/*.conf;"; do
+		others nginx.conf "$text"
+		FIRST=1 apply "$FACTS"
+		assert_refused "nginx: $etc/nginx.conf has a server for web.example.com, and visitors" \
+			"get that one: remove the name there, or choose another one for web"
+		assert_absent "$TREE/web.conf" "$TREE/.web.candidate"
+	done
+	others nginx.conf "include $etc/conf.d/*.conf;\n$other"
+	FIRST=1 apply "$FACTS"
+	assert_status 0
+}
+
+@test "apply: remove takes the logs of the app and their old files, not those of an app whose name begins in the same way" {
+	local log=$TEST_HOST/log
+	apply "$FACTS"
+	touch "$log/web-"{access,error}.log{,.1,.2.gz,-20261129,-20261129.gz,-20261129-1764400000} \
+		"$log/web-access.log-b-access.log" "$log/web-access.log.1-error.log" \
+		"$log/web-access.log-2-access.log.1"
+	apply "app web
+remove"
+	assert_success ""
+	assert_equal "web-access.log-2-access.log.1 web-access.log-b-access.log web-access.log.1-error.log" \
+		"$(ls -A "$log" | paste -sd ' ')"
 }
 
 @test "apply: what killed ones have left goes, keys are in it, but not the files of an app called stage" {
@@ -1165,6 +1229,8 @@ set send-timeout 7s"
 		x-forwarded-port-value $request_body
 		x-forwarded-proto-value $request_filename
 		x-forwarded-for-value $1
+		x-forwarded-ssl $scheme $ssl_server_name
+		x-forwarded-ssl ${ssl_client_cert}
 		x-forwarded-proto-value $scheme, $http_x_dokku_preview
 		bind-address-ipv4 ::1
 		bind-address-ipv4 127.86.0.1

@@ -110,6 +110,10 @@ frozen() { printf '%s\n' "$((EPOCHSECONDS + ${2:-100})) ${3:-2} ${4:-$BOOT}" >"$
 	mv "$DOKKU_LIB_ROOT/data/releases/web/2/spec.web.1" "$WORLD/spec"
 	goes
 	mv "$WORLD/spec" "$DOKKU_LIB_ROOT/data/releases/web/2/spec.web.1"
+	# Other containers would still find it by the name of the app.
+	printf 'switch x\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/networks"
+	goes
+	rm "$DOKKU_LIB_ROOT/data/releases/web/2/networks"
 	ENGINE_REFUSES='*/pause' goes
 	rm "$DOKKU_LIB_ROOT/config/releases/web/warm"
 	goes
