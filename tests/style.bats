@@ -20,7 +20,7 @@ hooks_and_commands() {
 		grep -v -e '/functions$' -e '/plugin\.toml$' -e '/common/strict$' \
 			-e '^plugins/[a-z-]*/lib/' \
 			-e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' \
-			-e '/root/render$' -e '/root/reload$' -e '/root/strangers$' \
+			-e '/root/render$' -e '/root/reload$' -e '/root/certificate$' -e '/root/strangers$' \
 			-e '/root/bridge$' -e '^dokku$'
 }
 
@@ -139,7 +139,7 @@ wide_lines() {
 			printf '%s: its first line\n' "$file"
 	done < <(hooks_and_commands && printf 'dokku\n') | none
 	for file in plugins/*/functions plugins/common/strict plugins/*/lib/* \
-		plugins/nginx/root/{render,reload} \
+		plugins/nginx/root/{render,reload,certificate} \
 		plugins/service-addresses/root/{strangers,bridge}; do
 		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] ||
 			printf '%s\n' "$file"
@@ -220,9 +220,10 @@ calls() {
 	assert_equal "f:1 f:2 f:3 f:4 f:5" "$(cut -d : -f 1,2 <<<"$output" | paste -sd ' ')"
 }
 
-# Who may ask an engine. The builder leaves images there; the network is its bridge, which make
+# Who may ask an engine. The builder leaves images there, and registry pushes them; the network is
+# its bridge, which make
 # install makes; and make install brings the engine itself.
-readonly MAY_ASK='^plugins/(engine/functions|builder-dockerfile/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
+readonly MAY_ASK='^plugins/(engine/functions|builder-dockerfile/.*|registry/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
 
 # Who may read /proc: of processes that are nobody's container. builds and git look for their own,
 # nginx for its workers, dokku at its own environment; the rest asks the kernel for its settings.
@@ -291,6 +292,11 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 		esac
 		[[ -f $file && $known == *" $name "* ]] || printf '%s\n' "$file"
 	done | none
+}
+
+@test "a hook's line Needs is among the first eight, where dokku looks for it" {
+	grep -n '^# *Needs:' plugins/*/* 2>/dev/null |
+		awk -F: '$2 < 3 || $2 > 8 || $3 != "# Needs" { print $1 ":" $2 }' | none
 }
 
 @test "a hook's header says the arguments that the list of all hooks says" {

@@ -455,7 +455,8 @@ line'"
 
 @test "what cannot be sorted, quoted or written is no empty config" {
 	local program
-	dokku --quiet config:set web A=1
+	# Only a value with a quote needs tr and sed.
+	dokku --quiet config:set web "A=it's"
 	cp "$ENV" "$WORLD/before"
 	for program in sort tr sed; do
 		fake "$program" <<<'exit 1'
@@ -661,6 +662,12 @@ C=\"\$D\""
 	# The rest was not read.
 	[[ $(<"$file") -gt 50000000 ]]
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "config:import: UTF-16, as PowerShell writes it, is refused by that name" {
+	printf 'A=1\r\n' | iconv -f UTF-8 -t UTF-16 >"$WORLD/vars"
+	dokku config:import --no-restart web "$WORLD/vars"
+	assert_refused "config:import: $WORLD/vars is UTF-16: save it as UTF-8; nothing was changed"
 }
 
 @test "config:import: an envfile or JSON, from a file or stdin, all or nothing; --replace drops the others" {

@@ -386,7 +386,7 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	task_engine exited 3
 	task
 	assert_status 1
-	assert_error " !     web: release exited with status 3: correct it, and deploy again"
+	assert_error " !     web: Execution of release task failed: it exited with status 3: correct it, and deploy again"
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
@@ -604,7 +604,8 @@ worker 1 id-web.worker.1.v1" "$(cut -d ' ' -f 1-3 "$DOKKU_LIB_ROOT/data/releases
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" "web 1 idA 10.86.128.50 5000
 web 2 idB 10.86.128.51 5000"
 	assert_nothing_in "$CREATED"
-	assert_equal "engine POST /containers/idB/start" "$(grep '/idB/start' "$CALLS")"
+	assert_equal "engine POST /containers/idB/start GET /containers/idB/json" \
+		"$(grep '/idB/start' "$CALLS")"
 }
 
 @test "scheduler-start: an address that is taken costs another try, with the next one" {

@@ -79,7 +79,7 @@ args() {
 	dokku storage:mount web /srv/a:/data
 	assert_refused "Mount path already exists."
 	dokku storage:mount web cache:/cache:ro
-	assert_success ""
+	assert_success "-----> web: cache is mounted at /cache"
 	args deploy web
 	assert_success " before  -v /srv/a:/data -v cache:/cache:ro"
 	args run
@@ -150,7 +150,8 @@ args() {
 		"nothing was changed"
 	dokku storage:unmount web data
 	dokku storage:destroy data
-	assert_success "-----> Storage entry data destroyed"
+	assert_success "-----> Storage entry data destroyed
+       Its files stay: $STORAGE/data. dokku storage:create data $STORAGE/data brings the entry back"
 	[[ -d $STORAGE/data ]]
 }
 
@@ -212,4 +213,25 @@ args() {
 	dokku --force apps:destroy entries
 	[[ -e $STORAGE/web/kept && ! -e $DOKKU_LIB_ROOT/config/storage/web ]]
 	ls "$DOKKU_LIB_ROOT"/data/storage-registry/entries/legacy-*.json
+}
+
+@test "storage:migrate: docker options -v become mounts, once; other options stay" {
+	local dir=$DOKKU_LIB_ROOT/config/docker-options/web
+	mkdir -p "$dir"
+	printf -- '-v /srv/a:/data:ro\n--init\n' >"$dir/_default_.deploy"
+	printf -- '-v /srv/a:/data:ro\n--volume /srv/b:/b\n' >"$dir/_default_.run"
+	printf -- '-v /srv/c:/c\n' >"$dir/worker.deploy"
+	dokku storage:migrate web
+	assert_status 0
+	assert_output_like "*web: /srv/a is mounted at /data*"
+	dokku --quiet storage:list web
+	assert_output_like "*/srv/a:/data:ro*"
+	assert_equal "--init" "$(<"$dir/_default_.deploy")"
+	assert_equal "-v /srv/c:/c" "$(<"$dir/worker.deploy")"
+	assert_equal '["run"]' "$(jq -c 'select(.container_path == "/b") | .phases' "$DOKKU_LIB_ROOT/config/storage/web/attachments")"
+	assert_equal '["deploy","run"]' "$(jq -c 'select(.container_path == "/data") | .phases' "$DOKKU_LIB_ROOT/config/storage/web/attachments")"
+	assert_equal true "$(<"$DOKKU_LIB_ROOT/config/storage/web/legacy-mounts-migrated")"
+	dokku storage:migrate --all
+	assert_success ""
+	assert_equal 2 "$(grep -c . "$DOKKU_LIB_ROOT/config/storage/web/attachments")"
 }
