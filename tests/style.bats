@@ -21,7 +21,7 @@ hooks_and_commands() {
 			-e '^plugins/[a-z-]*/lib/' \
 			-e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' \
 			-e '/root/render$' -e '/root/reload$' -e '/root/certificate$' -e '/root/strangers$' \
-			-e '/root/bridge$' -e '^dokku$'
+			-e '/root/bridge$' -e '/root/conflicts$' -e '^dokku$'
 }
 
 # none - stdin has to be empty: each line of it is a finding.
@@ -139,7 +139,7 @@ wide_lines() {
 			printf '%s: its first line\n' "$file"
 	done < <(hooks_and_commands && printf 'dokku\n') | none
 	for file in plugins/*/functions plugins/common/strict plugins/*/lib/* \
-		plugins/nginx/root/{render,reload,certificate} \
+		plugins/nginx/root/{render,reload,certificate,conflicts} \
 		plugins/service-addresses/root/{strangers,bridge}; do
 		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] ||
 			printf '%s\n' "$file"

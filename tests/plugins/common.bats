@@ -469,7 +469,8 @@ post-x b"
 	diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
 }
 
-# needed PLUGIN/HOOK CODE - true if CODE, which stores a setting of the app web, makes the hook needed.
+# needed PLUGIN/HOOK CODE - true if CODE, which stores a setting of the app web, makes the hook
+# needed.
 needed() {
 	code "" "! is_needed '$PLUGIN_CORE_AVAILABLE_PATH/$1' web 1 web 1
 		source '$PLUGIN_CORE_AVAILABLE_PATH/${1%/*}/functions' 2>/dev/null || true

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Registries: who is logged in where, which name a pushed image gets, and what a push that fails does.
+# Registries: who is logged in where, which name a pushed image gets, and what a push that fails
+# does.
 
 load ../helper
 
