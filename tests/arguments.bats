@@ -182,14 +182,12 @@ commands() {
 }
 
 # unchanged WORD ARG… - the command is refused in one line, with exit status 2, or shows its help,
-# and nothing has changed.
+# and nothing has changed: the digest is still $before.
 unchanged() {
-	local before
-	before=$(digest)
+	local after
 	dokku "$@" </dev/null
-	[[ $(digest) == "$before" ]] ||
-		differ "$* changed something" "" "$(diff <(printf '%s' "$before") <(digest))" ||
-		return
+	after=$(digest)
+	[[ $after == "$before" ]] || differ "$* changed something" "$before" "$after" || return
 	if [[ ${*: -1} == --help ]]; then
 		assert_status 0 && assert_error "" && [[ $output == *"dokku $1"* ]] || return 1
 	else
@@ -215,7 +213,7 @@ words_for() {
 }
 
 @test "every command: an unknown option, one argument too many, one too few, --help: nothing is done" {
-	local word file usage words failed=0 count=0
+	local word file usage words before failed=0 count=0
 	make_app web
 	make_release web 1 web=1
 	: >"$DOKKU_LIB_ROOT/data/releases/web/1/steps"
@@ -225,6 +223,7 @@ words_for() {
 	# The first command makes folders that are missing.
 	dokku apps:list
 	mkdir "$PLUGIN_AVAILABLE_PATH/checks"
+	before=$(digest)
 	while read -r word file; do
 		read_header "$file"
 		usage=${header[Usage]#"$word"}
