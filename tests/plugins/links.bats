@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2016
 # Links: --link CONTAINER:ALIAS in docker options puts an app's container on the network of
 # CONTAINER.
 
