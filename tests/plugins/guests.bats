@@ -25,7 +25,7 @@ guest() {
 	chmod +x "$file"
 }
 
-# as_guest ARG… - runs a script of the guest theirs as dokku does, and sets status, output and
+# as_guest - runs a script of the guest theirs as dokku does, and sets status, output and
 # stderr. stdin is its code.
 as_guest() {
 	{
@@ -33,7 +33,7 @@ as_guest() {
 		printf 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/%s"\n' functions property-functions
 		cat
 	} | guest theirs try
-	as_hook theirs/try "$@" </dev/null
+	as_hook theirs/try </dev/null
 }
 
 as_hook() {
@@ -206,7 +206,7 @@ one                       two                       three                     fo
 	as_guest <<<'for app in $(dokku_apps); do echo "<$app>"; done'
 	assert_success "<blog>
 <web>"
-	rm -r "$DOKKU_ROOT"/*
+	rm -r "${DOKKU_ROOT:?}"/*
 	as_guest <<<'dokku_apps'
 	assert_refused "You haven't deployed any applications yet"
 }
