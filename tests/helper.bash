@@ -43,7 +43,7 @@ world_paths() {
 
 fill_world() {
 	mkdir -p "$DOKKU_ROOT" \
-		"$DOKKU_LIB_ROOT"/{config,lock,tmp,plugins/available,plugins/enabled} \
+		"$DOKKU_LIB_ROOT"/{config,lock,tmp,maintenance,plugins/available,plugins/enabled} \
 		"$DOKKU_LIB_ROOT"/data/{services,network,releases,builds} "$HOME" "$BIN" \
 		"$DOKKU_PROGRAMS" \
 		"$TEST_HOST"/{etc/dokku,etc/nginx/dokku,etc/nginx/conf.d,log,run,proc/net}
@@ -51,6 +51,7 @@ fill_world() {
 	printf '[user]\n\tname = Ann\n\temail = ann@example.com\n[init]\n\tdefaultBranch = master\n[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
 	: >"$TEST_HOST/etc/nginx/conf.d/dokku.conf"
 	: >"$TEST_HOST/etc/nginx/dokku-preview.conf"
+	: >"$TEST_HOST/etc/nginx/dokku-maintenance.conf"
 	: >"$CALLS"
 	: >"$STEPS"
 	fake docker nft nginx ssh systemctl </dev/null

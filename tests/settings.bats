@@ -416,7 +416,7 @@ web web colour black"
 	assert_success '{"keep":"7","global-keep":"","computed-keep":"7","releases-keep":"7","releases-global-keep":"","releases-computed-keep":"7"}
 {"keep":"","global-keep":"","computed-keep":"3","releases-keep":"","releases-global-keep":"","releases-computed-keep":"3"}'
 	dokku releases:report web --releases-keep --format json
-	assert_refused "--format and --releases-keep cannot be given together" 2
+	assert_refused "--format flag cannot be specified when specifying an info flag: leave out one of --format and --releases-keep" 2
 	dokku releases:report web --format xml
 	assert_status 2
 }

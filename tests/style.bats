@@ -21,7 +21,7 @@ hooks_and_commands() {
 			-e '^plugins/[a-z-]*/lib/' -e '^plugins/common/guest/[a-z]*$' \
 			-e '/[a-z]*-functions$' \
 			-e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' \
-			-e '/root/render$' -e '/root/reload$' -e '/root/strangers$' \
+			-e '/root/render$' -e '/root/reload$' -e '/root/certificate$' -e '/root/strangers$' \
 			-e '/root/bridge$' -e '^dokku$'
 }
 
@@ -142,7 +142,7 @@ wide_lines() {
 	for file in plugins/*/{functions,*-functions} plugins/common/strict \
 		plugins/common/guest/{certs,config,domains,functions,properties,ps} \
 		plugins/*/lib/* \
-		plugins/nginx/root/{render,reload} \
+		plugins/nginx/root/{render,reload,certificate} \
 		plugins/service-addresses/root/{strangers,bridge}; do
 		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] ||
 			printf '%s\n' "$file"
@@ -223,9 +223,10 @@ calls() {
 	assert_equal "f:1 f:2 f:3 f:4 f:5" "$(cut -d : -f 1,2 <<<"$output" | paste -sd ' ')"
 }
 
-# Who may ask an engine. The builder leaves images there; the network is its bridge, which make
+# Who may ask an engine. The builder leaves images there, and registry pushes them; the network is
+# its bridge, which make
 # install makes; and make install brings the engine itself.
-readonly MAY_ASK='^plugins/(engine/functions|builder-dockerfile/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
+readonly MAY_ASK='^plugins/(engine/functions|builder-dockerfile/.*|registry/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
 
 # Who may read /proc: of processes that are nobody's container. builds and git look for their own,
 # nginx for its workers, dokku at its own environment; the rest asks the kernel for its settings.

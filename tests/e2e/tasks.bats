@@ -45,7 +45,7 @@ ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
 	dokku_run checks:disable tasks
 	run push tasks
 	dokku_run checks:enable tasks
-	[[ $output == *'Running release of v'*': /web worker'*'Starting tasks v'* ]]
+	[[ $output == *'Executing release task from Procfile: /web worker'*'Starting tasks v'* ]]
 	[[ $output == *', release '*' s, start '* ]]
 	has_no_tasks
 }
@@ -57,7 +57,7 @@ ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
 	new_release v3 'release: /web worker' -- "${options[@]}"
 	load_begin fails tasks
 	run push tasks
-	[[ $status -ne 0 && $output == *'release exited with status 3'* &&
+	[[ $status -ne 0 && $output == *'Execution of release task failed: it exited with status 3'* &&
 		$output != *'Starting tasks'* ]]
 	load_end fails
 	assert_serves tasks v2
@@ -111,11 +111,11 @@ ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
 	new_release v7 'release: /web worker' -- "${options[@]}"
 	dokku_run checks:disable tasks
 	run push tasks
-	[[ $status -eq 0 && $output == *'Running release of v'* ]]
+	[[ $status -eq 0 && $output == *'Executing release task from Procfile'* ]]
 	run dokku_run ps:restart tasks
-	[[ $status -eq 0 && $output == *'Starting tasks'* && $output != *'Running release'* ]]
+	[[ $status -eq 0 && $output == *'Starting tasks'* && $output != *'Executing release'* ]]
 	run dokku_run config:set tasks A=1
-	[[ $status -eq 0 && $output == *'Starting tasks'* && $output != *'Running release'* ]]
+	[[ $status -eq 0 && $output == *'Starting tasks'* && $output != *'Executing release'* ]]
 	dokku_run checks:enable tasks
 	new_release v2 -- --env SERIAL=2
 	push tasks

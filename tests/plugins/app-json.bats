@@ -25,8 +25,8 @@ tasks() { got "$HOOKS/release-tasks" web 2; }
 	app_json <<<'{ "scripts": { "postdeploy": "seed", "dokku": { "predeploy": "make assets", "postdeploy": "tell" } } }'
 	printf 'web: serve\nrelease: migrate --all\r\n' >"$DIR/Procfile"
 	tasks
-	assert_success "-----> Running predeploy of v2: make assets
------> Running release of v2: migrate --all"
+	assert_success "-----> Executing predeploy task from app.json: make assets
+-----> Executing release task from Procfile: migrate --all"
 	assert_steps "scheduler-task docker-local web 2 predeploy make assets 3600
 scheduler-task docker-local web 2 release migrate --all 3600"
 	[[ $(<"$DIR/steps") =~ ^'predeploy '[0-9]+$'\n''release '[0-9]+$ ]]
@@ -148,7 +148,7 @@ scheduler-task docker-local web 2 release migrate 5"
 @test "scripts.dokku.postdeploy runs after the switch, of a built release only, and its failure is a warning" {
 	app_json <<<'{ "scripts": { "dokku": { "postdeploy": "tell" } } }'
 	got "$HOOKS/post-deploy" web 80 10.86.0.2 2
-	assert_success "-----> Running postdeploy of v2: tell"
+	assert_success "-----> Executing postdeploy task from app.json in ephemeral container: tell"
 	assert_steps "scheduler-task docker-local web 2 postdeploy tell 3600"
 	hook fake scheduler-task <<<'exit 1'
 	got "$HOOKS/post-deploy" web 80 10.86.0.2 2
@@ -228,7 +228,6 @@ scheduler-task docker-local web 2 release migrate 5"
 	assert_status 0
 	assert_equal "addons: start such a service yourself, and name it by dokku config:set
 buildpacks: the Dockerfile says how the app is built
-cron: let cron of the server start dokku run
 environments: no such key is known here
 naem: no such key is known here
 scripts.dokku.predeply: there are scripts.dokku.predeploy, scripts.dokku.postdeploy and scripts.postdeploy
@@ -242,7 +241,7 @@ stack: the Dockerfile says how the app is built" "$(sed 's/^ !     app.json: \(.
 @test "a command of several lines is run as it is, and shown on one" {
 	app_json <<<'{ "scripts": { "dokku": { "predeploy": "a\nb" } } }'
 	tasks
-	assert_success "-----> Running predeploy of v2: a; b"
+	assert_success "-----> Executing predeploy task from app.json: a; b"
 	assert_steps "scheduler-task docker-local web 2 predeploy a
 b 3600"
 }

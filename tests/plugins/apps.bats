@@ -165,6 +165,16 @@ blog"
 	assert_absent "$DOKKU_LIB_ROOT/config/ps/ENV" "$DOKKU_LIB_ROOT/config/ps/ps"
 }
 
+@test "apps:destroy: an app that is called as a file of a plugin takes that file not with it" {
+	make_app next-address
+	mkdir -p "$DOKKU_LIB_ROOT/data/"{network,builds/next-address}
+	printf '5\n' >"$DOKKU_LIB_ROOT/data/network/next-address"
+	dokku apps:destroy --force next-address
+	assert_success "-----> Destroyed next-address"
+	assert_file "$DOKKU_LIB_ROOT/data/network/next-address" 5
+	assert_absent "$DOKKU_LIB_ROOT/data/builds/next-address"
+}
+
 @test "apps:destroy: asks for the name, and does nothing without it" {
 	make_app web
 	got bash -c '"$DOKKU" apps:destroy web <<<yes'

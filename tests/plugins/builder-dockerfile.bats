@@ -92,6 +92,18 @@ engine_builds() {
 		'say --global build-cache' 2
 }
 
+@test "builder-build: a Dockerfile or .dockerignore that is UTF-16, as PowerShell writes it, is refused by that name" {
+	local file
+	engine_builds <<<''
+	for file in Dockerfile .dockerignore Dockerfile.dockerignore; do
+		printf 'FROM scratch\r\n' | iconv -f UTF-8 -t UTF-16 >"$TREE/$file"
+		build
+		assert_refused "web: $file in the repo is UTF-16: save it as UTF-8, and push again"
+		printf 'FROM scratch\n' >"$TREE/$file"
+	done
+	assert_absent "$BATS_TEST_TMPDIR/builds"
+}
+
 @test "builder-build: by BuildKit, with a label and caches of the app's own, and the Dockerfile as it is" {
 	printf '\xef\xbb\xbfFROM scratch\r\nCOPY <<FROM /x\r\nFROM here\r\nFROM\r\n' \
 		>"$TREE/Dockerfile"
@@ -143,6 +155,12 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
        Options that are not for docker build are passed over: -v --link --memory-swap -t"
 	assert_equal "build --force-rm --build-arg X=a \$(id) b -m 1g --label" \
 		"$(docker_builds | tail -n 1 | cut -d ' ' -f 1-9)"
+	hook fake docker-args-build <<<'printf -- "--target nope"'
+	export BUILD_STATUS=1
+	build
+	assert_status 1
+	assert_error " !     web: its Dockerfile does not build: see the last step above, correct it," \
+		"or the options of dokku docker-options:report web, and push again"
 	hook fake docker-args-build <<<'printf -- "--target \"x"'
 	build
 	assert_refused 'web: a quote is not closed in the docker options of the build: --target "x'

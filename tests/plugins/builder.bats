@@ -70,6 +70,22 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	assert_success ""
 }
 
+@test "scripts with Windows line ends are named, as Linux says that they are not found" {
+	mkdir -p "$TREE/bin"
+	printf '#!/bin/sh\r\nexec /web\r\n' >"$TREE/bin/start.sh"
+	printf '#!/bin/sh\nprintf "a\r\n"\r\n' >"$TREE/good.sh"
+	printf 'FROM scratch\r\n' >"$TREE/Dockerfile"
+	: >"$TREE/empty"
+	pre_build
+	assert_status 0
+	assert_error " !     bin/start.sh has Windows line ends (CRLF), one of 1:" \
+		"Linux does not find the program that its first line names." \
+		"Save it with LF, and see git help attributes (eol=lf)"
+	cp "$TREE/bin/start.sh" "$TREE/run"
+	pre_build
+	assert_error_like " !     * has Windows line ends (CRLF), one of 2: *"
+}
+
 @test "pointers of Git LFS, where it is in use: the first is named, and how many" {
 	local pointer=$'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n'
 	mkdir "$TREE/a dir"

@@ -31,7 +31,7 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	assert_success "$TAKEN"
 	cmp "$WORLD/two.key" "$TLS/server.key"
 	assert_equal 2 "$(grep -c 'post-certs-update web' "$STEPS")"
-	assert_equal "VHOST tls" "$(ls -A "$DOKKU_ROOT/web" | paste -sd ' ')"
+	assert_equal "VHOST tls tls.previous" "$(ls -A "$DOKKU_ROOT/web" | paste -sd ' ')"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
@@ -120,6 +120,7 @@ killed_at() {
 	local program words wanted
 	hook fake post-certs-update </dev/null
 	mkdir -p "$DOKKU_LIB_ROOT/data/releases/web"
+	dokku certs:add web "$WORLD/two.crt" "$WORLD/two.key"
 	while read -r program words wanted; do
 		dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
 		assert_status 0
@@ -127,8 +128,9 @@ killed_at() {
 		touch "$WORLD/now"
 		dokku reconcile web
 		assert_status 0
-		assert_equal "VHOST tls" "$(ls -A "$DOKKU_ROOT/web" | paste -sd ' ')"
+		assert_equal "VHOST tls tls.previous" "$(ls -A "$DOKKU_ROOT/web" | paste -sd ' ')"
 		cmp "$WORLD/$wanted.key" "$TLS/server.key"
+		[[ $wanted == one ]] || cmp "$WORLD/one.key" "$TLS.previous/server.key"
 		# So that nginx is told again.
 		[[ $words != *tls.new*web* && $words != *tls.gone || ! $WORLD/now -nt $TLS ]]
 	done <<-'STEPS'
@@ -136,7 +138,8 @@ killed_at() {
 		mv *web/tls.old one
 		mv *tls.new*web/tls one
 		mv *web/tls.gone one
-		rm *tls.gone* two
+		rm *tls.previous two
+		mv *tls.gone*tls.previous two
 	STEPS
 	# Of an app that was never deployed nobody takes it away before the next one.
 	rm -r "$DOKKU_LIB_ROOT/data/releases/web"
@@ -144,7 +147,7 @@ killed_at() {
 	dokku certs:add web "$WORLD/two.crt" "$WORLD/two.key"
 	assert_status 0
 	cmp "$WORLD/two.key" "$TLS/server.key"
-	assert_equal "VHOST tls" "$(ls -A "$DOKKU_ROOT/web" | paste -sd ' ')"
+	assert_equal "VHOST tls tls.previous" "$(ls -A "$DOKKU_ROOT/web" | paste -sd ' ')"
 }
 
 @test "certs:add: what is new is newer than what nginx was told while it waited, and on the disk before the old one goes" {
@@ -160,7 +163,8 @@ killed_at() {
 mv -T -- tls tls.old
 mv -T -- tls.new tls
 sync -- web
-mv -T -- tls.old tls.gone" "$(sed -n -e 's,a\\ world,,g' -e 's,[^ ]*/,,g' -e '/^sync\|^mv -T -- tls/p' "$CALLS")"
+mv -T -- tls.old tls.gone
+mv -T -- tls.gone tls.previous" "$(sed -n -e 's,a\\ world,,g' -e 's,[^ ]*/,,g' -e '/^sync\|^mv -T -- tls/p' "$CALLS")"
 }
 
 @test "certs:add: while somebody has the lock, and two at once" {
@@ -358,6 +362,15 @@ $TAKEN"
 		-keyout "$WORLD/ed.key" -out "$WORLD/ed.crt" 2>/dev/null
 	add ed.crt ed.key
 	assert_success "$TAKEN"
+}
+
+@test "certs:add: UTF-16, as PowerShell writes it, is refused by that name" {
+	iconv -f UTF-8 -t UTF-16 "$WORLD/one.crt" >"$WORLD/16.crt"
+	iconv -f UTF-8 -t UTF-16 "$WORLD/one.key" >"$WORLD/16.key"
+	add 16.crt one.key
+	assert_unchanged "the file of the certificate is UTF-16: save it as UTF-8"
+	add one.crt 16.key
+	assert_unchanged "the file of the private key is UTF-16: save it as UTF-8"
 }
 
 @test "certs:add: DER, PKCS#12 and PKCS#7 are refused with the command that converts them" {

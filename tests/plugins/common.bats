@@ -254,6 +254,22 @@ web"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
+@test "sweep_temp: an app may have a name like that of a temporary file" {
+	local dir name=web.tmp.999999999.abcdef
+	make_app web "$name"
+	for dir in data/releases data/services config/ps; do
+		mkdir -p "$DOKKU_LIB_ROOT/$dir/$name"
+		: >"$DOKKU_LIB_ROOT/$dir/$name/file"
+		: >"$DOKKU_LIB_ROOT/$dir/$name.tmp.999999999.abcdef"
+	done
+	code "" 'sweep_temp web; sweep_temp ""; sweep_temp "$1"' "$name"
+	assert_success ""
+	for dir in data/releases data/services config/ps; do
+		[[ -e $DOKKU_LIB_ROOT/$dir/$name/file ]]
+		assert_absent "$DOKKU_LIB_ROOT/$dir/$name.tmp.999999999.abcdef"
+	done
+}
+
 # without_kill TEXT ARG… - runs code as a user who may not signal processes of other users, like the
 # user dokku.
 without_kill() {

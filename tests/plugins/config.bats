@@ -663,6 +663,12 @@ C=\"\$D\""
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
+@test "config:import: UTF-16, as PowerShell writes it, is refused by that name" {
+	printf 'A=1\r\n' | iconv -f UTF-8 -t UTF-16 >"$WORLD/vars"
+	dokku config:import --no-restart web "$WORLD/vars"
+	assert_refused "config:import: $WORLD/vars is UTF-16: save it as UTF-8; nothing was changed"
+}
+
 @test "config:import: an envfile or JSON, from a file or stdin, all or nothing; --replace drops the others" {
 	dokku config:set --no-restart web OLD=1 A=0
 	printf '%s\n' "# a comment" 'A=plain' 'export B="x\ny"' "C='it'\\''s'" >"$WORLD/vars"

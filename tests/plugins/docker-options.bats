@@ -17,7 +17,7 @@ stored() { cat "$OPTIONS/$1" 2>/dev/null || true; }
 @test "docker-options:add: several options, split where a flag begins, nothing expanded" {
 	dokku docker-options:add web deploy,run '-v /a:/b --shm-size 256m' \
 		--label 'owner=my $(id) `x` team' --memory=512m --oom-score-adj -500
-	assert_success ""
+	assert_success "-----> web: docker options for deploy, run: -v /a:/b --shm-size 256m --label 'owner=my \$(id) \`x\` team' --memory=512m --oom-score-adj -500"
 	local wanted="-v /a:/b
 --shm-size 256m
 --label 'owner=my \$(id) \`x\` team'
@@ -33,7 +33,7 @@ stored() { cat "$OPTIONS/$1" 2>/dev/null || true; }
 
 @test "docker-options:add: for one process type, wherever --process stands" {
 	dokku docker-options:add --process web web deploy --cap-add SYS_PTRACE --process worker
-	assert_success ""
+	assert_success "-----> web: docker options for deploy: --cap-add SYS_PTRACE"
 	assert_equal "--cap-add SYS_PTRACE" "$(stored web.deploy)"
 	assert_equal "--cap-add SYS_PTRACE" "$(stored worker.deploy)"
 	assert_equal "" "$(stored _default_.deploy)"
@@ -92,7 +92,7 @@ refused() {
 	assert_success ""
 	assert_equal "--link db:postgres" "$(stored _default_.build)"
 	dokku docker-options:add web build --link other
-	assert_success ""
+	assert_success "-----> web: docker options for build: --link other"
 }
 
 @test "docker-options:remove: compares words, and knows an option that was stored as it was typed" {

@@ -313,6 +313,18 @@ other.org"
 	assert_file "$DOKKU_ROOT/web/VHOST" other.org
 }
 
+@test "what somebody wrote with a dot or CR at its end belongs to that app, too" {
+	local name
+	printf 'Shop.Example.org.\r\nother.example.org\r\n' >"$DOKKU_ROOT/blog/VHOST"
+	for name in shop.example.org SHOP.example.org. other.example.org; do
+		dokku domains:add web "$name"
+		assert_status 1
+		assert_error_like ' !     * is a domain of blog: dokku domains:remove blog *'
+	done
+	dokku domains:add blog new.example.org
+	assert_success "-----> blog answers to: shop.example.org other.example.org new.example.org"
+}
+
 @test "an international host name is wanted in its ASCII form" {
 	local name
 	for name in é.com bücher.example; do

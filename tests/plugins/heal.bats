@@ -75,7 +75,7 @@ setup() {
 	: >"$TEST_HOST/etc/nginx/dokku/web.conf"
 	got "$NGINX"
 	assert_success ""
-	for file in conf.d/dokku.conf dokku-preview.conf; do
+	for file in conf.d/dokku.conf dokku-preview.conf dokku-maintenance.conf; do
 		mv "$TEST_HOST/etc/nginx/$file" "$BATS_TEST_TMPDIR/kept"
 		got "$NGINX"
 		assert_status 0

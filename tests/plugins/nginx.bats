@@ -16,10 +16,14 @@ setup() {
 		case $* in
 		-v) printf 'nginx version: nginx/%s\n' "${NGINX_VERSION:-1.22.1}" >&2 ;;
 		-T)
+			[[ -z ${FIRST-} ]] || cat "$BATS_TEST_TMPDIR/others"
 			printf '# configuration file %s:\nlisten 81;\nworker_connections 8192;\n' "$TEST_HOST/etc/nginx/conf.d/dokku.conf"
 			cat "$BATS_TEST_TMPDIR/others" 2>/dev/null || true
 			;;
-		*-t*) ! grep -qs BAD "${CANDIDATE:-/dev/null}" || { printf 'nginx: [emerg] unknown directive "BAD" in x:1\n' >&2; exit 1; } ;;
+		*-t*)
+			cat "$BATS_TEST_TMPDIR/warnings" >&2 2>/dev/null || true
+			! grep -qs BAD "${CANDIDATE:-/dev/null}" || { printf 'nginx: [emerg] unknown directive "BAD" in x:1\n' >&2; exit 1; }
+			;;
 		*reload* | '')
 			[[ -n $* || ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"
 			[[ ${NGINX_STUCK-} == always ]] || { [[ -n ${NGINX_STUCK-} ]] && grep -qs -e "$NGINX_STUCK" "$tree/web.conf"; } ||
@@ -202,6 +206,11 @@ server {
 		set $dokku_header "";
 	}
 
+	location ^~ /.well-known/acme-challenge/ {
+		root /var/lib/dokku/acme;
+		default_type text/plain;
+	}
+
 	location / {
 		proxy_pass http://$dokku_upstream;
 		proxy_http_version 1.1;
@@ -284,8 +293,28 @@ not_kept() {
 	apply "$FACTS
 $1"
 	assert_success ""
-	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept -e dokku_header -e open_file_cache)"
+	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept -e dokku_header)"
 	assert_equal 1 "$(rendered | grep -c 'Connection $dokku_connection;')"
+}
+
+@test "apply: each server looks last, and without a cache, for what closes the app to visitors" {
+	local facts end
+	end=$'\tset $dokku_folder /var/lib/dokku/maintenance/web;\n\tinclude /etc/nginx/dokku-maintenance.conf;\n}'
+	mkdir "$DOKKU_ROOT/web/tls"
+	printf 'x\n' | tee "$DOKKU_ROOT/web/tls/server.crt" >"$DOKKU_ROOT/web/tls/server.key"
+	for facts in "" "set proxy-keepalive off" "set https-redirect true"; do
+		apply "$FACTS"$'\ncertificate\n'"$facts"
+		assert_success ""
+		assert_equal "$end" "$(rendered | tail -n 3)"
+		assert_equal 2 "$(rendered | grep -c 'dokku-maintenance.conf')"
+		assert_equal 2 "$(rendered | grep -c 'open_file_cache off;')"
+	done
+	# nginx takes the directive once.
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	printf '  open_file_cache max=10;\n' >"$DOKKU_ROOT/web/nginx.conf.d/cache.conf"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 0 "$(rendered | grep -c 'open_file_cache off;')"
 }
 
 @test "apply: with a certificate HTTPS as well, HTTP/2, no redirect and no HSTS" {
@@ -310,6 +339,119 @@ set https-redirect true"
 	assert_equal 1 "$(rendered | grep -c 'return 301 https://$host$request_uri;')"
 	assert_equal 1 "$(rendered |
 		grep -c 'add_header Strict-Transport-Security "max-age=15724800; includeSubdomains" always;')"
+}
+
+# renewable - an app whose certificate nginx opens at each handshake. A handshake shows the file
+# SHOWN, or what nginx's files say.
+renewable() {
+	local name
+	mkdir -p "$TEST_HOST/etc/nginx/conf.d" "$DOKKU_ROOT/web/tls"
+	printf 'user nobody %s;\n' "$(id -gn)" >"$TEST_HOST/etc/nginx/nginx.conf"
+	printf 'map "" $dokku_tls {\n' >"$TEST_HOST/etc/nginx/conf.d/dokku.conf"
+	for name in one two; do
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 \
+			-subj "/CN=$name" -keyout "$WORLD/$name.key" -out "$WORLD/$name.crt" 2>/dev/null
+	done
+	fake openssl <<-BODY
+		[[ \$1 == s_client ]] || exec $(type -P openssl) "\$@"
+		cat "\${SHOWN:-$TREE/\$(sed -n 's,.*ssl_certificate \$dokku_tls/\(.*\);,\1,p' "$TREE/web.conf")}"
+	BODY
+	cp "$WORLD/one.crt" "$DOKKU_ROOT/web/tls/server.crt"
+	cp "$WORLD/one.key" "$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS"$'\ncertificate'
+	assert_success ""
+	: >"$CALLS"
+}
+
+# renewed_by KEY - a certificate for KEY comes in the place of the current one.
+renewed_by() {
+	openssl req -x509 -key "$WORLD/$1.key" -days 2 -subj /CN=new \
+		-out "$DOKKU_ROOT/web/tls/server.crt"
+	cp "$WORLD/$1.key" "$DOKKU_ROOT/web/tls/server.key"
+}
+
+@test "apply: a certificate with the same key is replaced by rename, without a reload; only workers may read it" {
+	local old file
+	renewable
+	grep -q 'ssl_certificate $dokku_tls/web.d/' "$TREE/web.conf"
+	old=$(echo "$TREE"/web.d/*/server.crt)
+	renewed_by one
+	apply "$FACTS"$'\ncertificate'
+	assert_success ""
+	cmp "$old" "$DOKKU_ROOT/web/tls/server.crt"
+	assert_equal 0 "$(reloads)"
+	assert_mode "${old%/*}" 710
+	for file in "$TREE"/web.d/*/server.*; do
+		assert_mode "$file" 640
+	done
+	assert_absent "$TREE"/.web.{crt,crt.old,candidate,candidate.tested}
+	renewed_by two
+	apply "$FACTS"$'\ncertificate'
+	assert_success ""
+	assert_equal 1 "$(reloads)" "another key"
+	cmp "$TREE/$(sed -n 's,.*ssl_certificate_key $dokku_tls/\(.*\);,\1,p' "$TREE/web.conf")" \
+		"$WORLD/two.key"
+}
+
+@test "apply: nginx -t sees the renewed certificate; one that it refuses or a handshake does not show goes" {
+	local old
+	renewable
+	old=$(echo "$TREE"/web.d/*/server.crt)
+	fake unshare <<<'grep -o "ssl_certificate [^;]*" "$7" >"$BATS_TEST_TMPDIR/tested"
+		[[ -z ${REFUSED-} ]] || { echo "nginx: [emerg] bad"; exit 1; }'
+	renewed_by one
+	REFUSED=1 apply "$FACTS"$'\ncertificate'
+	assert_refused "nginx: the config for web does not pass its test: bad"
+	assert_equal "ssl_certificate $TREE/.web.crt" "$(<"$BATS_TEST_TMPDIR/tested")"
+	cmp "$old" "$WORLD/one.crt"
+	sed 's/^readonly RELOAD_MS=.*/readonly RELOAD_MS=200/' -i \
+		"$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/reload"
+	SHOWN=$WORLD/one.crt apply "$FACTS"$'\ncertificate'
+	assert_refused "nginx: a handshake with web does not show the new certificate; the old one is back"
+	cmp "$old" "$WORLD/one.crt"
+	SHOWN=$WORLD/two.crt apply "$FACTS"$'\ncertificate'
+	assert_status 0
+	assert_error_like "*another server answers for web.example.com*"
+	cmp "$old" "$DOKKU_ROOT/web/tls/server.crt"
+}
+
+@test "apply: killed at the rename of a certificate, the next one goes on in either direction" {
+	local old
+	renewable
+	old=$(echo "$TREE"/web.d/*/server.crt)
+	renewed_by one
+	killed_after mv "*.web.crt?*"
+	apply "$FACTS"$'\ncertificate'
+	assert_status 137
+	rm "$BIN/mv"
+	cp "$WORLD/one.crt" "$DOKKU_ROOT/web/tls/server.crt"
+	apply "$FACTS"$'\ncertificate'
+	assert_success ""
+	cmp "$old" "$WORLD/one.crt"
+	assert_absent "$TREE"/.web.{crt,crt.old}
+}
+
+@test "apply: a certificate is opened at start by choice, for lines of the app's own, without a group or our map" {
+	is_static() { run ! grep -q dokku_tls "$TREE/web.conf"; }
+	renewable
+	apply "$FACTS"$'\ncertificate\nset certificate-renewal reload'
+	assert_success ""
+	is_static
+	renewed_by one
+	apply "$FACTS"$'\ncertificate\nset certificate-renewal reload'
+	assert_equal 2 "$(reloads)"
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'ssl_certificate /other.crt;\n' >"$DOKKU_ROOT/web/nginx.conf.d/a.conf"
+	apply "$FACTS"$'\ncertificate'
+	is_static
+	rm -r "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'worker_processes 1;\n' >"$TEST_HOST/etc/nginx/nginx.conf"
+	apply "$FACTS"$'\ncertificate'
+	is_static
+	printf 'user nobody %s;\n' "$(id -gn)" >"$TEST_HOST/etc/nginx/nginx.conf"
+	rm "$TEST_HOST/etc/nginx/conf.d/dokku.conf"
+	apply "$FACTS"$'\ncertificate'
+	is_static
 }
 
 @test "apply: settings and IPv6" {
@@ -383,6 +525,9 @@ $1"
 		set x-forwarded-for-value $remote_addr, $uri
 		set x-forwarded-ssl $Document_URI
 		set x-forwarded-proto-value $1
+		set x-forwarded-proto-value $ssl_server_name
+		set x-forwarded-ssl $ssl_client_raw_cert
+		set x-forwarded-for-value $proxy_protocol_tlv_authority
 		set hsts maybe
 		include /etc/passwd;
 		server { }
@@ -435,6 +580,27 @@ set x-forwarded-for-value BAD"
 certificate"
 	assert_status 1
 	assert_absent "$TREE/web.conf"
+}
+
+@test "apply: the CA's files are served over HTTP and HTTPS, also with a redirect, a password, and not twice" {
+	# locations - how often they are served.
+	locations() { rendered | grep -c 'location ^~ /.well-known/acme-challenge/ {' || true; }
+	mkdir "$DOKKU_ROOT/web/tls" "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS"$'\ncertificate\nset https-redirect true'
+	assert_success ""
+	assert_equal 2 "$(locations)"
+	assert_equal 0 "$(rendered | grep -c -e auth_basic -e 'allow all')"
+	printf 'auth_basic x;\n deny all;\n' >"$DOKKU_ROOT/web/nginx.conf.d/a.conf"
+	apply "$FACTS"
+	assert_equal 1 "$(locations)"
+	assert_equal 2 "$(rendered | grep -c -e 'auth_basic off;' -e 'allow all;')"
+	printf 'location /.well-known/acme-challenge {\n}\n' >"$DOKKU_ROOT/web/nginx.conf.d/a.conf"
+	apply "$FACTS"
+	assert_equal 0 "$(locations)"
+	apply "$FACTS"$'\nset disable-custom-config true'
+	assert_equal 1 "$(locations)"
 }
 
 @test "apply: custom lines are copied, and included from the copy" {
@@ -554,6 +720,55 @@ remove"
 	assert_success ""
 	assert_equal ".web.b.pending .web.b.previous _generation.conf" \
 		"$(ls -A "$TREE" | paste -sd ' ')"
+}
+
+@test "apply: a host name that a server of the administrator has, too" {
+	local warning='nginx: [warn] conflicting server name "web.example.com" on 0.0.0.0:80, ignored'
+	local other='server {\n\tlisten 80;\n\tserver_name www.other.org\n\t\t"Web.example.com";\n}\n'
+	local etc=$TEST_HOST/etc/nginx text
+	printf '%s\n' "$warning" >"$BATS_TEST_TMPDIR/warnings"
+	# others FILE - nginx reads this file of the administrator's after ours.
+	others() {
+		printf '# configuration file %s:\n' "$TEST_HOST/etc/nginx/$1" >"$BATS_TEST_TMPDIR/others"
+		printf "%b" "${2-$other}" >>"$BATS_TEST_TMPDIR/others"
+	}
+	others sites-enabled/site
+	apply "$FACTS"
+	assert_status 0
+	assert_error " !     nginx: visitors of web.example.com get the app web, not the server in" \
+		"$etc/sites-enabled/site, which has that name, too"
+	# It is said once.
+	apply "$FACTS"$'\ndomain more.example.com'
+	assert_success ""
+	# Nothing is said of other apps.
+	printf '%s\n' "${warning/web/blog}" >"$BATS_TEST_TMPDIR/warnings"
+	apply "$FACTS"$'\ndomain again.example.com'
+	assert_success ""
+	rm "$TREE/web.conf"
+	printf '%s\n' "$warning" >"$BATS_TEST_TMPDIR/warnings"
+	for text in "$other" "$other# include conf.d/*.conf;"; do
+		others nginx.conf "$text"
+		FIRST=1 apply "$FACTS"
+		assert_refused "nginx: $etc/nginx.conf has a server for web.example.com, and visitors" \
+			"get that one: remove the name there, or choose another one for web"
+		assert_absent "$TREE/web.conf" "$TREE/.web.candidate"
+	done
+	others nginx.conf "include $etc/conf.d/*.conf;\n$other"
+	FIRST=1 apply "$FACTS"
+	assert_status 0
+}
+
+@test "apply: remove takes the logs of the app and their old files, not those of an app whose name begins in the same way" {
+	local log=$TEST_HOST/log
+	apply "$FACTS"
+	touch "$log/web-"{access,error}.log{,.1,.2.gz,-20261129,-20261129.gz,-20261129-1764400000} \
+		"$log/web-access.log-b-access.log" "$log/web-access.log.1-error.log" \
+		"$log/web-access.log-2-access.log.1"
+	apply "app web
+remove"
+	assert_success ""
+	assert_equal "web-access.log-2-access.log.1 web-access.log-b-access.log web-access.log.1-error.log" \
+		"$(ls -A "$log" | paste -sd ' ')"
 }
 
 @test "apply: what killed ones have left goes, keys are in it, but not the files of an app called stage" {
@@ -1006,6 +1221,8 @@ set send-timeout 7s"
 		x-forwarded-port-value $request_body
 		x-forwarded-proto-value $request_filename
 		x-forwarded-for-value $1
+		x-forwarded-ssl $scheme $ssl_server_name
+		x-forwarded-ssl ${ssl_client_cert}
 		x-forwarded-proto-value $scheme, $http_x_dokku_preview
 		bind-address-ipv4 ::1
 		bind-address-ipv4 127.86.0.1
@@ -1427,4 +1644,18 @@ installs() {
 	assert_success ""
 	! grep -q old.example.com "$file"
 	assert_absent "$DOKKU_ROOT/web/nginx.servers"
+}
+
+@test "nginx:reload: nginx reads its config again, unless that does not pass its test" {
+	deployed
+	build
+	: >"$CALLS"
+	dokku nginx:reload
+	assert_success "-----> nginx runs the config that is on the disk"
+	assert_equal 1 "$(reloads)"
+	printf 'BAD\n' >"$BATS_TEST_TMPDIR/bad"
+	CANDIDATE=$BATS_TEST_TMPDIR/bad dokku nginx:reload
+	assert_status 1
+	assert_error_like ' !     nginx: it keeps the config that it runs, because the config on the disk does not pass its test: unknown directive "BAD" in x:1'*
+	assert_equal 1 "$(reloads)"
 }

@@ -63,6 +63,20 @@ installs() { sed -n 's/^apt-get .* install .* --no-remove //p' "$CALLS"; }
 	run ! grep apt-get "$CALLS"
 }
 
+@test "dependencies: dehydrated is installed where apt knows it; without it the installation goes on" {
+	has_engine docker.io buildx
+	printf 'dehydrated\n' >"$KNOWN"
+	run -0 dependencies
+	assert_equal dehydrated "$(installs)"
+	fake apt-get <<<'[[ $* != *install* ]]'
+	run -0 dependencies
+	[[ $output == *'Not installed: dehydrated. Only letsencrypt:* needs it.'* ]]
+	: >"$CALLS"
+	printf 'dehydrated\n' >>"$INSTALLED"
+	run -0 dependencies
+	run ! grep apt-get "$CALLS"
+}
+
 @test "dependencies: a package of two architectures is installed; one that left only settings is not" {
 	has_engine docker.io buildx
 	printf 'zlib1g-dev\n' >>"$INSTALLED"

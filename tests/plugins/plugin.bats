@@ -52,6 +52,15 @@ setup() {
 	assert_status 0
 }
 
+@test "plugin:install: of a plugin that is built in, nothing is fetched, and that is no error" {
+	fake git <<<'exit 1'
+	dokku plugin:install https://github.com/dokku/dokku-letsencrypt.git
+	assert_success "-----> letsencrypt is built into dokku, so nothing was installed: dokku letsencrypt:help"
+	dokku plugin:install --name letsencrypt https://github.com/dokku/dokku-letsencrypt.git
+	assert_status 1
+	assert_absent "$PLUGIN_AVAILABLE_PATH/letsencrypt"
+}
+
 @test "plugin:install: from a git repository" {
 	git init --quiet "$WORLD/dokku-mine"
 	git -C "$WORLD/dokku-mine" add --all

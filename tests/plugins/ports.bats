@@ -15,7 +15,7 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 
 @test "ports:set, :add, :remove, :clear: the map that was set, apart from the one that was detected" {
 	dokku ports:set web http:1234:5001
-	assert_success ""
+	assert_success "-----> web: ports http:1234:5001"
 	dokku ports:add web http:8080:5001 https:8443:5001
 	assert_status 0
 	[[ $stderr == *'web has no certificate'* ]]
@@ -35,7 +35,7 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	[[ ! -e $MAP ]]
 	dokku ports:set web http:90:80
 	dokku ports:clear web
-	assert_success ""
+	assert_success "-----> web: ports http:80:5000"
 	[[ ! -e $MAP ]]
 	report map-json
 	assert_output "[]"
@@ -45,7 +45,7 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	local mappings
 	mapfile -t mappings < <(printf 'http:%s:5000\n' {3000..3064})
 	dokku ports:set web "${mappings[@]:0:64}"
-	assert_success ""
+	assert_success "-----> web: ports ${mappings[*]:0:64}"
 	dokku ports:add web http:2999:5000
 	assert_refused "ports:add: 65 ports are more than the 64 that an app may have;" \
 		"nothing was changed"
@@ -61,10 +61,10 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	[[ $stderr == *'web has ports of its own now, and no longer those detected (80):'* ]]
 	[[ $stderr == *'dokku ports:add web http:80:5000 opens them again'* ]]
 	dokku ports:add web http:80:5000
-	assert_success ""
+	assert_success "-----> web: ports http:8080:5000 http:80:5000"
 	dokku ports:clear web
 	dokku ports:add web http:80:5001 http:8080:5001
-	assert_success ""
+	assert_success "-----> web: ports http:8080:5001 http:80:5001"
 	dokku ports:clear web
 	mkdir -p "$DOKKU_ROOT/web/tls"
 	: >"$DOKKU_ROOT/web/tls/server.crt"
@@ -73,7 +73,7 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	[[ $stderr == *'(80, 443): dokku ports:add web http:80:5001 https:443:5001 '* ]]
 	dokku ports:clear web
 	dokku ports:add web http:80:5001
-	assert_success ""
+	assert_success "-----> web: ports http:80:5001 https:443:5001"
 }
 
 @test "ports: what cannot be served is refused, and nothing is changed" {

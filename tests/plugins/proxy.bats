@@ -121,3 +121,70 @@ proxy-build-config moon blog "
 	assert_error " !     moon does not run: start it"
 	assert_output "       moon runs again"
 }
+
+@test "proxy:disable: the proxy forgets the app, deploys go on without it; proxy:enable undoes it" {
+	deployed web
+	dokku proxy:disable web
+	assert_success "-----> web: no visitor is brought to it any more: dokku proxy:enable web undoes that"
+	assert_steps "proxy-build-config nginx web 
+proxy-build-config nginx web "
+	dokku proxy:report web --proxy-enabled
+	assert_success false
+	dokku proxy:report web --proxy-disabled
+	assert_success true
+	: >"$STEPS"
+	code "" 'proxy_build web 1 always; ! has_proxy web nginx'
+	assert_success
+	assert_steps "proxy-build-config nginx web 
+proxy-build-config nginx web "
+	got "$PLUGIN_CORE_AVAILABLE_PATH/checks/verify-deploy" web 1
+	assert_success ""
+	: >"$STEPS"
+	dokku proxy:enable web
+	assert_success "-----> web: the proxy brings visitors to it"
+	assert_steps "proxy-build-config nginx web 1 always
+proxy-build-config nginx web 1 always"
+	dokku proxy:report web --format json
+	assert_equal "true  false" "$(jq -r '[.enabled, .disabled, ."computed-disabled"] | join(" ")' <<<"$output")"
+}
+
+@test "proxy:disable, proxy:enable: where the proxy fails, all stays as it was" {
+	deployed web
+	hook nginx proxy-build-config <<<'exit 1'
+	dokku proxy:disable web
+	assert_status 1
+	dokku proxy:report web --proxy-enabled
+	assert_success true
+	mkdir -p "$DOKKU_LIB_ROOT/config/proxy/web"
+	printf 'true\n' >"$DOKKU_LIB_ROOT/config/proxy/web/disabled"
+	dokku proxy:enable web
+	assert_status 1
+	dokku proxy:report web --proxy-enabled
+	assert_success false
+}
+
+@test "proxy:clear-config: the proxy forgets the app until its config is built again" {
+	deployed web
+	deployed blog
+	dokku proxy:clear-config --all
+	assert_success "-----> blog: its proxy has no config of it any more: dokku proxy:build-config blog makes it again
+-----> web: its proxy has no config of it any more: dokku proxy:build-config web makes it again"
+	dokku proxy:build-config web
+	assert_equal "proxy-build-config nginx web 1 always" "$(tail -n 1 "$STEPS")"
+}
+
+@test "proxy:set proxy-port: where an app without ports of its own is found" {
+	deployed web
+	hook_of ports ports-get
+	dokku proxy:set --global proxy-port 8080
+	assert_success "-----> --global: proxy-port is now 8080; apps have it with their next deploy"
+	dokku proxy:set web proxy-ssl-port 8443
+	assert_success "-----> web: proxy-ssl-port is now 8443"
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	touch "$DOKKU_ROOT/web/tls/server."{crt,key}
+	code "" 'first_answer ports-get web'
+	assert_success "http:8080:5000
+https:8443:5000"
+	dokku proxy:set web http:80:80
+	assert_refused "Detected potential port mapping instead of proxy type: dokku ports:set web http:80:80 sets the ports; nothing was changed"
+}

@@ -260,7 +260,7 @@ three() {
 	dokku ps:report web --nope
 	assert_refused "Invalid flag passed: --nope: the report without it names all" 2
 	dokku ps:report web --running --format json
-	assert_refused "--format and --running cannot be given together" 2
+	assert_refused "--format flag cannot be specified when specifying an info flag: leave out one of --format and --running" 2
 }
 
 @test "ps:report, domains:report: of many apps, in one process, with one question to the engine" {

@@ -16,6 +16,14 @@ args() {
 	output=$(paste -sd ' ' <<<"$output")
 }
 
+@test "resource:report: of an app whose name is like that of a temporary file" {
+	make_app web.tmp.1
+	dokku resource:limit --memory 512 web.tmp.1
+	assert_status 0
+	dokku resource:report web.tmp.1 --resource-_default_.limit.memory
+	assert_success 512
+}
+
 @test "resource:limit, :reserve: for all processes, for one, and away again" {
 	dokku resource:limit --memory 512 --cpu 1.5 web
 	assert_success "=====> Setting resource limits for web

@@ -386,7 +386,7 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	task_engine exited 3
 	task
 	assert_status 1
-	assert_error " !     web: release exited with status 3: correct it, and deploy again"
+	assert_error " !     web: Execution of release task failed: it exited with status 3: correct it, and deploy again"
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 

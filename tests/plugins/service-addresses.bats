@@ -195,6 +195,16 @@ lines() {
 			printf "%s" "$lines"' "$@"
 }
 
+@test "service-address: an app may have a name like that of a temporary file, also after a rename" {
+	local name=web.tmp.1.abcdef
+	make_release "$name" 1 web=1
+	got "$PLUGIN_PATH/service-addresses/service-address" "$name" web 1
+	assert_success "10.86.0.2 80"
+	got "$PLUGIN_PATH/service-addresses/post-app-rename-setup" "$name" new
+	assert_success ""
+	assert_file "$DOKKU_LIB_ROOT/data/services/new/web.1" 10.86.0.2
+}
+
 @test "addresses_lines: the address to all containers that run" {
 	addresses 1
 	lines "1=10.86.128.2 5000"
@@ -517,7 +527,7 @@ drop
 }
 chain metadata_prerouting {
 type filter hook prerouting priority -150
-iifname "dokku0" ip daddr 169.254.0.0/16 tcp dport != 53 drop
+iifname "dokku0" ip daddr { 169.254.0.0/16, 168.63.129.16, 192.0.0.192, 100.100.100.200 } tcp dport != 53 drop
 }
 set crowds_host {
 type ipv4_addr

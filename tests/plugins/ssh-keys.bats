@@ -31,6 +31,12 @@ $(line bob bob)"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
+@test "ssh-keys:add: UTF-16, as PowerShell writes it, is refused by that name" {
+	got "$DOKKU" ssh-keys:add ann < <(iconv -f UTF-8 -t UTF-16 "$WORLD/ann.pub")
+	assert_refused "the key is UTF-16: save it as UTF-8; nothing was changed"
+	assert_absent "$KEYS"
+}
+
 @test "ssh-keys:add: a second key of the same name, or the same key again, is refused" {
 	dokku ssh-keys:add ann <"$WORLD/ann.pub"
 	dokku ssh-keys:add ann <"$WORLD/bob.pub"

@@ -79,7 +79,7 @@ args() {
 	dokku storage:mount web /srv/a:/data
 	assert_refused "Mount path already exists."
 	dokku storage:mount web cache:/cache:ro
-	assert_success ""
+	assert_success "-----> web: cache is mounted at /cache"
 	args deploy web
 	assert_success " before  -v /srv/a:/data -v cache:/cache:ro"
 	args run
@@ -150,7 +150,8 @@ args() {
 		"nothing was changed"
 	dokku storage:unmount web data
 	dokku storage:destroy data
-	assert_success "-----> Storage entry data destroyed"
+	assert_success "-----> Storage entry data destroyed
+       Its files stay: $STORAGE/data. dokku storage:create data $STORAGE/data brings the entry back"
 	[[ -d $STORAGE/data ]]
 }
 

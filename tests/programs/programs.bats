@@ -175,6 +175,9 @@ client() {
 	: >"$work/ENV"
 	got "$san/read-env" "$work/ENV"
 	assert_success ""
+	printf 'A=b\nC=d\0PATH=e\n' >"$work/ENV"
+	got "$san/read-env" "$work/ENV"
+	assert_refused "$work/ENV:2: a NUL byte: remove it"
 	got "$san/read-env" "$work/none"
 	assert_refused "$work/none: No such file or directory"
 }

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "env.h"
@@ -25,6 +26,21 @@ read_file(int fd, const char *file, char *text, size_t size)
 			fail(file);
 	}
 	return got;
+}
+
+/* A NUL ends an entry in our output, so what follows one in the file could be anything. */
+static void
+refuse_nul(const char *file, const char *text, size_t size)
+{
+	const char *nul = size == 0 ? NULL : memchr(text, '\0', size);
+	unsigned long line = 1;
+
+	if (nul == NULL)
+		return;
+	for (const char *at = text; at < nul; at++)
+		line += *at == '\n';
+	fprintf(stderr, " !     %s:%lu: a NUL byte: remove it\n", file, line);
+	exit(1);
 }
 
 static void
@@ -50,7 +66,9 @@ main(int argc, char **argv)
 	int fd = open_regular(argv[1], 0, &status);
 	size_t size = (size_t)status.st_size;
 	char *text = xrealloc(NULL, size, 1);
-	env_open(&env, text, read_file(fd, argv[1], text, size));
+	size = read_file(fd, argv[1], text, size);
+	refuse_nul(argv[1], text, size);
+	env_open(&env, text, size);
 	while (env_next(&env, &entry))
 		print_entry(&entry);
 	env_release(&env);

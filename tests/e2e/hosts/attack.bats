@@ -280,6 +280,14 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	[[ $status -eq 1 ]]
 	attack attacker connect 169.254.169.254 53
 	[[ $status -eq 0 ]]
+	local cloud
+	for cloud in 168.63.129.16 192.0.0.192 100.100.100.200; do
+		in_world ip address add "$cloud/32" dev lo
+		in_world curl --silent --output /dev/null "http://$cloud/"
+		attack attacker connect "$cloud" 80
+		[[ $status -eq 1 ]]
+		in_world ip address del "$cloud/32" dev lo
+	done
 	in_world touch /etc/dokku/metadata
 	in_world /usr/local/lib/dokku/plugins/service-addresses/root/table
 	attack attacker connect 169.254.169.254 80
