@@ -298,6 +298,11 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 	done | none
 }
 
+@test "a hook's line Needs is among the first eight, where dokku looks for it" {
+	grep -n '^# *Needs:' plugins/*/* 2>/dev/null |
+		awk -F: '$2 < 3 || $2 > 8 || $3 != "# Needs" { print $1 ":" $2 }' | none
+}
+
 @test "a hook's header says the arguments that the list of all hooks says" {
 	local file name arguments
 	while read -r name arguments; do

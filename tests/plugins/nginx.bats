@@ -404,8 +404,8 @@ renewed_by() {
 	assert_refused "nginx: the config for web does not pass its test: bad"
 	assert_equal "ssl_certificate $TREE/.web.crt" "$(<"$BATS_TEST_TMPDIR/tested")"
 	cmp "$old" "$WORLD/one.crt"
-	sed 's/^readonly RELOAD_MS=.*/readonly RELOAD_MS=200/' -i \
-		"$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/reload"
+	sed 's/^readonly HANDSHAKE_MS=.*/readonly HANDSHAKE_MS=200/' -i \
+		"$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/certificate"
 	SHOWN=$WORLD/one.crt apply "$FACTS"$'\ncertificate'
 	assert_refused "nginx: a handshake with web does not show the new certificate; the old one is back"
 	cmp "$old" "$WORLD/one.crt"
@@ -413,6 +413,14 @@ renewed_by() {
 	assert_status 0
 	assert_error_like "*another server answers for web.example.com*"
 	cmp "$old" "$DOKKU_ROOT/web/tls/server.crt"
+	# With another key nginx is reloaded, and what it has shown before is no other server's.
+	cp "$DOKKU_ROOT/web/tls/server.crt" "$WORLD/before.crt"
+	renewed_by two
+	SHOWN=$WORLD/before.crt apply "$FACTS"$'\ncertificate'
+	assert_refused "nginx: a handshake with web does not show its certificate; the old config is back"
+	SHOWN=$WORLD/two.crt apply "$FACTS"$'\ncertificate'
+	assert_status 0
+	assert_error_like "*another server answers for web.example.com*"
 }
 
 @test "apply: killed at the rename of a certificate, the next one goes on in either direction" {
