@@ -1155,7 +1155,7 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 waits_for_it() {
 	hold web
 	printf '%s 12:34:56 git push 3f2c1ab\n' "$worker" >"$DOKKU_LIB_ROOT/lock/web"
-	# What follows it may look before the job has opened it.
+	# The caller may read this file before the job has opened it.
 	: >"$BATS_TEST_TMPDIR/err"
 	env "$@" bash -euo pipefail -c 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions"
 		lock_app web "a change" printf done' >"$BATS_TEST_TMPDIR/out" \

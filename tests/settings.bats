@@ -50,7 +50,7 @@ tables() {
 	done
 }
 
-# lines FUNCTION - FUNCTION PLUGIN NOUN KEY with each line of each table.
+# lines FUNCTION - calls FUNCTION PLUGIN NOUN KEY for each line of each table.
 lines() {
 	# shellcheck disable=SC2317 # by name
 	with_keys() {

@@ -329,7 +329,8 @@ CHECKS:4:7: not a regex: missing closing parenthesis'
 	run -2 --separate-stderr "$runner" --lint --format json CHECKS
 	[[ $(jq -c '[.verdict, .checks, (.notes[] | .error)]' \
 		<<<"$output") == '["error",0,false,true]' ]]
-	# What cannot be read is no JSON, so that nobody takes it for a file without checks.
+	# For a file that cannot be read no JSON is printed, because a caller could take that for a
+	# file without checks.
 	run -2 --separate-stderr "$runner" --lint --format json none
 	[[ -z $output ]]
 }
@@ -586,7 +587,7 @@ PY
 	command -v nginx >/dev/null || skip "no nginx"
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -out cert \
 		-days 2 -subj /CN=other.example 2>/dev/null
-	# Below those that the kernel gives to clients.
+	# These ports are below those that the kernel gives to clients.
 	local plain=$((20000 + BASHPID % 5000 * 2))
 	local tls=$((plain + 1))
 	cat >nginx.conf <<CONF

@@ -58,7 +58,7 @@ static const struct row idle[] = {
 	{ "/brotli hello", 1, "its body is in a coding that was not asked for", HOSTILE_KB },
 	{ "/zstd hello", 1, "its body is in a coding that was not asked for", HOSTILE_KB },
 	{ "/gzip-broken page\n  ! x", 1, "coding that was not asked for, or broken", 0 },
-	/* Slow. */
+	/* Answers that come too late. */
 	{ "/drip-header needle", 4, "FAIL /drip-header: no answer within 0.", 0 },
 	{ "/drip-body needle", 1, "200, but its body did not end within 0.", 0 },
 	{ "/hang needle", 4, "FAIL /hang: no answer within 0.", 0 },

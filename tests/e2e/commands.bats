@@ -8,9 +8,7 @@ load helper
 
 setup_file() {
 	e2e_setup
-	dokku_run apps:create commands
-	dokku_run checks:set commands default-wait 1
-	dokku_run checks:set commands wait-to-retire 1
+	make_app commands 1 1
 	mkdir -p "$(repo commands)/public"
 	git -C "$(repo commands)" init --quiet --initial-branch=main
 	cp "$WEB_BINARY" "$(type -P busybox)" "$(repo commands)/public/"
@@ -26,9 +24,7 @@ teardown_file() {
 # deploy LINE… - a push with these lines as its Procfile.
 deploy() {
 	printf '%s\n' "$@" >"$(repo commands)/Procfile"
-	git -C "$(repo commands)" add --all
-	git -C "$(repo commands)" -c user.name=A -c user.email=a@b commit \
-		--quiet --allow-empty --message x
+	commit_files commands --message x
 	run push commands
 }
 

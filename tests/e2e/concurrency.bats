@@ -8,9 +8,7 @@ load helper
 
 setup_file() {
 	e2e_setup
-	dokku_run apps:create many
-	dokku_run checks:set many default-wait 0
-	dokku_run checks:set many wait-to-retire 1
+	make_app many 0 1
 	commit_and_push many base
 }
 

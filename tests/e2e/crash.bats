@@ -7,11 +7,9 @@ load helper
 
 setup_file() {
 	e2e_setup
-	make --silent --no-print-directory -C "$top" -f tests/torture.mk build/tests/e2e/strike
-	dokku_run apps:create crash
+	build_strike
+	make_app crash 0 5
 	dokku_run ps:scale --skip-deploy crash worker=1
-	dokku_run checks:set crash default-wait 0
-	dokku_run checks:set crash wait-to-retire 5
 	new_release v0
 	push crash
 }
@@ -30,14 +28,7 @@ teardown() {
 	wait
 }
 
-# new_release RELEASE [make-repo options] - commits the next version, with a web and a worker.
-new_release() {
-	mkdir -p "$(repo crash)"
-	printf 'web: /web\nworker: /web worker\n' >"$(repo crash)/Procfile"
-	commit crash "$@"
-	printf 'WAIT=1\nTIMEOUT=5\nATTEMPTS=10\n/ My Amazing App\n' >"$(repo crash)/CHECKS"
-	commit crash "$@"
-}
+new_release() { commit_with_worker crash "$@"; }
 
 # await_checks - waits until a new container of the running push is being checked.
 await_checks() {

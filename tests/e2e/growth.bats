@@ -9,9 +9,7 @@ readonly N=${GROWTH:-3} KEEP=2
 
 setup_file() {
 	e2e_setup
-	dokku_run apps:create grow
-	dokku_run checks:set grow default-wait 0
-	dokku_run checks:set grow wait-to-retire 1
+	make_app grow 0 1
 	dokku_run ps:set grow stop-timeout-seconds 2
 	dokku_run releases:set grow keep "$KEEP"
 	dokku_run ps:scale --skip-deploy grow worker=1

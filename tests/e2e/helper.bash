@@ -58,6 +58,45 @@ over_ssh() {
 	timeout 120 $GIT_SSH_COMMAND "dokku@$address" "$@"
 }
 
+# build_strike - builds the program that strikes at one command of a deploy.
+build_strike() {
+	make --silent --no-print-directory -C "$top" -f tests/torture.mk build/tests/e2e/strike
+}
+
+# make_app APP WAIT RETIRE - creates APP. Without a CHECKS file its containers must stay up for WAIT
+# seconds, and old ones may drain for RETIRE seconds.
+make_app() {
+	dokku_run apps:create "$1"
+	dokku_run checks:set "$1" default-wait "$2"
+	dokku_run checks:set "$1" wait-to-retire "$3"
+}
+
+# install_stops NAME PATTERN HOOK… - installs the plugin zz-NAME, whose hooks run last. A HOOK that
+# has PATTERN in its arguments waits if the file /tmp/NAME/HOOK exists. It renames that file to
+# HOOK.at, and goes on when the file /tmp/NAME/go exists. The setup of each test calls reset_stops.
+install_stops() {
+	in_world bash -c 'dir=/var/lib/dokku/plugins/enabled/zz-$1
+		mkdir -p "$dir"
+		cat >"$dir/hook" <<-END
+			#!/bin/sh
+			at=/tmp/$1/\${0##*/}
+			case " \$* " in *"$2"*) ;; *) exit 0 ;; esac
+			mv "\$at" "\$at.at" 2>/dev/null || exit 0
+			while [ ! -e /tmp/$1/go ]; do sleep 0.05; done
+		END
+		chmod 755 "$dir/hook"
+		for hook in "${@:3}"; do ln -sf hook "$dir/$hook"; done' bash "$@"
+}
+
+# reset_stops NAME - lets no hook of install_stops wait.
+reset_stops() { in_world bash -c 'rm -rf "/tmp/$1" && mkdir -m 777 "/tmp/$1"' bash "$1"; }
+
+# stop_at NAME HOOK - lets the next HOOK of install_stops wait.
+stop_at() { in_world bash -c 'rm -f "/tmp/$1"/* && touch "/tmp/$1/$2"' bash "$@"; }
+
+# remove_stops NAME - removes what install_stops has installed.
+remove_stops() { in_world rm -rf "/var/lib/dokku/plugins/enabled/zz-$1" "/tmp/$1"; }
+
 repo() { printf '%s/%s' "$BATS_FILE_TMPDIR" "$1"; }
 
 # commit APP RELEASE [make-repo options] - commits the next version to the repository of APP.
@@ -66,6 +105,24 @@ commit() {
 	shift 2
 	"$top/tests/apps/make-repo" "$(repo "$app")" --app "$app" --release "$release" "$@" \
 		>/dev/null
+}
+
+# commit_files APP OPTION… - commits all files in the repository of APP as they are, with these
+# options of git commit.
+commit_files() {
+	git -C "$(repo "$1")" add --all
+	git -C "$(repo "$1")" -c user.name=e2e -c user.email=e2e@example.com commit --quiet \
+		--allow-empty "${@:2}"
+}
+
+# commit_with_worker APP RELEASE [make-repo options] - commits the next version, with a web, a
+# worker and a check that has 10 s.
+commit_with_worker() {
+	mkdir -p "$(repo "$1")"
+	printf 'web: /web\nworker: /web worker\n' >"$(repo "$1")/Procfile"
+	commit "$@"
+	printf 'WAIT=1\nTIMEOUT=5\nATTEMPTS=10\n/ My Amazing App\n' >"$(repo "$1")/CHECKS"
+	commit "$@"
 }
 
 # push APP [REF] - pushes, prints what the user sees to stdout, and returns the status of git.

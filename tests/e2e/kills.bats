@@ -12,24 +12,22 @@ readonly POINTS=(post-build check-deploy verify-deploy core-post-deploy)
 
 setup_file() {
 	e2e_setup
-	make --silent --no-print-directory -C "$top" -f tests/torture.mk build/tests/e2e/strike
-	install_plugin
-	dokku_run apps:create kill
-	dokku_run checks:set kill default-wait 0
-	dokku_run checks:set kill wait-to-retire 2
+	build_strike
+	install_stops kills ' kill ' "${POINTS[@]}"
+	make_app kill 0 2
 	printf '0\n' >"$BATS_FILE_TMPDIR/count"
 	commit_and_push kill k0
 }
 
 teardown_file() {
-	in_world rm -rf /var/lib/dokku/plugins/enabled/zz-kills /tmp/kills
+	remove_stops kills
 	dokku_run apps:destroy --force kill || true
 	dokku_run apps:destroy --force bystander || true
 }
 
 setup() {
 	was=$(released kill)
-	in_world bash -c 'rm -rf /tmp/kills && mkdir -m 777 /tmp/kills'
+	reset_stops kills
 }
 
 teardown() {
@@ -38,27 +36,12 @@ teardown() {
 	wait
 }
 
-# install_plugin - installs a plugin whose hooks run last, and wait if a test asks for it.
-install_plugin() {
-	in_world bash -c 'dir=/var/lib/dokku/plugins/enabled/zz-kills
-		mkdir -p "$dir"
-		cat >"$dir/hook" <<-"END"
-			#!/bin/sh
-			at=/tmp/kills/${0##*/}
-			case " $* " in *" kill "*) ;; *) exit 0 ;; esac
-			mv "$at" "$at.at" 2>/dev/null || exit 0
-			while [ ! -e /tmp/kills/go ]; do sleep 0.05; done
-		END
-		chmod 755 "$dir/hook"
-		for hook in "$@"; do ln -s hook "$dir/$hook"; done' bash "${POINTS[@]}"
-}
-
 # begin_push POINT - starts a push of the next release in the background, which waits at POINT.
 begin_push() {
 	new=k$(($(<"$BATS_FILE_TMPDIR/count") + 1))
 	printf '%s\n' "${new#k}" >"$BATS_FILE_TMPDIR/count"
 	commit kill "$new"
-	in_world bash -c 'rm -f /tmp/kills/* && touch "/tmp/kills/$1"' bash "$1"
+	stop_at kills "$1"
 	setsid timeout 300 git -C "$(repo kill)" push "dokku@$address:kill" main \
 		>"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
 	pushing=$!

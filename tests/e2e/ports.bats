@@ -157,9 +157,7 @@ assert_has() {
 @test "what is not a web process is not asked" {
 	version ports-work v1 1025 - HTTP_PORT=8025 MAIL_PORT=1025
 	printf 'mail: /web\n' >"$(repo ports-work)/Procfile"
-	git -C "$(repo ports-work)" add Procfile
-	git -C "$(repo ports-work)" -c user.name=e2e -c user.email=e2e@example.com commit \
-		--quiet --message work
+	commit_files ports-work --message work
 	dokku_run apps:create ports-work
 	dokku_run ps:scale ports-work web=0 mail=1
 	run push ports-work

@@ -10,12 +10,10 @@ proxy_port=8080
 
 setup_file() {
 	e2e_setup
-	make --silent --no-print-directory -C "$top" -f tests/torture.mk build/tests/e2e/strike
+	build_strike
 	in_world dokku plugin:install --name relay /src/tests/proxies/relay
-	dokku_run apps:create relayed
+	make_app relayed 0 5
 	dokku_run proxy:set relayed relay
-	dokku_run checks:set relayed default-wait 0
-	dokku_run checks:set relayed wait-to-retire 5
 	commit_and_push relayed v0
 }
 

@@ -13,20 +13,20 @@ readonly POINTS=(post-app-rename-setup check-deploy verify-deploy core-post-depl
 
 setup_file() {
 	e2e_setup
-	make --silent --no-print-directory -C "$top" -f tests/torture.mk build/tests/e2e/strike
-	install_plugin
+	build_strike
+	install_stops renames ' ren-' "${POINTS[@]}"
 }
 
 teardown_file() {
 	local app
-	in_world rm -rf /var/lib/dokku/plugins/enabled/zz-rename /tmp/renames
+	remove_stops renames
 	for app in ren-a ren-b ren-c; do
 		dokku_run apps:destroy --force "$app" || true
 	done
 }
 
 setup() {
-	in_world bash -c 'rm -rf /tmp/renames && mkdir -m 777 /tmp/renames'
+	reset_stops renames
 	whole
 }
 
@@ -34,21 +34,6 @@ teardown() {
 	in_world touch /tmp/renames/go
 	touch "$BATS_FILE_TMPDIR"/{stays,named}.stop
 	wait
-}
-
-# install_plugin - installs a plugin whose hooks run last, and wait if a test asks for it.
-install_plugin() {
-	in_world bash -c 'dir=/var/lib/dokku/plugins/enabled/zz-rename
-		mkdir -p "$dir"
-		cat >"$dir/hook" <<-"END"
-			#!/bin/sh
-			at=/tmp/renames/${0##*/}
-			case " $* " in *" ren-"*) ;; *) exit 0 ;; esac
-			mv "$at" "$at.at" 2>/dev/null || exit 0
-			while [ ! -e /tmp/renames/go ]; do sleep 0.05; done
-		END
-		chmod 755 "$dir/hook"
-		for hook in "$@"; do ln -sf hook "$dir/$hook"; done' bash "${POINTS[@]}"
 }
 
 # whole - makes sure that ren-a exists, with two releases, and that ren-b and ren-c do not.
@@ -60,9 +45,7 @@ whole() {
 	done
 	! dokku_run apps:exists ren-a 2>/dev/null || [[ $(releases ren-a) != 2 ]] || return 0
 	! dokku_run apps:exists ren-a 2>/dev/null || dokku_run apps:destroy --force ren-a
-	dokku_run apps:create ren-a
-	dokku_run checks:set ren-a default-wait 0
-	dokku_run checks:set ren-a wait-to-retire 5
+	make_app ren-a 0 5
 	dokku_run ps:set ren-a stop-timeout-seconds 3
 	dokku_run config:set ren-a MARK=one
 	rm -rf "$(repo ren-a)"
@@ -198,7 +181,7 @@ containers() { containers=$(in_world docker ps --quiet --filter name=ren-a.web.1
 
 # begin_rename POINT - starts a rename in the background, which waits at POINT.
 begin_rename() {
-	in_world bash -c 'rm -f /tmp/renames/* && touch "/tmp/renames/$1"' bash "$1"
+	stop_at renames "$1"
 	timeout 300 "$top/tests/world" run "$world" -- dokku apps:rename ren-a ren-b </dev/null \
 		>"$BATS_TEST_TMPDIR/rename" 2>&1 3>&- &
 	renaming=$!

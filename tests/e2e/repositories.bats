@@ -10,9 +10,7 @@ setup_file() {
 	# By itself it makes its machine.
 	e2e_prepare >/dev/null
 	dokku_run apps:destroy --force repos >/dev/null 2>&1 || true
-	dokku_run apps:create repos
-	dokku_run checks:set repos default-wait 1
-	dokku_run checks:set repos wait-to-retire 2
+	make_app repos 1 2
 	commit repos v1
 	push repos
 }

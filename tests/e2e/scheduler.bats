@@ -8,7 +8,7 @@ load helper
 
 setup_file() {
 	e2e_setup
-	make --silent --no-print-directory -C "$top" -f tests/torture.mk build/tests/e2e/strike
+	build_strike
 	in_world dokku plugin:install --name builder-netns /src/tests/schedulers/netns-builder
 	in_world dokku plugin:install --name scheduler-netns /src/tests/schedulers/netns
 	dokku_run apps:create space
@@ -28,14 +28,7 @@ teardown_file() {
 	in_world dokku plugin:uninstall builder-netns || true
 }
 
-# new_release RELEASE [make-repo options] - commits the next version, with a web and a worker.
-new_release() {
-	mkdir -p "$(repo space)"
-	printf 'web: /web\nworker: /web worker\n' >"$(repo space)/Procfile"
-	commit space "$@"
-	printf 'WAIT=1\nTIMEOUT=5\nATTEMPTS=10\n/ My Amazing App\n' >"$(repo space)/CHECKS"
-	commit space "$@"
-}
+new_release() { commit_with_worker space "$@"; }
 
 # left_over - what there is of the app besides its current release, a line each; no line: all is
 # well.

@@ -7,9 +7,7 @@ load helper
 
 setup_file() {
 	e2e_setup
-	dokku_run apps:create tasks
-	dokku_run checks:set tasks default-wait 1
-	dokku_run checks:set tasks wait-to-retire 2
+	make_app tasks 1 2
 	new_release v0
 	push tasks
 }

@@ -92,7 +92,8 @@ told() {
 	[[ $(told 'Connection: Upgrade' 'Upgrade: h2c' \
 		'HTTP2-Settings: AAMAAABkAAQAAP__') != *$'\nUpgrade:'* ]]
 	[[ $(told 'Connection: Upgrade' 'Upgrade: websocket, h2c') != *$'\nUpgrade:'* ]]
-	# On a connection that nginx keeps, the app gets no header Connection, and else "close".
+	# The app gets no header Connection from a connection that nginx keeps, and "close" from
+	# every other one.
 	[[ $(told 'Connection: Upgrade' 'Upgrade: h2c') != *$'\nConnection: '[!c]* ]]
 	[[ $(told 'Connection: Upgrade' 'Upgrade: WebSocket') == *$'\nUpgrade: websocket\n'* ]]
 	[[ $(fetch trust /ws --http1.1 --header 'Connection: Upgrade' \

@@ -6,9 +6,7 @@ load helper
 
 setup_file() {
 	e2e_setup
-	dokku_run apps:create words
-	dokku_run checks:set words default-wait 2
-	dokku_run checks:set words wait-to-retire 1
+	make_app words 2 1
 	mkdir -p "$(repo words)"
 	git -C "$(repo words)" init --quiet --initial-branch=main
 	cp "$WEB_BINARY" "$(repo words)/web"
@@ -28,9 +26,7 @@ deploy() {
 	printf 'web: %s\n' "$1" >"$(repo words)/Procfile"
 	rm -f "$(repo words)/CHECKS"
 	[[ -z ${2-} ]] || printf '%b' "$2" >"$(repo words)/CHECKS"
-	git -C "$(repo words)" add --all
-	git -C "$(repo words)" -c user.name=A -c user.email=a@b commit \
-		--quiet --allow-empty --message x
+	commit_files words --message x
 	run push words
 	printf -- '--- %s\n%s\n' "$1" "$output"
 }

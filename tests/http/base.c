@@ -1,5 +1,7 @@
 #include "base.h"
 
+#include <string.h>
+#include <strings.h>
 #include <time.h>
 
 bool
@@ -19,6 +21,27 @@ parse_unsigned(const char *text, uint64_t max, uint64_t *out)
 	}
 	*out = n;
 	return true;
+}
+
+int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if ((c | 32) >= 'a' && (c | 32) <= 'f')
+		return (c | 32) - 'a' + 10;
+	return -1;
+}
+
+bool
+has_word(const char *value, size_t n, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i + len <= n; i++)
+		if (strncasecmp(value + i, word, len) == 0)
+			return true;
+	return false;
 }
 
 uint64_t

@@ -207,23 +207,9 @@ bool
 http_header_has(const struct request *r, const char *name, const char *word)
 {
 	size_t n;
-	size_t len = strlen(word);
 	const char *value = http_header(r, name, &n);
 
-	for (size_t i = 0; value != NULL && i + len <= n; i++)
-		if (strncasecmp(value + i, word, len) == 0)
-			return true;
-	return false;
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if ((c | 32) >= 'a' && (c | 32) <= 'f')
-		return (c | 32) - 'a' + 10;
-	return -1;
+	return value != NULL && has_word(value, n, word);
 }
 
 /* Percent-decode n bytes into a NUL-terminated text. False if it does not fit or holds a NUL. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base.h"
 #include "util.h"
 
 const char *const mode_names[MODE_COUNT] = {

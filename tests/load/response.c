@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "util.h"
+#include "base.h"
 
 void
 response_clear(struct response *r)
@@ -19,17 +19,6 @@ copy_text(char *out, size_t size, const char *text, size_t n)
 		n = size - 1;
 	memcpy(out, text, n);
 	out[n] = '\0';
-}
-
-static bool
-has_word(const char *value, size_t n, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (size_t i = 0; i + len <= n; i++)
-		if (strncasecmp(value + i, word, len) == 0)
-			return true;
-	return false;
 }
 
 static bool
@@ -159,16 +148,6 @@ feed_head(struct response *r, const char *p, size_t n)
 		}
 	}
 	return used;
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if ((c | 32) >= 'a' && (c | 32) <= 'f')
-		return (c | 32) - 'a' + 10;
-	return -1;
 }
 
 /* Takes one byte of the framing around the chunks. */

@@ -4,7 +4,8 @@ LOAD_BUILD := build/tests/load
 LOAD_TLS := $(shell pkg-config --exists openssl 2>/dev/null && echo openssl || echo none)
 LOAD_MODULES := util stats releases options tls_$(LOAD_TLS) response frame exchange client loop \
 	report
-LOAD_OBJECTS := $(LOAD_MODULES:%=$(LOAD_BUILD)/%.o) $(LOAD_BUILD)/web/sha1.o
+LOAD_OBJECTS := $(LOAD_MODULES:%=$(LOAD_BUILD)/%.o) $(LOAD_BUILD)/web/sha1.o \
+	$(LOAD_BUILD)/http/base.o
 LOAD_FAULT_OBJECTS := $(LOAD_BUILD)/fault.o \
 	$(patsubst %,$(LOAD_BUILD)/web/%.o,sha1 config files ws pages) \
 	$(LOAD_BUILD)/http/base.o $(LOAD_BUILD)/http/http.o
@@ -55,9 +56,9 @@ $(LOAD_BUILD)/san/http/%.o: tests/http/%.c
 	$(CC) $(LOAD_CFLAGS) $(LOAD_SANITIZE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # build/tests/load/fuzz -max_total_time=20 build/tests/load/corpus tests/load/corpus
-build/tests/load/fuzz: $(patsubst %,$(LOAD_DIR)/%.c,fuzz response frame util)
+build/tests/load/fuzz: $(patsubst %,$(LOAD_DIR)/%.c,fuzz response frame util) tests/http/base.c
 	@mkdir -p build/tests/load/corpus
-	clang -g -O1 $(CR_STD) $(CR_WARN) -fsanitize=fuzzer,address,undefined -o $@ $^
+	clang -g -O1 $(CR_STD) $(CR_WARN) -Itests/http -fsanitize=fuzzer,address,undefined -o $@ $^
 
 # Ends with the line "N passed, N failed".
 test-load: build/tests/load/san/load build/tests/load/san/unit_test build/tests/load/fault \

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "frame.h"
 #include "releases.h"
 #include "response.h"

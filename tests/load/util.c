@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base.h"
+
 void
 die(const char *format, ...)
 {
@@ -36,25 +38,6 @@ xcalloc(size_t nr, size_t size)
 	if (p == NULL)
 		die("no memory");
 	return p;
-}
-
-bool
-parse_unsigned(const char *text, uint64_t max, uint64_t *out)
-{
-	uint64_t n = 0;
-
-	if (*text == '\0')
-		return false;
-	for (; *text != '\0'; text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		uint64_t digit = (uint64_t)(*text - '0');
-		if (digit > max || n > (max - digit) / 10)
-			return false;
-		n = n * 10 + digit;
-	}
-	*out = n;
-	return true;
 }
 
 bool

@@ -12,8 +12,6 @@ _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2))
 void *xrealloc(void *p, size_t n);
 void *xcalloc(size_t nr, size_t size);
 
-/* A whole decimal number of at most max. *out stays as it was on false. */
-bool parse_unsigned(const char *text, uint64_t max, uint64_t *out);
 /* "500ms", "10s", "2m" or plain seconds, to milliseconds. */
 bool parse_duration(const char *text, uint64_t *ms);
 

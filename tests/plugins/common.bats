@@ -424,6 +424,78 @@ post-x b"
 	gone "${line% *}"
 }
 
+@test "a hook that names what it needs is started only if one of those files exists" {
+	made_plugins
+	hook a docker-args <<<'printf "got %s" "$(cat)"'
+	sed -i '2i # Needs: config/a/{1}/x.* ~/{1}/there {2}/file' "$PLUGIN_PATH/a/docker-args"
+	for what in trigger notify first_answer filter; do
+		code "" "$what docker-args web '$WORLD' </dev/null"
+		assert_success ""
+	done
+	assert_steps ""
+	for file in "$DOKKU_LIB_ROOT/config/a/web/x.1" "$DOKKU_ROOT/web/there" "$WORLD/file"; do
+		mkdir -p "${file%/*}"
+		touch "$file"
+		code "" "trigger docker-args web '$WORLD'"
+		assert_success "got "
+		code "" "trigger docker-args other '$WORLD/other'"
+		assert_success ""
+		rm "$file"
+	done
+}
+
+@test "our hooks that name what they need do nothing without it" {
+	local file name count=0
+	make_app web
+	make_release web 1
+	mkdir "$WORLD/tree"
+	export DOKKU_RELEASE=1
+	find "$WORLD" -type f -exec md5sum {} + | sort >"$BATS_TEST_TMPDIR/before"
+	for file in "$PLUGIN_CORE_AVAILABLE_PATH"/*/*; do
+		[[ -f $file && $(head -n 8 "$file") == *$'\n# Needs: '* ]] || continue
+		name=${file##*/}
+		set -- web 1 web 1
+		[[ $name != pre-build ]] || set -- dockerfile web "$WORLD/tree"
+		run --separate-stderr "$file" "$@" <<<"text of a filter"
+		[[ $status -eq 0 && -z $stderr ]] || printf '%s: %s %s\n' "$file" "$status" "$stderr"
+		[[ $status -eq 0 && -z $stderr ]]
+		read -r -a words <<<"$output" || true
+		[[ ${words[*]} == "" || $name == docker-args-* ]]
+		[[ ${words[*]} == "text of a filter" || $name != docker-args-* ]]
+		count=$((count + 1))
+	done
+	[[ $count -ge 15 ]]
+	find "$WORLD" -type f -exec md5sum {} + | sort >"$BATS_TEST_TMPDIR/after"
+	diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+}
+
+# needed PLUGIN/HOOK CODE - true if CODE, which stores a setting of the app web, makes the hook needed.
+needed() {
+	code "" "! is_needed '$PLUGIN_CORE_AVAILABLE_PATH/$1' web 1 web 1
+		source '$PLUGIN_CORE_AVAILABLE_PATH/${1%/*}/functions' 2>/dev/null || true
+		$2
+		is_needed '$PLUGIN_CORE_AVAILABLE_PATH/$1' web 1 web 1"
+	assert_status 0
+}
+
+@test "our hooks that name what they need are started where a setting makes them act" {
+	make_app web
+	make_release web 1
+	needed apps/pre-change 'property_set apps web locked now'
+	needed docker-options/docker-args-build 'docker_options_keep web "" build --x'
+	needed docker-options/docker-args-run 'docker_options_keep web "" run --x'
+	needed docker-options/docker-args-deploy 'docker_options_keep web worker deploy --x'
+	needed resource/docker-args-build 'property_set resource web build.limit.cpu 1'
+	needed resource/docker-args-deploy 'property_set resource web _default_.reserve.memory 1'
+	needed storage/docker-args-deploy 'storage_attachments file web
+		mkdir -p "${file%/*}"; echo >"$file"'
+	needed network/pre-deploy 'property_set network --global attach-post-create net'
+	needed ports/app-port 'mkdir -p "$DOKKU_LIB_ROOT/config/ports/web"
+		echo http:80:1 >"$DOKKU_LIB_ROOT/config/ports/web/map"; ports_set_map web
+		[[ ${map[0]} == http:80:1 ]]'
+	needed certs/reconcile 'mkdir -p "$DOKKU_ROOT/web/tls.old"'
+}
+
 @test "filter: chained, each one's output is the next one's input" {
 	made_plugins
 	hook a docker-args <<<'sed "s/^/a:$1:/"'
@@ -588,6 +660,34 @@ engine_server() {
 	code engine 'engine GET /200/x'
 	assert_status 1
 	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
+}
+
+@test "engine: several methods in one call, up to the first refusal; an empty answer has no members" {
+	engine_server
+	code engine 'engine -w /message POST /204/start GET /200/json DELETE /200/x'
+	assert_success "GET?/200/json
+DELETE?/200/x"
+	code engine 'engine -w /message POST /404/start GET /200/json'
+	assert_status 22
+	assert_output ""
+	assert_error "POST /404/start"
+	code engine 'engine GET /200/x POST'
+	assert_status 2
+	code engine 'engine -w "/a/1/b" POST /304/start GET \
+		"/200/json?%7B%22a%22%3A%5B%7B%22b%22%3A1%7D%2C%7B%22b%22%3A2%7D%5D%7D"'
+	assert_success 2
+}
+
+@test "temp: a file or folder that only our user can read, with our process ID" {
+	code "" 'umask 000
+		stat --format "%a %F" "$(temp file)" "$(temp one -d)" "$(temp two -d in)"
+		ls -d "$DOKKU_LIB_ROOT"/tmp/two."$$".*/in | wc -l'
+	assert_success "600 regular empty file
+700 directory
+700 directory
+1"
+	code "" 'chmod 755 "$DOKKU_LIB_ROOT"/tmp/*; rm -r "$DOKKU_LIB_ROOT/tmp"; temp file'
+	assert_refused "nothing can be made in $DOKKU_LIB_ROOT/tmp"
 }
 
 @test "engine: one that takes no version of its API below 1.44 is asked without a version, and members of arrays are found" {

@@ -420,7 +420,7 @@ refused() {
 	push main
 	assert_status 1
 	assert_equal "" "$(grep 'already\|has no release yet' <<<"$stderr")"
-	# Another failure is told, and ends it.
+	# Any other failure is printed and ends the push.
 	hook fake pre-create <<<'printf "no room\n" >&2; exit 3'
 	got "$DOKKU" git-receive-pack other </dev/null
 	assert_status 3
@@ -952,7 +952,7 @@ ended() {
 	live_once
 	hook fake builder-build <<<'kept=("$DOKKU_ROOT"/web/pushed.*); kill -KILL "${kept[0]##*.}"
 		: >"$DOKKU_ROOT/web/refs/heads/main.lock"'
-	# The watch is not there.
+	# The process that would set the branch in the background does not start.
 	fake setsid <<<'[[ $* != *git/libexec/pack* ]] || exit 0; exec /usr/bin/setsid "$@"'
 	got git -C "$SOURCE" push --quiet dokku@host:web main
 	for try in {1..600}; do
@@ -1125,7 +1125,7 @@ branch_is() {
 	push --force main
 	unbuilt "web: this is a push from a shallow clone, whose history ends at a commit that no" \
 		"branch here has: run git fetch --unshallow, then push again"
-	# Also where the app has the commit itself, of a branch of before.
+	# Also if the app's repository has that commit from an earlier push.
 	SOURCE=$whole
 	push main
 	went_live 2
@@ -1390,7 +1390,7 @@ branch_is() {
 	git -C "$DOKKU_ROOT/web" fetch --quiet "$SOURCE" refs/evil
 	git -C "$DOKKU_ROOT/web" update-ref "refs/replace/$(git -C "$SOURCE" rev-parse main)" \
 		"$evil"
-	# One that replaces itself.
+	# A replace ref for a commit that names the same commit.
 	git -C "$DOKKU_ROOT/web" update-ref "refs/replace/$was" "$was"
 	export GIT_CONFIG_SYSTEM="$WORLD/gitconfig"
 	git config --file "$GIT_CONFIG_SYSTEM" filter.lfs.smudge 'sed s/^/smudged-/'

@@ -178,8 +178,8 @@ ROUTES"
 		108.86.0.0/16 via 192.168.1.7 dev vpn
 	ROUTES
 	[[ $stderr != *'inside a route'* ]]
-	# Routes of other kinds: one of the same width is asked before that of our bridge. A wider
-	# one is not.
+	# Routes of other kinds. One with our prefix length would take precedence over our bridge,
+	# so that subnet is not chosen. One with a shorter prefix would not.
 	chosen 10.90.0.0/16 <<-'ROUTES'
 		blackhole 10.0.0.0/8
 		unreachable 10.86.0.0/16 proto static

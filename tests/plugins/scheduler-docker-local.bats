@@ -604,7 +604,8 @@ worker 1 id-web.worker.1.v1" "$(cut -d ' ' -f 1-3 "$DOKKU_LIB_ROOT/data/releases
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" "web 1 idA 10.86.128.50 5000
 web 2 idB 10.86.128.51 5000"
 	assert_nothing_in "$CREATED"
-	assert_equal "engine POST /containers/idB/start" "$(grep '/idB/start' "$CALLS")"
+	assert_equal "engine POST /containers/idB/start GET /containers/idB/json" \
+		"$(grep '/idB/start' "$CALLS")"
 }
 
 @test "scheduler-start: an address that is taken costs another try, with the next one" {

@@ -164,7 +164,7 @@ kernel_has() {
 	got "$PLUGIN_PATH/service-addresses/service-address" web web 3
 	assert_success "10.86.0.2 80
 10.86.0.3 80"
-	# Not given back: nginx may still ask both.
+	# The app keeps both addresses, because nginx may still connect to them.
 	got "$PLUGIN_PATH/service-addresses/service-address" web web 1
 	assert_success "10.86.0.2 80
 10.86.0.3 80"
@@ -675,7 +675,7 @@ chain $RULES {
 	assert_equal "crowds_prerouting impostors_prerouting invalid_input metadata_prerouting output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
 		"$(nft list table ip dokku | sed -n 's/^\tchain \(.*\) {/\1/p' | sort |
 			paste -sd ' ')"
-	# It is of this version now.
+	# The table has the chains of this version now, so the next call leaves it alone.
 	rm "$CALLS.nft"
 	got "$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	assert_success ""
@@ -798,7 +798,7 @@ $reuse = 1" ]]
 	code service-addresses 'addresses_map list'
 	assert_success ""
 	assert_equal 0 "$(nft list table ip dokku | grep -c 'ct timeout')"
-	# Which is no reason to make it anew each time.
+	# The table counts as complete, so it is not made again each time.
 	nft list chain ip dokku "$RULES"
 }
 
@@ -1357,8 +1357,9 @@ watch_compares() {
 	assert_error_like "*web: the address map had lost the line 10.86.0.2 80 10.86.128.2:5000:" \
 		"setting it again*"
 	[[ $(kernel) == *'services 10.86.0.2 . 80 : '* ]]
-	# All at the first look; what was lost at the third, and all at the next after it (two calls
-	# set the map meanwhile); the release that was touched after the seventh had begun, twice.
+	# NUMBER-OF-THE-LOOK:APPS. The first look compares all apps. The third finds the lost line.
+	# The sixth compares all again, because the map was set since. blog, which was touched
+	# during the seventh, is compared then and once more.
 	assert_equal "1:blog,web 3:web 6:blog,web 7:blog 8:blog" \
 		"$(paste -sd " " "$TEST_HOST/compared")"
 }

@@ -2,8 +2,8 @@
  * Asks the Docker engine through its API. A deploy does this some twenty times, and the docker
  * command, curl and jq all take longer to start than the engine takes to answer.
  *
- *   engine [-t SECONDS] [-d] METHOD PATH…
- *   engine [-t SECONDS] [-d] -w 'POINTER…' METHOD PATH…
+ *   engine [-t SECONDS] [-d] METHOD PATH… [METHOD PATH…]…
+ *   engine [-t SECONDS] [-d] -w 'POINTER…' METHOD PATH… [METHOD PATH…]…
  *   engine [-t SECONDS] -w 'POINTER…' -e POINTER GET LIST PATH
  *
  * Without -w the answers are printed one after the other. With -w only the members that the
@@ -207,7 +207,8 @@ ask_one(CURL *curl, const char *path, const char *pointers, struct answer *answe
 {
 	long code = ask(curl, path, answer);
 
-	if (code < 400)
+	/* 204 (done) and 304 (it was so already) have no body. */
+	if (code < 400 && answer->size > 0)
 		print_answer(answer, pointers);
 	return code;
 }
@@ -254,7 +255,10 @@ ask_for_each(CURL *curl, const char *list, const char *path, const char *each, c
 	return 200;
 }
 
-/* Asks for all paths, up to the first refusal. Returns the exit status. */
+/*
+ * Asks for all paths, up to the first refusal. A word among them that is no path is the method from
+ * there on. Returns the exit status.
+ */
 static int
 ask_all(CURL *curl, char **paths, const char *pointers, const char *each)
 {
@@ -266,8 +270,14 @@ ask_all(CURL *curl, char **paths, const char *pointers, const char *each)
 			misuse();
 		code = ask_for_each(curl, paths[0], paths[1], each, pointers, &answer);
 	} else {
-		for (; *paths && code < 400; paths++)
-			code = ask_one(curl, *paths, pointers, &answer);
+		for (; *paths && code < 400; paths++) {
+			if (**paths == '/')
+				code = ask_one(curl, *paths, pointers, &answer);
+			else if (paths[1])
+				curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, *paths);
+			else
+				misuse();
+		}
 	}
 	if (code >= 400)
 		print_refusal(&answer);

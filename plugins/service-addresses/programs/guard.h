@@ -5,13 +5,6 @@
 #include "network.h"
 
 /*
- * Adds a route that makes our network unreachable, with the worst metric. It takes effect only when
- * the bridge is missing; without it, packets would then leave by the default route. Returns 0, also
- * if the route exists, or an errno.
- */
-int guard_route(struct network network);
-
-/*
  * Guards until stdin ends, and returns the exit status. Prints one word or two per event, a line
  * each: "lost" when a part of the map's table was removed, "docker gone" and "docker back" when
  * Docker's NAT rules disappear and return, "saved" when the guard gives its table up for the

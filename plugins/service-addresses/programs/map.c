@@ -43,6 +43,7 @@
 #include "netlink.h"
 #include "network.h"
 #include "replies.h"
+#include "route.h"
 #include "shares.h"
 #include "util.h"
 
@@ -546,7 +547,7 @@ answer_from_kernel(const struct lines *lines)
 static int
 add_route(struct network network)
 {
-	int error = guard_route(network);
+	int error = route_make_unreachable(network);
 
 	if (error)
 		die(FAILED, "the kernel does not take a route: %s", strerror(error));

@@ -35,23 +35,13 @@ teardown_file() { host_down; }
 add_attack() {
 	cp "$top/build/tests/apps/attack" "$(repo "$1")/"
 	printf 'COPY attack /attack\n' >>"$(repo "$1")/Dockerfile"
-	git -C "$(repo "$1")" add --all
-	git -C "$(repo "$1")" -c user.name=e2e -c user.email=e2e@example.com commit \
-		--quiet --amend --no-edit
+	commit_files "$1" --amend --no-edit
 }
 
 push_attacker() {
 	commit attacker v1
 	add_attack attacker
 	push attacker
-}
-
-# ip_of APP - prints the address of the container of APP.
-ip_of() {
-	in_world sh -c \
-		'awk "{ print \$4; exit }" \
-			/var/lib/dokku/data/releases/"$1"/"$(cat \
-			/var/lib/dokku/data/releases/"$1"/current)"/containers' sh "$1"
 }
 
 # attack APP WORD… - runs the attack in APP. Sets status to 0 if it succeeds, to 1 if it fails, and
@@ -350,9 +340,7 @@ builds_against() {
 	cp "$BATS_FILE_TMPDIR/sh" "$(repo attacker)/sh"
 	printf '%s\n' 'FROM scratch' 'COPY web /web' 'COPY public /public' 'COPY sh /bin/sh' \
 		'ENV APP=attacker RELEASE=v1' 'CMD ["/web"]' "$@" >"$(repo attacker)/Dockerfile"
-	git -C "$(repo attacker)" add --all
-	git -C "$(repo attacker)" -c user.name=e2e -c user.email=e2e@example.com commit \
-		--quiet --message attack --allow-empty
+	commit_files attacker --message attack
 	run push attacker
 	printf '%s\n' "$output"
 }

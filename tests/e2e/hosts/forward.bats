@@ -9,10 +9,7 @@
 load helper
 
 setup_file() {
-	host_up
-	host_install >/dev/null
-	host_key
-	commit_and_push shop v1
+	host_with_app shop
 	host_lan
 	# The host does forward: else nothing below would prove anything.
 	in_world bash -c \
@@ -24,14 +21,6 @@ teardown_file() { host_down; }
 
 # from_lan ARG… - runs curl on the other machine.
 from_lan() { in_world ip netns exec lan curl --silent --output /dev/null --max-time 2 "$@"; }
-
-# container_of APP - prints the address and port of its container, such as 10.86.128.2:5000.
-container_of() {
-	in_world sh -c \
-		'awk "{ print \$4 \":\" \$5; exit }" \
-			/var/lib/dokku/data/releases/"$1"/"$(cat \
-			/var/lib/dokku/data/releases/"$1"/current)"/containers' sh "$1"
-}
 
 # dropped COMMAND… - true if curl gets no answer before its timeout.
 dropped() {
@@ -50,9 +39,9 @@ use_older_table() {
 
 @test "another machine reaches an app through nginx, and not its container" {
 	from_lan --header 'Host: shop.localhost' http://192.0.2.1/
-	dropped from_lan "http://$(container_of shop)/"
+	dropped from_lan "http://$(endpoint_of shop)/"
 	# The host does.
-	in_world curl --silent --output /dev/null --max-time 5 "http://$(container_of shop)/"
+	in_world curl --silent --output /dev/null --max-time 5 "http://$(endpoint_of shop)/"
 }
 
 @test "nor a service address: the map is for this host" {
@@ -90,7 +79,7 @@ use_older_table() {
 	in_world nsenter --net --target "$pid" curl --silent --output /dev/null --max-time 5 \
 		--retry 20 --retry-connrefused --retry-delay 1 http://192.0.2.2:8000/
 	run in_world nsenter --net --target "$pid" curl --silent --output /dev/null --max-time 2 \
-		"http://$(container_of shop)/"
+		"http://$(endpoint_of shop)/"
 	[[ $status -eq 28 || $status -eq 7 ]]
 }
 
@@ -125,10 +114,10 @@ use_older_table() {
 	for round in 1 2 3; do
 		use_older_table
 		# What was wrong, and what shows that the other machine does get here.
-		from_lan "http://$(container_of shop)/"
+		from_lan "http://$(endpoint_of shop)/"
 		from_lan http://10.86.0.2/
 		in_world sudo dokku plugin:trigger install
-		dropped from_lan "http://$(container_of shop)/"
+		dropped from_lan "http://$(endpoint_of shop)/"
 		dropped from_lan http://10.86.0.2/
 	done
 	load_end upgrade
@@ -140,19 +129,19 @@ use_older_table() {
 	in_world sudo dokku plugin:trigger install
 	[[ $(dokku_run proxy:report shop --proxy-guard) == iptables ]]
 	from_lan --header 'Host: shop.localhost' http://192.0.2.1/
-	dropped from_lan "http://$(container_of shop)/"
+	dropped from_lan "http://$(endpoint_of shop)/"
 	in_world ip -netns lan address add 10.86.250.9/32 dev eth0
 	run from_lan --interface 10.86.250.9 http://192.0.2.1/
 	[[ $status -eq 28 ]]
 	in_world ip -netns lan address del 10.86.250.9/32 dev eth0
 	# A firewall that is loaded anew takes the rules: the watch makes them again.
 	in_world bash -c 'iptables -F FORWARD; iptables -t raw -F PREROUTING'
-	from_lan "http://$(container_of shop)/"
-	await 15 dropped from_lan "http://$(container_of shop)/"
+	from_lan "http://$(endpoint_of shop)/"
+	await 15 dropped from_lan "http://$(endpoint_of shop)/"
 	dokku_run proxy:set --global switch-by
 	in_world sudo dokku plugin:trigger install
 	[[ $(dokku_run proxy:report shop --proxy-guard) == nftables ]]
 	run in_world bash -c 'iptables -S; iptables -t raw -S'
 	[[ $status -eq 0 && $output != *10.86.* ]]
-	dropped from_lan "http://$(container_of shop)/"
+	dropped from_lan "http://$(endpoint_of shop)/"
 }

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2016 # for the shell in the world
 # What the tests of odd hosts share. Each file is one kind of host: it makes a machine of its own,
 # gives it a history, installs dokku and pushes an app. The machine has the packages that dokku
 # needs but no dokku, so that an installation takes seconds.
@@ -62,6 +63,27 @@ host_key() {
 		"printf '%s\n' '$(
 			<"$keys/key.pub"
 		)' >/tmp/e2e.pub && dokku ssh-keys:add e2e /tmp/e2e.pub"
+}
+
+# host_with_app APP [WORLD-UP-OPTION…] - a machine with dokku and the first release of APP.
+host_with_app() {
+	host_up "${@:2}"
+	host_install
+	host_key
+	commit_and_push "$1" v1
+}
+
+# ip_of APP - prints the address of the first container of APP, such as 10.86.128.2.
+ip_of() {
+	local endpoint
+	endpoint=$(endpoint_of "$1")
+	printf '%s\n' "${endpoint%:*}"
+}
+
+# endpoint_of APP - prints its address and port, such as 10.86.128.2:5000.
+endpoint_of() {
+	in_world sh -c 'cd "/var/lib/dokku/data/releases/$1" &&
+		awk "{ print \$4 \":\" \$5; exit }" "$(cat current)/containers"' sh "$1"
 }
 
 # host_down - removes the machine, unless KEEP_WORLD=1 is set. For teardown_file.

@@ -6,10 +6,7 @@
 load helper
 
 setup_file() {
-	host_up --systemd
-	host_install
-	host_key
-	commit_and_push one v1
+	host_with_app one --systemd
 	# A rule set of the administrator's, as Debian ships it: it begins with a flush.
 	in_world sh -c \
 		'systemctl enable --quiet nftables; grep -q "^flush ruleset" /etc/nftables.conf'
@@ -78,7 +75,7 @@ guard_is_there() { in_world nft list table ip dokku_guard >/dev/null 2>&1; }
 	in_world systemctl kill --kill-whom main --signal KILL dokku-heal
 	await 10 bash -c "[[ \$('$top/tests/world' run '$world' -- pgrep -f 'root/map --guard') =~ ^[0-9]+\$ ]]"
 	[[ $(in_world pgrep -f 'root/map --guard') != "$before" ]]
-	# The guard alone: the watch starts another one.
+	# Only the guard is killed, and the watch starts another one.
 	in_world pkill -KILL -f 'root/map --guard'
 	await 15 guard_is_there
 	[[ $(in_world systemctl show --value --property NRestarts dokku-heal) -eq 1 ]]

@@ -8,12 +8,7 @@
 
 load helper
 
-setup_file() {
-	host_up --systemd
-	host_install
-	host_key
-	commit_and_push one v1
-}
+setup_file() { host_with_app one --systemd; }
 
 teardown_file() { host_down; }
 
@@ -102,7 +97,7 @@ engine_is_whole() {
 	packets=$(in_world nft list chain ip probe out)
 	[[ $packets == *'packets 0 bytes 0'* ]]
 	[[ $(in_world systemctl is-active docker) != active ]]
-	# Another site of the administrator's is none of our business.
+	# dokku leaves the administrator's other sites alone.
 	in_world sh -c \
 		'printf "server { listen 80; server_name site.example; return 200 fine; }\n" \
 			>/etc/nginx/sites-enabled/site && systemctl reload nginx'

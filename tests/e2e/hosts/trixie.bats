@@ -59,7 +59,7 @@ make_programs() {
 	local library before after name
 	before=$(make_programs)
 	[[ $(make_programs) == "$before" ]]
-	# A package's files are older than what we built, as this copy is.
+	# This copy keeps its old time, as the files of a package do, so it is older than our build.
 	in_world bash -c \
 		'file=$(gcc -print-file-name=libcurl.a) &&
 			cp --preserve=timestamps "$file" "$file.new" && mv "$file.new" "$file"'

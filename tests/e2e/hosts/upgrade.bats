@@ -15,6 +15,8 @@ setup_file() {
 	host_install
 	host_key
 	commit_and_push moved v1
+	# The first release is gone back to below, so it must not be pruned meanwhile.
+	dokku_run releases:set moved keep 9
 	commit_and_push moved v2
 	dokku_run config:set moved COLOUR=blue >/dev/null
 	dokku_run ps:scale moved web=2 >/dev/null
@@ -84,7 +86,7 @@ none_guessable() { ! guessable; }
 }
 
 @test "after it the watch of this version runs alone, and finds nothing to repair" {
-	within 20 the_watch
+	await 20 the_watch
 	run dokku_run watch:heal
 	[[ $status -eq 0 && -z $output ]]
 	run dokku_run services:heal
