@@ -48,6 +48,7 @@ orders() { grep -c certificate-order "$STEPS" || true; }
 due_since() { printf '%s\n' $((EPOCHSECONDS - $1)) >"$DATA/web/renew-at"; }
 
 @test "letsencrypt:enable: all names of an app without a release; the CA is asked once, and never gets the key" {
+	touch "$CHALLENGES/of-a-killed-one"
 	enable
 	assert_status 0
 	assert_output_like '*for web.example.com, www.example.com*web answers on HTTPS and on HTTP*'

@@ -404,8 +404,8 @@ renewed_by() {
 	assert_refused "nginx: the config for web does not pass its test: bad"
 	assert_equal "ssl_certificate $TREE/.web.crt" "$(<"$BATS_TEST_TMPDIR/tested")"
 	cmp "$old" "$WORLD/one.crt"
-	sed 's/^readonly RELOAD_MS=.*/readonly RELOAD_MS=200/' -i \
-		"$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/reload"
+	sed 's/^readonly HANDSHAKE_MS=.*/readonly HANDSHAKE_MS=200/' -i \
+		"$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/certificate"
 	SHOWN=$WORLD/one.crt apply "$FACTS"$'\ncertificate'
 	assert_refused "nginx: a handshake with web does not show the new certificate; the old one is back"
 	cmp "$old" "$WORLD/one.crt"
@@ -413,6 +413,14 @@ renewed_by() {
 	assert_status 0
 	assert_error_like "*another server answers for web.example.com*"
 	cmp "$old" "$DOKKU_ROOT/web/tls/server.crt"
+	# With another key nginx is reloaded, and what it has shown before is no other server's.
+	cp "$DOKKU_ROOT/web/tls/server.crt" "$WORLD/before.crt"
+	renewed_by two
+	SHOWN=$WORLD/before.crt apply "$FACTS"$'\ncertificate'
+	assert_refused "nginx: a handshake with web does not show its certificate; the old config is back"
+	SHOWN=$WORLD/two.crt apply "$FACTS"$'\ncertificate'
+	assert_status 0
+	assert_error_like "*another server answers for web.example.com*"
 }
 
 @test "apply: killed at the rename of a certificate, the next one goes on in either direction" {
@@ -1606,6 +1614,44 @@ installs() {
 	rm "$TEST_HOST/run/nginx.pid"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop 'git push 0123456'
 	assert_success ""
+}
+
+@test "a file of passwords that the app's own lines name is copied to where the workers read it" {
+	local tree="$TEST_HOST/etc/nginx/dokku"
+	deployed web
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'auth_basic "x";\n\tauth_basic_user_file %s/web/htpasswd;\n' "$DOKKU_ROOT" \
+		>"$DOKKU_ROOT/web/nginx.conf.d/http-auth.conf"
+	printf 'ann:hash\n' >"$DOKKU_ROOT/web/htpasswd"
+	build
+	assert_success ""
+	assert_file "$tree/web.users/htpasswd" ann:hash
+	assert_mode "$tree/web.users/htpasswd" 640
+	[[ $(cat "$tree"/web.d/*/custom/http-auth.conf) == *"auth_basic_user_file $tree/web.users/htpasswd;" ]]
+	printf 'bob:hash\n' >"$DOKKU_ROOT/web/htpasswd"
+	dokku proxy:build-config web
+	assert_success ""
+	assert_file "$tree/web.users/htpasswd" bob:hash
+	got "$PLUGIN_PATH/proxy/post-delete" web
+	assert_absent "$tree/web.users"
+}
+
+@test "a plugin adds servers in front of the app's nginx.conf, and takes them back" {
+	local file="$TEST_HOST/etc/nginx/dokku/web.conf" servers="$WORLD/servers"
+	printf 'server { listen 80; server_name old.example.com; include %s/web/nginx.conf.d/*.conf; }\n' "$DOKKU_ROOT" >"$servers"
+	hook redirect nginx-pre-reload <<-BODY
+		[[ -f "$servers" ]] || exit 0
+		{ cat "$servers" && cat "$DOKKU_ROOT/\$1/nginx.conf"; } >"$WORLD/new"
+		cat "$WORLD/new" >"$DOKKU_ROOT/\$1/nginx.conf"
+	BODY
+	deployed web
+	[[ $(tail -n 1 "$file") == "server { listen 80; server_name old.example.com; include $TEST_HOST/etc/nginx/dokku/web.d/"*/custom/\*.conf\;\ \} ]] || differ tail "" "$(tail -n 1 "$file")"
+	[[ $(readlink "$DOKKU_ROOT/web/nginx.conf") == *nginx/dokku/web.conf ]]
+	rm "$servers"
+	dokku proxy:build-config web
+	assert_success ""
+	! grep -q old.example.com "$file"
+	assert_absent "$DOKKU_ROOT/web/nginx.servers"
 }
 
 @test "nginx:reload: nginx reads its config again, unless that does not pass its test" {
