@@ -57,7 +57,7 @@ fill_world() {
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
 	local program
-	for program in tied attached hold write-file take-file read-env overhear; do
+	for program in tied attached hold write-file take-file read-env overhear sigil; do
 		ln -s "$REPO/build/bin/$program" "$DOKKU_PROGRAMS/$program"
 	done
 	ln -s "$REPO/build/bin/san/observe" "$DOKKU_PROGRAMS/observe"
@@ -96,7 +96,7 @@ copy_code() {
 		-e 's,STORAGE=/var/lib/dokku/,STORAGE=$DOKKU_LIB_ROOT/,' \
 		"$stage"/plugins/{*/root/*,nginx/functions}
 	mkdir -p "$stage/build/check-runner"
-	mkdir -p "$stage/plugins/fake"
+	mkdir -p "$stage"/plugins/{fake,say,env,t}
 	ln -s "$REPO/build/bin" "$stage/bin"
 	mv -T "$stage" "$1" 2>/dev/null || rm -rf "$stage"
 }
@@ -164,7 +164,7 @@ hook_of() {
 }
 
 # hook PLUGIN HOOK - adds a fake hook to the PLUGIN_PATH of made_plugins. stdin is its Bash code.
-# Each call is recorded in $STEPS. The plugin "fake" stands for our own plugins.
+# Each call is recorded in $STEPS. The plugins fake, say, env and t stand for our own plugins.
 hook() {
 	local file="$PLUGIN_PATH/$1/$2"
 	mkdir -p "${file%/*}"

@@ -18,7 +18,8 @@ shell_files() {
 hooks_and_commands() {
 	shell_files |
 		grep -v -e '/functions$' -e '/plugin\.toml$' -e '/common/strict$' \
-			-e '^plugins/[a-z-]*/lib/' \
+			-e '^plugins/[a-z-]*/lib/' -e '^plugins/common/guest/[a-z]*$' \
+			-e '/[a-z]*-functions$' \
 			-e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' \
 			-e '/root/render$' -e '/root/reload$' -e '/root/certificate$' -e '/root/strangers$' \
 			-e '/root/bridge$' -e '^dokku$'
@@ -138,7 +139,9 @@ wide_lines() {
 		[[ $(head -n 1 "$file") =~ ^'#!/'(usr/bin/env\ bash|bin/bash\ -p)$ ]] ||
 			printf '%s: its first line\n' "$file"
 	done < <(hooks_and_commands && printf 'dokku\n') | none
-	for file in plugins/*/functions plugins/common/strict plugins/*/lib/* \
+	for file in plugins/*/{functions,*-functions} plugins/common/strict \
+		plugins/common/guest/{certs,config,domains,functions,properties,ps} \
+		plugins/*/lib/* \
 		plugins/nginx/root/{render,reload,certificate} \
 		plugins/service-addresses/root/{strangers,bridge}; do
 		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] ||
@@ -287,8 +290,9 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 	for file in plugins/*/*; do
 		name=${file##*/}
 		case $file in
-		*/functions | */settings | */plugin.toml | plugins/common/strict | plugins/common/hooks) continue ;;
+		*/functions | */*-functions | */settings | */plugin.toml | plugins/common/strict | plugins/common/hooks) continue ;;
 		*/subcommands | */libexec | */root | */lib | */programs | plugins/git/hooks) continue ;;
+		plugins/common/guest) continue ;;
 		esac
 		[[ -f $file && $known == *" $name "* ]] || printf '%s\n' "$file"
 	done | none

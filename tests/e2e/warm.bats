@@ -76,7 +76,7 @@ ids() {
 
 is_settled() { are running || are "paused running"; }
 
-@test "its time: the watch stops it; at a boot of the engine it does not come back" {
+@test "its time: the watch stops it; ps:stop, ps:start and the setting 0s leave none frozen" {
 	commit_and_push warm d
 	await 20 are "paused running"
 	in_world sh -c 'for f in /var/lib/dokku/data/draining/warm/.warm.*; do

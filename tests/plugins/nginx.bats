@@ -1616,6 +1616,44 @@ installs() {
 	assert_success ""
 }
 
+@test "a file of passwords that the app's own lines name is copied to where the workers read it" {
+	local tree="$TEST_HOST/etc/nginx/dokku"
+	deployed web
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'auth_basic "x";\n\tauth_basic_user_file %s/web/htpasswd;\n' "$DOKKU_ROOT" \
+		>"$DOKKU_ROOT/web/nginx.conf.d/http-auth.conf"
+	printf 'ann:hash\n' >"$DOKKU_ROOT/web/htpasswd"
+	build
+	assert_success ""
+	assert_file "$tree/web.users/htpasswd" ann:hash
+	assert_mode "$tree/web.users/htpasswd" 640
+	[[ $(cat "$tree"/web.d/*/custom/http-auth.conf) == *"auth_basic_user_file $tree/web.users/htpasswd;" ]]
+	printf 'bob:hash\n' >"$DOKKU_ROOT/web/htpasswd"
+	dokku proxy:build-config web
+	assert_success ""
+	assert_file "$tree/web.users/htpasswd" bob:hash
+	got "$PLUGIN_PATH/proxy/post-delete" web
+	assert_absent "$tree/web.users"
+}
+
+@test "a plugin adds servers in front of the app's nginx.conf, and takes them back" {
+	local file="$TEST_HOST/etc/nginx/dokku/web.conf" servers="$WORLD/servers"
+	printf 'server { listen 80; server_name old.example.com; include %s/web/nginx.conf.d/*.conf; }\n' "$DOKKU_ROOT" >"$servers"
+	hook redirect nginx-pre-reload <<-BODY
+		[[ -f "$servers" ]] || exit 0
+		{ cat "$servers" && cat "$DOKKU_ROOT/\$1/nginx.conf"; } >"$WORLD/new"
+		cat "$WORLD/new" >"$DOKKU_ROOT/\$1/nginx.conf"
+	BODY
+	deployed web
+	[[ $(tail -n 1 "$file") == "server { listen 80; server_name old.example.com; include $TEST_HOST/etc/nginx/dokku/web.d/"*/custom/\*.conf\;\ \} ]] || differ tail "" "$(tail -n 1 "$file")"
+	[[ $(readlink "$DOKKU_ROOT/web/nginx.conf") == *nginx/dokku/web.conf ]]
+	rm "$servers"
+	dokku proxy:build-config web
+	assert_success ""
+	! grep -q old.example.com "$file"
+	assert_absent "$DOKKU_ROOT/web/nginx.servers"
+}
+
 @test "nginx:reload: nginx reads its config again, unless that does not pass its test" {
 	deployed
 	build

@@ -214,3 +214,24 @@ args() {
 	[[ -e $STORAGE/web/kept && ! -e $DOKKU_LIB_ROOT/config/storage/web ]]
 	ls "$DOKKU_LIB_ROOT"/data/storage-registry/entries/legacy-*.json
 }
+
+@test "storage:migrate: docker options -v become mounts, once; other options stay" {
+	local dir=$DOKKU_LIB_ROOT/config/docker-options/web
+	mkdir -p "$dir"
+	printf -- '-v /srv/a:/data:ro\n--init\n' >"$dir/_default_.deploy"
+	printf -- '-v /srv/a:/data:ro\n--volume /srv/b:/b\n' >"$dir/_default_.run"
+	printf -- '-v /srv/c:/c\n' >"$dir/worker.deploy"
+	dokku storage:migrate web
+	assert_status 0
+	assert_output_like "*web: /srv/a is mounted at /data*"
+	dokku --quiet storage:list web
+	assert_output_like "*/srv/a:/data:ro*"
+	assert_equal "--init" "$(<"$dir/_default_.deploy")"
+	assert_equal "-v /srv/c:/c" "$(<"$dir/worker.deploy")"
+	assert_equal '["run"]' "$(jq -c 'select(.container_path == "/b") | .phases' "$DOKKU_LIB_ROOT/config/storage/web/attachments")"
+	assert_equal '["deploy","run"]' "$(jq -c 'select(.container_path == "/data") | .phases' "$DOKKU_LIB_ROOT/config/storage/web/attachments")"
+	assert_equal true "$(<"$DOKKU_LIB_ROOT/config/storage/web/legacy-mounts-migrated")"
+	dokku storage:migrate --all
+	assert_success ""
+	assert_equal 2 "$(grep -c . "$DOKKU_LIB_ROOT/config/storage/web/attachments")"
+}
