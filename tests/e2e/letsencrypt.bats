@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# letsencrypt with a real ACME server, pebble, which runs in the world: the first certificate, a host
-# name that leads elsewhere, renewals under load.
+# letsencrypt with a real ACME server, pebble, which runs in the world: the first certificate, a
+# host name that leads elsewhere, renewals under load.
 # RENEWALS (20) is how often the certificate is renewed under load.
 # shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
 # shellcheck disable=SC2016 # for the shell in the world
