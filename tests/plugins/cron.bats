@@ -20,8 +20,7 @@ setup() {
 	CRON=$DOKKU_LIB_ROOT/data/cron
 }
 
-# manifest TEXT [RELEASE] - gives a release an app.json with the list TEXT as cron, as a deploy
-# does.
+# manifest TEXT [RELEASE] - gives a release an app.json with TEXT as cron, as a deploy does.
 manifest() {
 	printf '{"cron": %s}\n' "$1" >"$DOKKU_LIB_ROOT/data/releases/web/${2:-1}/app.json"
 	DOKKU_RELEASE=${2:-1} got "$PLUGIN_CORE_AVAILABLE_PATH"/cron/pre-deploy web image

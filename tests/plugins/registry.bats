@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
-# Registries: who is logged in where, which name a pushed image gets, and what a push that fails
-# does.
+# Registries: logins, the name of a pushed image, and what a push that fails does.
 
 load ../helper
 
