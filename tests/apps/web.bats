@@ -27,7 +27,8 @@ status_of() {
 @test "CLOSE_AFTER: a connection ends after so many answers, of which none says so" {
 	web CLOSE_AFTER=2
 	run -0 curl -sv --output /dev/null --output /dev/null --output /dev/null "$(url /)" "$(url /)" "$(url /)"
-	[[ $(grep -c '^< HTTP/1.1 200' <<<"$output") -eq 3 && $(grep -c '^\* Connected to' <<<"$output") -eq 2 ]]
+	[[ $(grep -c '^< HTTP/1.1 200' <<<"$output") -eq 3 &&
+	$(grep -c '^\* Connected to' <<<"$output") -eq 2 ]]
 	[[ $output != *'Connection: close'* ]]
 }
 

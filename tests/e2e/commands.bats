@@ -43,7 +43,8 @@ serves() { [[ $(fetch commands / --output /dev/null --write-out '%{http_code}') 
 
 @test "release: both commands run, and the second decides" {
 	deploy 'web: /public/web' 'release: : && sh -c "exit 3"'
-	[[ $status -ne 0 && $output == *'Execution of release task failed: it exited with status 3'* ]]
+	[[ $status -ne 0 &&
+		$output == *'Execution of release task failed: it exited with status 3'* ]]
 	deploy 'web: /public/web' 'release: : && sh -c "exit 0"'
 	[[ $status -eq 0 ]]
 	serves

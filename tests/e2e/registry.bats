@@ -38,7 +38,8 @@ of_registry() { in_world curl -s -u ann:secret -H "Accept: application/vnd.docke
 	dokku_run registry:set shut server 127.0.0.1:5055
 	dokku_run registry:set shut push-on-release true
 	run commit_and_push shut 1
-	[[ $status -ne 0 && $output == *'the image cannot be pushed to 127.0.0.1:5055/dokku/shut'* ]]
+	[[ $status -ne 0 &&
+		$output == *'the image cannot be pushed to 127.0.0.1:5055/dokku/shut'* ]]
 	dokku_run registry:set depot server 127.0.0.1:5055
 	dokku_run registry:set depot image-repo team/depot
 	dokku_run registry:set depot push-extra-tags live

@@ -33,7 +33,8 @@ ids() {
 @test "the last release is frozen, and a rollback thaws it: same containers, 0 lost; its time is told" {
 	await 20 are "paused running"
 	run dokku_run releases:report warm --releases-warm-release
-	[[ $output =~ ^v[0-9]+\ until\ [0-9:]{8},\ [0-9]+\ MB\ of\ memory$ && $output != *' 0 MB'* ]]
+	[[ $output =~ ^v[0-9]+\ until\ [0-9:]{8},\ [0-9]+\ MB\ of\ memory$ &&
+		$output != *' 0 MB'* ]]
 	local before i from ms release
 	before=$(ids)
 	load_begin back warm --mode get=10@20 --mode post=8@20

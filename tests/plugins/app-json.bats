@@ -106,7 +106,8 @@ scheduler-task docker-local web 2 release migrate 5"
 		a[$(touch x)]
 	VALUES
 	dokku app-json:set web nope 1
-	assert_refused 'app-json:set: no such setting: "nope": there are appjson-path, task-timeout' 2
+	assert_refused \
+		'app-json:set: no such setting: "nope": there are appjson-path, task-timeout' 2
 	dokku app-json:report web --app-json-computed-task-timeout
 	assert_success 90
 }

@@ -218,7 +218,8 @@ await_end() {
 	dokku cron:run --ttl-seconds 12 web "${ids[0]}"
 	[[ $stderr == *": timeout" ]]
 	dokku cron:run web nope
-	assert_refused 'web has no cron task "nope": dokku cron:list web shows those of its app.json'
+	assert_refused \
+		'web has no cron task "nope": dokku cron:list web shows those of its app.json'
 }
 
 @test "a run whose follower was killed is taken up; one that was claimed and not started is lost" {
@@ -292,5 +293,6 @@ await_end() {
 	got "$PLUGIN_CORE_AVAILABLE_PATH"/cron/post-app-rename-setup web shop
 	mkdir "$CRON/web/${ids[0]}/20260301T1105+0000"
 	got "$PLUGIN_CORE_AVAILABLE_PATH"/cron/post-app-rename web shop
-	[[ -d $CRON/shop/${ids[0]}/20260301T1105+0000 && -f $CRON/shop/${ids[0]}/20260301T1005+0000/ended ]]
+	[[ -d $CRON/shop/${ids[0]}/20260301T1105+0000 &&
+		-f $CRON/shop/${ids[0]}/20260301T1005+0000/ended ]]
 }

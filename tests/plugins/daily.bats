@@ -92,7 +92,8 @@ setup() {
 	[[ -d $DOKKU_LIB_ROOT/data/builds/web/20260101-000000-1 ]]
 	dokku builds:set web retention 2
 	dokku builds:prune web
-	assert_equal "20260102-000000-2 20260103-000000-3" "$(ls "$DOKKU_LIB_ROOT/data/builds/web" | paste -sd ' ')"
+	assert_equal "20260102-000000-2 20260103-000000-3" \
+		"$(ls "$DOKKU_LIB_ROOT/data/builds/web" | paste -sd ' ')"
 }
 
 @test "repo:gc packs; repo:purge-cache asks the builder, both under the lock" {

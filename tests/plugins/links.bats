@@ -72,7 +72,8 @@ other other"
 	assert_calls "engine GET /networks?filters=%7B%22label%22%3A%5B%22com.dokku.link%22%5D%7D"
 	printf 'dokku-link-dokku.redis.db dokku.redis.db dokku-redis-db\n' >"$NETS"
 	links links_heal
-	assert_steps '{"Container":"dokku.redis.db","EndpointConfig":{"Aliases":["dokku-redis-db"]}}'
+	assert_steps \
+		'{"Container":"dokku.redis.db","EndpointConfig":{"Aliases":["dokku-redis-db"]}}'
 	: >"$STEPS"
 	ON=dokku-link-dokku.redis.db links links_heal
 	assert_steps ""

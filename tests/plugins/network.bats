@@ -279,7 +279,8 @@ users_networks() {
 	assert_success ""
 	assert_steps $'shared c1 web.web.internal\nshared c2 web.worker.internal'
 	dokku network:set web attach-post-deploy dokku
-	assert_refused "network:set: the network dokku belongs to dokku or Docker; nothing was changed"
+	assert_refused \
+		"network:set: the network dokku belongs to dokku or Docker; nothing was changed"
 }
 
 @test "network: a switch fails where a name cannot be given, a switch back does not" {

@@ -407,7 +407,8 @@ renewed_by() {
 	sed 's/^readonly HANDSHAKE_MS=.*/readonly HANDSHAKE_MS=200/' -i \
 		"$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/certificate"
 	SHOWN=$WORLD/one.crt apply "$FACTS"$'\ncertificate'
-	assert_refused "nginx: a handshake with web does not show the new certificate; the old one is back"
+	assert_refused \
+		"nginx: a handshake with web does not show the new certificate; the old one is back"
 	cmp "$old" "$WORLD/one.crt"
 	SHOWN=$WORLD/two.crt apply "$FACTS"$'\ncertificate'
 	assert_status 0
@@ -417,7 +418,8 @@ renewed_by() {
 	cp "$DOKKU_ROOT/web/tls/server.crt" "$WORLD/before.crt"
 	renewed_by two
 	SHOWN=$WORLD/before.crt apply "$FACTS"$'\ncertificate'
-	assert_refused "nginx: a handshake with web does not show its certificate; the old config is back"
+	assert_refused \
+		"nginx: a handshake with web does not show its certificate; the old config is back"
 	SHOWN=$WORLD/two.crt apply "$FACTS"$'\ncertificate'
 	assert_status 0
 	assert_error_like "*another server answers for web.example.com*"

@@ -145,7 +145,8 @@ proxy-build-config nginx web "
 	assert_steps "proxy-build-config nginx web 1 always
 proxy-build-config nginx web 1 always"
 	dokku proxy:report web --format json
-	assert_equal "true  false" "$(jq -r '[.enabled, .disabled, ."computed-disabled"] | join(" ")' <<<"$output")"
+	assert_equal "true  false" \
+		"$(jq -r '[.enabled, .disabled, ."computed-disabled"] | join(" ")' <<<"$output")"
 }
 
 @test "proxy:disable, proxy:enable: where the proxy fails, all stays as it was" {
@@ -177,7 +178,8 @@ proxy-build-config nginx web 1 always"
 	deployed web
 	hook_of ports ports-get
 	dokku proxy:set --global proxy-port 8080
-	assert_success "-----> --global: proxy-port is now 8080; apps have it with their next deploy"
+	assert_success \
+		"-----> --global: proxy-port is now 8080; apps have it with their next deploy"
 	dokku proxy:set web proxy-ssl-port 8443
 	assert_success "-----> web: proxy-ssl-port is now 8443"
 	mkdir -p "$DOKKU_ROOT/web/tls"

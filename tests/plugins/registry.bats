@@ -50,7 +50,8 @@ push_release() {
 
 @test "registry:login: refused where the registry does not take it, or a word is missing" {
 	dokku registry:login web example.com ann wrong
-	assert_refused "registry:login: example.com does not take this name and password: unauthorized: no"
+	assert_refused \
+		"registry:login: example.com does not take this name and password: unauthorized: no"
 	assert_absent "$DOKKU_LIB_ROOT/config/registry/web/config.json"
 	dokku registry:login web example.com ann
 	assert_refused "registry:login: a word is missing: registry:login web SERVER USER-NAME PASSWORD; nothing was changed" 2
@@ -87,7 +88,8 @@ push_release() {
 -----> Pushing the image to ghcr.io/team/web:live
 -----> Pushing the image to ghcr.io/team/web:latest
        ghcr.io/team/web@$DIGEST"
-	assert_equal "ghcr.io/team/web:1 $DOKKU_LIB_ROOT/config/registry/web" "$(head -n 1 "$WORLD/pushed")"
+	assert_equal "ghcr.io/team/web:1 $DOKKU_LIB_ROOT/config/registry/web" \
+		"$(head -n 1 "$WORLD/pushed")"
 	make_current web 1
 	dokku registry:report web --registry-pushed-image
 	assert_success "ghcr.io/team/web:1@$DIGEST"

@@ -1302,9 +1302,11 @@ listens() {
 	assert_status 0
 	local file
 	file=$(echo "$CREATED"/web.run.*)
-	assert_equal '["A=x y","B=1","NEW=a=b\nc"]' "$(jq -c '[.Env[] | select(test("^(A|B|NEW)="))] | sort' "$file")"
+	assert_equal '["A=x y","B=1","NEW=a=b\nc"]' \
+		"$(jq -c '[.Env[] | select(test("^(A|B|NEW)="))] | sort' "$file")"
 	assert_equal '"5"' "$(jq -c '.Labels["com.dokku.active-deadline-seconds"]' "$file")"
 	rm "$file"
 	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
-	assert_equal null "$(jq -c '.Labels["com.dokku.active-deadline-seconds"]' "$CREATED"/web.run.*)"
+	assert_equal null \
+		"$(jq -c '.Labels["com.dokku.active-deadline-seconds"]' "$CREATED"/web.run.*)"
 }

@@ -1034,7 +1034,8 @@ list"
 	mkdir "$TEST_HOST/run/dokku-kept/10.86.0.2.1"
 	map "set 10.86.0.2 80 10.86.128.4:5000"
 	assert_status 1
-	assert_error_like ' !     address map: kept connections cannot be forbidden: *; nothing was changed'
+	assert_error_like \
+		' !     address map: kept connections cannot be forbidden: *; nothing was changed'
 	assert_equal "services 10.86.0.2 . 80 : 10.86.128.3 . 5000" "$(kernel)"
 	rm -r "$TEST_HOST/run/dokku-kept"
 	map "set 10.86.0.2 80 10.86.128.2:5000
