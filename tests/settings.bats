@@ -24,17 +24,25 @@ setup() {
 examples() {
 	# shellcheck disable=SC2054 # commas in the values
 	declare -gA GOOD=(
-		["builder/selected"]=dockerfile ["git/deploy-branch"]=topic ["git/rev-env-var"]=COMMIT ["logs/max-size"]=20m
-		["nginx-vhosts/access-log-path"]=off ["nginx-vhosts/error-log-path"]=/var/log/nginx/a.b-c.log
-		["nginx-vhosts/proxy-buffers"]="16 8k" ["nginx-vhosts/x-forwarded-for-value"]='$http_x, b'
-		["nginx-vhosts/x-forwarded-port-value"]=8080 ["nginx-vhosts/x-forwarded-proto-value"]='$http_y'
+		["builder/selected"]=dockerfile ["git/deploy-branch"]=topic
+		["git/rev-env-var"]=COMMIT ["logs/max-size"]=20m
+		["nginx-vhosts/access-log-path"]=off
+		["nginx-vhosts/error-log-path"]=/var/log/nginx/a.b-c.log
+		["nginx-vhosts/proxy-buffers"]="16 8k"
+		["nginx-vhosts/x-forwarded-for-value"]='$http_x, b'
+		["nginx-vhosts/x-forwarded-port-value"]=8080
+		["nginx-vhosts/x-forwarded-proto-value"]='$http_y'
 		["nginx-vhosts/x-forwarded-ssl"]=on ["nginx-vhosts/proxy-keepalive"]=off
 		["scheduler/selected"]=other ["scheduler/shell"]=/bin/bash ["proxy/type"]=other
-		["network/attach-post-create"]=a,b ["network/attach-post-deploy"]=c ["network/initial-network"]=d ["network/tld"]=internal
+		["network/attach-post-create"]=a,b ["network/attach-post-deploy"]=c
+		["network/initial-network"]=d ["network/tld"]=internal
 	)
 	declare -gA BAD=(
-		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b" ["proxy/type"]=none ["git/deploy-branch"]=a..b ["git/rev-env-var"]=1x ["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
-		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x ["nginx-vhosts/error-log-path"]=/etc/passwd
+		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b"
+		["proxy/type"]=none ["git/deploy-branch"]=a..b ["git/rev-env-var"]=1x
+		["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
+		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x
+		["nginx-vhosts/error-log-path"]=/etc/passwd
 	)
 }
 

@@ -23,7 +23,10 @@ setup_file() {
 setup() { e2e_setup; }
 
 # of_registry PATH - asks the registry, as ann.
-of_registry() { in_world curl -s -u ann:secret -H "Accept: application/vnd.docker.distribution.manifest.v2+json" "http://127.0.0.1:5055/v2/$1"; }
+of_registry() {
+	local type=application/vnd.docker.distribution.manifest.v2+json
+	in_world curl -s -u ann:secret -H "Accept: $type" "http://127.0.0.1:5055/v2/$1"
+}
 
 @test "registry:login: the registry says no to a wrong password, and yes to the right one" {
 	dokku_run apps:create depot

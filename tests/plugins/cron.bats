@@ -56,25 +56,29 @@ await_end() {
 }
 
 @test "app.json: tasks that are not valid are refused, by what is wrong" {
-	local case
-	while IFS='|' read -r entry wanted; do
+	local what entry wanted
+	while IFS='|' read -r what entry wanted; do
+		if [[ $what == at ]]; then
+			wanted="the schedule \"$entry\" of cron is not valid: $wanted AGAIN"
+			entry="[{\"command\": \"a\", \"schedule\": \"$entry\"}]"
+		fi
 		manifest "$entry"
-		assert_refused "$wanted"
+		assert_refused "app.json: ${wanted/ AGAIN/: correct it and push again}"
 	done <<-'CASES'
-		{"a": 1}|app.json: cron is not a list: correct it and push again
-		[1]|app.json: cron[0] is not an object: correct it and push again
-		[{"key": "value"}]|app.json: cron[0].command is missing, or not text: correct it and push again
-		[{"command": "a"}]|app.json: cron[0].schedule is missing, or not text: correct it and push again
-		[{"command": "a\nb", "schedule": "@daily"}]|app.json: cron[0].command has a line break or a control character: correct it and push again
-		[{"command": "a", "schedule": "@daily", "concurrency_policy": "x"}]|app.json: cron[0].concurrency_policy is not allow, forbid or replace: correct it and push again
-		[{"command": "a", "schedule": "@nonstandard"}]|app.json: the schedule "@nonstandard" of cron is not valid: the words are @yearly, @monthly, @weekly, @daily and @hourly: correct it and push again
-		[{"command": "a", "schedule": "0 5 * * * *"}]|app.json: the schedule "0 5 * * * *" of cron is not valid: it has 6 fields, not 5: minute, hour, day, month, weekday: correct it and push again
-		[{"command": "a", "schedule": "60 * * * *"}]|app.json: the schedule "60 * * * *" of cron is not valid: "60" is no minute, which is from 0 to 59: correct it and push again
-		[{"command": "a", "schedule": "* * 0 * *"}]|app.json: the schedule "* * 0 * *" of cron is not valid: "0" is no day, which is from 1 to 31: correct it and push again
-		[{"command": "a", "schedule": "5-1 * * * *"}]|app.json: the schedule "5-1 * * * *" of cron is not valid: "5-1" is no minute, which is from 0 to 59: correct it and push again
-		[{"command": "a", "schedule": "1, * * * *"}]|app.json: the schedule "1, * * * *" of cron is not valid: "1," is no minute, which is from 0 to 59: correct it and push again
-		[{"command": "a", "schedule": "* * * foo *"}]|app.json: the schedule "* * * foo *" of cron is not valid: "foo" is no month, which is from 1 to 12: correct it and push again
-		[{"command": "a", "schedule": "@daily"}, {"command": "a", "schedule": "@daily"}]|app.json: cron has "a" at "@daily" twice: remove one
+		all|{"a": 1}|cron is not a list AGAIN
+		all|[1]|cron[0] is not an object AGAIN
+		all|[{"key": "value"}]|cron[0].command is missing, or not text AGAIN
+		all|[{"command": "a"}]|cron[0].schedule is missing, or not text AGAIN
+		all|[{"command": "a\nb", "schedule": "@daily"}]|cron[0].command has a line break or a control character AGAIN
+		all|[{"command": "a", "schedule": "@daily", "concurrency_policy": "x"}]|cron[0].concurrency_policy is not allow, forbid or replace AGAIN
+		at|@nonstandard|the words are @yearly, @monthly, @weekly, @daily and @hourly
+		at|0 5 * * * *|it has 6 fields, not 5: minute, hour, day, month, weekday
+		at|60 * * * *|"60" is no minute, which is from 0 to 59
+		at|* * 0 * *|"0" is no day, which is from 1 to 31
+		at|5-1 * * * *|"5-1" is no minute, which is from 0 to 59
+		at|1, * * * *|"1," is no minute, which is from 0 to 59
+		at|* * * foo *|"foo" is no month, which is from 1 to 12
+		all|[{"command": "a", "schedule": "@daily"}, {"command": "a", "schedule": "@daily"}]|cron has "a" at "@daily" twice: remove one
 	CASES
 }
 

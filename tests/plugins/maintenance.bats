@@ -21,11 +21,13 @@ names() { code "" "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/lib/kinds\"
 
 @test "maintenance:enable and disable: one file, at once, and both may be said twice" {
 	dokku maintenance:enable web
-	assert_success "-----> web is in maintenance: visitors get status 503 until dokku maintenance:disable web"
+	assert_success "-----> web is in maintenance: visitors get status 503" \
+		"until dokku maintenance:disable web"
 	assert_file "$OF/closed" ""
 	assert_mode "$OF" 755
 	dokku maintenance:enable web
-	assert_success "-----> web is in maintenance already: visitors get status 503 until dokku maintenance:disable web"
+	assert_success "-----> web is in maintenance already: visitors get status 503" \
+		"until dokku maintenance:disable web"
 	dokku maintenance:disable web
 	assert_success "-----> web is not in maintenance any more: visitors reach it"
 	assert_absent "$OF/closed"
@@ -152,7 +154,8 @@ names() { code "" "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/lib/kinds\"
 	assert_success ""
 	assert_equal "page page.abcdef" "$(ls "$OF/../twin" | paste -sd ' ')"
 	got "$PLUGIN_PATH/maintenance/post-deploy" web 80 10.86.0.2 1
-	assert_success "       web is in maintenance: visitors get status 503 until dokku maintenance:disable web"
+	assert_success "       web is in maintenance: visitors get status 503" \
+		"until dokku maintenance:disable web"
 	got "$PLUGIN_PATH/maintenance/post-create" new
 	assert_absent "$OF/../new"
 	got "$PLUGIN_PATH/maintenance/post-delete" web
