@@ -1652,7 +1652,7 @@ installs() {
 	rm "$servers"
 	dokku proxy:build-config web
 	assert_success ""
-	! grep -q old.example.com "$file"
+	run -1 grep -q old.example.com "$file"
 	assert_absent "$DOKKU_ROOT/web/nginx.servers"
 }
 
