@@ -36,6 +36,10 @@ examples() {
 		["scheduler/selected"]=other ["scheduler/shell"]=/bin/bash ["proxy/type"]=other
 		["network/attach-post-create"]=a,b ["network/attach-post-deploy"]=c
 		["network/initial-network"]=d ["network/tld"]=internal
+		["letsencrypt/email"]=ann@example.com ["letsencrypt/server"]=staging
+		["letsencrypt/engine"]=other ["registry/image-repo"]=team/web
+		["registry/image-repo-template"]="x/{{ .AppName }}"
+		["registry/push-extra-tags"]=a,b ["registry/server"]=ghcr.io
 	)
 	declare -gA BAD=(
 		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b"
@@ -43,6 +47,7 @@ examples() {
 		["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
 		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x
 		["nginx-vhosts/error-log-path"]=/etc/passwd
+		["registry/image-repo-template"]=$'a\tb'
 	)
 }
 
@@ -203,7 +208,8 @@ unset_keys() {
 			setting_default default "$1" web "$key"
 			[[ $good != "$default" ]] || differ "$good" "two values" "one"
 			values[$key]=$good defaults[$key]=$default
-			every+=("$key")
+			# For all apps there is image-repo-template.
+			[[ $1/$key == registry/image-repo ]] || every+=("$key")
 			[[ ${setting_kinds["$1/$key"]} == global:* ]] || keys+=("$key")
 		done
 		app_is_whole "$@"
@@ -221,13 +227,17 @@ unset_keys() {
 		unset_keys "$1" "$2" web
 	}
 	global_is_whole() {
+		local key
 		local -a own=("${keys[@]}")
 		keys=("${every[@]}")
 		set_keys "$1" "$2" --global
 		assert_equal "$(rows 'null|G|G')" "$(json_shows "$2" --global)"
 		assert_equal "$(rows G)" "$(text_shows "$2" web global-)"
 		assert_equal "$(rows G)" "$(text_shows "$2" web computed-)"
-		keys=("${own[@]}")
+		keys=()
+		for key in "${own[@]}"; do
+			[[ " ${every[*]} " != *" $key "* ]] || keys+=("$key")
+		done
 		assert_equal "$(rows '|G|G')" "$(json_shows "$2" web)"
 		keys=("${every[@]}")
 		unset_keys "$1" "$2" --global ""
@@ -407,25 +417,25 @@ web web colour black"
 
 @test "a report: of all apps, one flag of each, no flag with a format" {
 	make_app blog
-	dokku releases:set blog keep 7
-	dokku releases:report
-	assert_success "=====> blog releases information
-       Releases keep:                     7
-       Releases global keep:              
-       Releases computed keep:            7
-=====> web releases information
-       Releases keep:                     
-       Releases global keep:              
-       Releases computed keep:            3"
-	dokku releases:report --all --releases-computed-keep
+	dokku builds:set blog retention 7
+	dokku builds:report
+	assert_success "=====> blog builds information
+       Builds retention:                  7
+       Builds global retention:           
+       Builds computed retention:         7
+=====> web builds information
+       Builds retention:                  
+       Builds global retention:           
+       Builds computed retention:         20"
+	dokku builds:report --all --builds-computed-retention
 	assert_success "7
-3"
-	dokku releases:report --format json
-	assert_success '{"keep":"7","global-keep":"","computed-keep":"7","releases-keep":"7","releases-global-keep":"","releases-computed-keep":"7"}
-{"keep":"","global-keep":"","computed-keep":"3","releases-keep":"","releases-global-keep":"","releases-computed-keep":"3"}'
-	dokku releases:report web --releases-keep --format json
-	assert_refused "--format flag cannot be specified when specifying an info flag: leave out one of --format and --releases-keep" 2
-	dokku releases:report web --format xml
+20"
+	dokku builds:report --format json
+	assert_success '{"retention":"7","global-retention":"","computed-retention":"7","builds-retention":"7","builds-global-retention":"","builds-computed-retention":"7"}
+{"retention":"","global-retention":"","computed-retention":"20","builds-retention":"","builds-global-retention":"","builds-computed-retention":"20"}'
+	dokku builds:report web --builds-retention --format json
+	assert_refused "--format flag cannot be specified when specifying an info flag: leave out one of --format and --builds-retention" 2
+	dokku builds:report web --format xml
 	assert_status 2
 }
 

@@ -449,7 +449,8 @@ $TAKEN"
        Ssl issuer:                        CN = one.example.com
        Ssl starts at:                     $(openssl x509 -in "$WORLD/one.crt" -noout -startdate | cut -d = -f 2)
        Ssl subject:                       CN = one.example.com
-       Ssl verified:                      self signed"
+       Ssl verified:                      self signed
+       Ssl renewal:                       "
 	fake openssl <<<'exit 1'
 	dokku certs:report web
 	assert_success "$wanted"

@@ -89,7 +89,7 @@ refused() {
 
 @test "docker-options:add: --link is taken as it is" {
 	dokku docker-options:add web build,deploy '--link db:postgres'
-	assert_success ""
+	assert_success "-----> web: docker options for build, deploy: --link db:postgres"
 	assert_equal "--link db:postgres" "$(stored _default_.build)"
 	dokku docker-options:add web build --link other
 	assert_success "-----> web: docker options for build: --link other"

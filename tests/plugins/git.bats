@@ -357,9 +357,9 @@ refused() {
 		'builder:set: selected wants one of dockerfile, not "nixpacks"; nothing was changed'
 	dokku builder:set web selected dockerfile
 	assert_success "-----> web: selected is now dockerfile"
-	dokku builder:set web skip-cleanup true
-	assert_refused 'builder:set: no such setting: "skip-cleanup": there are build-dir,' \
-		'min-free, selected' 2
+	dokku builder:set web skip-all true
+	assert_refused 'builder:set: no such setting: "skip-all": there are build-dir,' \
+		'min-free, selected, skip-cleanup' 2
 	dokku builder:set --global build-dir app
 	dokku builder:report web --builder-computed-build-dir
 	assert_success app
