@@ -1340,7 +1340,7 @@ watch_rounds() {
 # which apps.
 watch_compares() {
 	fake awk <<-'BODY'
-		[[ "$*" == *present* ]] || exec /usr/bin/awk "$@"
+		[[ "$*" == *'present[$0]'* ]] || exec /usr/bin/awk "$@"
 		wanted=$(<"${@: -1}")
 		printf '%s:%s\n' "$(wc -l <"$TEST_HOST/looks")" "$(grep --invert-match ' ' <<<"$wanted" | sort -u | paste -sd ,)" >>"$TEST_HOST/compared"
 		exec /usr/bin/awk "${@:1:$#-1}" <(printf '%s\n' "$wanted")
