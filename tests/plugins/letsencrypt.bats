@@ -316,7 +316,7 @@ due_since() { printf '%s\n' $((EPOCHSECONDS - $1)) >"$DATA/web/renew-at"; }
 	dokku letsencrypt:list
 	assert_status 0
 	assert_output_like "App name *Certificate Expiry *Time before expiry *Time before renewal
-web * UTC *89d 23h *59d 23h"
+web * UTC *@(89d 23h|90d 0h) *@(59d 23h|60d 0h)"
 	dokku letsencrypt:report web --letsencrypt-active
 	assert_success true
 	dokku letsencrypt:report web --letsencrypt-autorenew
