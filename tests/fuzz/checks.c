@@ -4,16 +4,10 @@
 #include <string.h>
 
 #include "checks.h"
+#include "require.h"
 #include "util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void
 use_check(const struct check *c)

@@ -10,16 +10,10 @@
 #include <string.h>
 
 #include "network.h"
+#include "require.h"
 #include "shares.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* The first byte chooses the network: an ordinary one, or one that ends at the last address. */
 static struct network

@@ -11,16 +11,10 @@
 
 #include "links.h"
 #include "netlink.h"
+#include "require.h"
 #include "util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void
 ask_map(enum map map, const void *bytes, size_t size)

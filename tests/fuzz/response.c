@@ -15,6 +15,7 @@
 
 #include "fetch.h"
 #include "judge.h"
+#include "require.h"
 #include "util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,13 +31,6 @@ struct stage {
 	struct watch watch;
 	struct fetch *fetch;
 };
-
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* Once for all inputs: a listener, and a fetch that knows its port. */
 static struct stage *

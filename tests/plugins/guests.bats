@@ -427,6 +427,24 @@ none
 	assert_success
 }
 
+@test "user-auth: does not get the secrets of a command" {
+	local told
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH"/{git,registry} "$PLUGIN_PATH/"
+	guest acl user-auth <<<'printf "%s|" "${@:3}" >&2; exit 1'
+	while IFS='>' read -r told words; do
+		USER=dokku NAME=bob SSH_ORIGINAL_COMMAND="$words" dokku
+		assert_status 1
+		[[ $stderr == "$told|"* && $stderr != *hidden* ]] ||
+			differ "what the hook got of $words" "$told" "$stderr"
+	done <<-'COMMANDS'
+		config:set|--no-restart|web|A=|B=>config:set --no-restart web A=hidden B=hidden=x
+		git:auth|example.com|ann|>git:auth example.com ann hidden
+		git:auth|example.com>git:auth example.com
+		registry:login|web|ghcr.io||>registry:login web ghcr.io ann hidden
+		registry:login|--global|ghcr.io|ann|>registry:login --global ghcr.io ann hidden
+	COMMANDS
+}
+
 @test "post-domains-update: says what was done, and the domains" {
 	hook fake post-domains-update </dev/null
 	dokku domains:add web a.example.com b.example.com
