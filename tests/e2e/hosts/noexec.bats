@@ -100,7 +100,7 @@ assert_pushed() {
 		'mkdir -p /root/strict && printf "#!/bin/sh\nexit 1\n" >/root/strict/check-deploy &&
 			chmod 755 /root/strict/check-deploy && dokku plugin:install /root/strict'
 	run commit_and_push fixed v8
-	[[ $status -ne 0 && $output == *'/strict/check-deploy'@(\'|'’')': Permission denied'* ]]
+	[[ $status -ne 0 && $output == *'/strict/check-deploy'@(\'|"’")': Permission denied'* ]]
 	assert_serves fixed v7
 	in_world dokku plugin:uninstall strict
 	in_world mount -o remount,bind,exec /var/lib/dokku
