@@ -1638,6 +1638,38 @@ installs() {
 	assert_absent "$tree/web.users"
 }
 
+@test "a file of passwords is for the group of nginx's workers, whatever that is" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	local users="$TEST_HOST/etc/nginx/dokku/web.users"
+	printf 'user nobody games;\n' >"$TEST_HOST/etc/nginx/nginx.conf"
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'auth_basic_user_file %s/web/htpasswd;\n' "$DOKKU_ROOT" \
+		>"$DOKKU_ROOT/web/nginx.conf.d/http-auth.conf"
+	printf 'ann:hash\n' >"$DOKKU_ROOT/web/htpasswd"
+	deployed web
+	assert_equal "games 640" "$(stat --format '%G %a' "$users/htpasswd")"
+	printf 'worker_processes 1;\n' >"$TEST_HOST/etc/nginx/nginx.conf"
+	dokku proxy:build-config web
+	assert_equal "www-data 640" "$(stat --format '%G %a' "$users/htpasswd")"
+}
+
+@test "our requests to a release without visitors pass by the administrator's cache" {
+	local file="$TEST_HOST/etc/nginx/dokku/web.conf" uncached
+	# shellcheck disable=SC2016 # nginx's variable
+	uncached=$(printf '\tproxy_%s $dokku_preview;\n' cache_bypass no_cache)
+	apply "$FACTS"$'\npreview 10.86.0.2 81'
+	assert_status 0
+	[[ $(<"$file") != *proxy_no_cache* ]]
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	# shellcheck disable=SC2016 # nginx's variable
+	printf 'proxy_no_cache $cookie_session;\n' >"$DOKKU_ROOT/web/nginx.conf.d/cache.conf"
+	apply "$FACTS"$'\npreview 10.86.0.2 81'
+	assert_status 0
+	[[ $(<"$file") == *"$uncached"* ]]
+	installs </dev/null
+	[[ $(<"$TEST_HOST/etc/nginx/conf.d/dokku.conf") == *"${uncached//$'\t'/}"* ]]
+}
+
 @test "a plugin adds servers in front of the app's nginx.conf, and takes them back" {
 	local file="$TEST_HOST/etc/nginx/dokku/web.conf" servers="$WORLD/servers"
 	printf 'server { listen 80; server_name old.example.com; include %s/web/nginx.conf.d/*.conf; }\n' "$DOKKU_ROOT" >"$servers"
