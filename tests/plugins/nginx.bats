@@ -1528,6 +1528,14 @@ installs() {
 	assert_error ' !     nginx refuses our include: "map_hash" directive is duplicate in x:1'
 	assert_file "$conf/dokku.conf" "# old"
 	assert_file "$TEST_HOST/etc/nginx/dokku-preview.conf" "# old"
+	# The disk has no room to keep the second one.
+	fake cp <<<'[[ $* != *preview* ]] || exit 1; exec /bin/cp "$@"'
+	installs </dev/null
+	assert_status 1
+	assert_file "$conf/dokku.conf" "# old"
+	assert_file "$TEST_HOST/etc/nginx/dokku-preview.conf" "# old"
+	assert_equal "" "$(find "$TEST_HOST/etc/nginx" -name '.dokku-kept*')"
+	rm "$BIN/cp"
 	assert_absent "$conf/00-dokku.conf"
 	sed -i 's/^\[\[ .* != -t .*//' "$BIN/nginx"
 	installs </dev/null
