@@ -205,10 +205,14 @@ await_end() {
 	assert_equal "failed skipped" "$(jq -r '[.[].state] | join(" ")' <<<"$output")"
 }
 
-@test "max-runs: tasks that do not end fill no server: what is due beyond the limit is skipped" {
+@test "max-runs: tasks that do not end fill no server: runs beyond the limit are skipped" {
 	local minute
-	hook fake scheduler-run-end <<<'while [[ ! -e "$WORLD/over" ]]; do sleep 0.05; done; printf "0 9"'
-	manifest '[{"command": "a", "schedule": "* * * * *"}, {"command": "b", "schedule": "* * * * *"}]'
+	hook fake scheduler-run-end <<-'BODY'
+		while [[ ! -e "$WORLD/over" ]]; do sleep 0.05; done
+		printf "0 9"
+	BODY
+	manifest '[{"command": "a", "schedule": "* * * * *"},
+		{"command": "b", "schedule": "* * * * *"}]'
 	ids
 	dokku cron:set web max-runs 3
 	at 2026-03-01T09:59
@@ -218,8 +222,8 @@ await_end() {
 	done
 	assert_equal 3 "$(grep -c . "$WORLD/started")"
 	dokku cron:run web "${ids[0]}"
-	assert_refused "web: 3 runs of its cron tasks go on, so this one is skipped: dokku cron:list web \
-shows the tasks, and dokku cron:set web max-runs allows more"
+	assert_refused "web: 3 runs of its cron tasks go on, so this one is skipped: dokku" \
+		"cron:list web shows the tasks, and dokku cron:set web max-runs allows more"
 	dokku cron:list --format json web
 	assert_equal "skipped skipped" "$(jq -r '[.[]."last-state"] | join(" ")' <<<"$output")"
 	: >"$WORLD/over"

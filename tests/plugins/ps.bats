@@ -456,7 +456,7 @@ x=y
 5:10: a character that is not printable"
 }
 
-@test "procfile_read, command_json: thousands of blanks take time as their number, not as its square" {
+@test "procfile_read, command_json: time grows with the number of blanks, not with its square" {
 	local blanks
 	printf -v blanks '%8000s' ''
 	deployed
@@ -467,8 +467,8 @@ x=y
 		'declare -A procfile; procfile_read "$RELEASES/web/1/Procfile"
 		printf "%s|" "${procfile[@]}" "${procfile_wrong[@]}"
 		command_json "$1 a $1"' "$blanks"
-	assert_success "a|2:1: not a name for a process type: use letters and digits, - and _ between \
-them, at most 63|3:8008: a character that is not printable|[\"a\"]"
+	assert_success "a|2:1: not a name for a process type: use letters and digits, - and _\
+ between them, at most 63|3:8008: a character that is not printable|[\"a\"]"
 	[[ $SECONDS -lt 6 ]] || differ "seconds" "under 6" "$SECONDS"
 }
 
