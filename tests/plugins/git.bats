@@ -1849,6 +1849,14 @@ sub/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 	got "$DOKKU" git:from-archive web http://example.com/a.tar
 	assert_status 1
 	[[ $stderr == *"the archive has more than 51200 bytes"* ]]
+	# Without this option, curl would ask for 99 files.
+	fake curl <<-'BODY'
+		[[ " $* " != *" --globoff "* ]] || printf 'curl: (22) no such file\n' >&2
+		exit 22
+	BODY
+	got "$DOKKU" git:from-archive web 'http://example.com/[1-99].tar'
+	assert_status 1
+	[[ $stderr == *"[1-99].tar cannot be fetched: curl: (22) no such file;"* ]]
 	fake curl <<<'printf "curl: (6) no such host\n" >&2; exit 6'
 	got "$DOKKU" git:from-archive web http://example.com/a.tar
 	assert_status 1
