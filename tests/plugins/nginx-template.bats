@@ -185,6 +185,9 @@ rendered() {
 		listen 127.86.0.1:80;
 		listen unix:/run/x;
 		listen 80 default_server;
+		listen 80 ssl;
+		listen 80 http2 ssl;
+		listen 443 proxy_protocol;
 		server_name *.com;
 		server_name ~^.*$;
 		server_name other..com;
@@ -240,7 +243,7 @@ rendered() {
 	printf 'listen\n' >"$TEST_HOST/proc/net/if_inet6"
 	filled <<-CONF
 		server {
-			listen [::]:443 ssl http2;
+			listen [::]:443 ssl http2 ipv6only=on;
 			listen 10.0.0.7:443 ssl;
 			listen 0.0.0.0:80;
 			ssl_certificate "$DOKKU_ROOT/web/tls/server.crt";
@@ -258,6 +261,16 @@ rendered() {
 	rendered | grep -qxF $'\tssl_certificate_key DIR/server.key;'
 	# Its own page for 502 and its own challenge stay.
 	assert_equal 0 "$(rendered | grep -c 'dokku_unavailable;\|dokku/acme')"
+}
+
+@test "apply: http2 at a port without TLS would take it from all apps, and is left out" {
+	filled <<<'server { listen 80 http2; listen 443 ssl http2; }'
+	apply "$FACTS"
+	assert_status 0
+	assert_error " !     Deprecated: Usage of 'listen ... http2' within nginx.conf.sigil templates" \
+		"is deprecated: at a port without TLS http2 is left out"
+	assert_equal "listen 80; listen 443 ssl http2;" \
+		"$(rendered | grep -o '^.listen .*;' | sed 's/^.//' | paste -sd ' ')"
 }
 
 @test "apply: what nginx refuses of a template is not kept, and other facts are none" {
