@@ -754,6 +754,8 @@ disk() {
 	assert_success git-push
 	dokku apps:report web --app-deploy-source-metadata
 	assert_success "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	dokku git:report web --git-source-image
+	assert_success ""
 }
 
 @test "procfile-path, appjson-path: those files of the push are taken; what app.json says goes with the release" {
@@ -1725,6 +1727,8 @@ LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2
 	assert_file "$DOKKU_ROOT/web/HEAD" "ref: refs/heads/master"
 	dokku apps:report web --app-deploy-source
 	assert_success docker-image
+	dokku git:report web --git-source-image
+	assert_success example.com:5000/shop:1.2
 	: >"$STEPS"
 	dokku git:from-image web example.com:5000/shop:1.2
 	assert_success "-----> No changes detected, skipping git commit: web is not deployed again"
