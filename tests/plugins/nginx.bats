@@ -164,6 +164,15 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HO
 	server 10.86.0.3:80 max_fails=0;
 }
 
+upstream dokku-web_canary {
+	server 10.86.0.2:86 max_fails=0;
+	server 10.86.0.3:86 max_fails=0;
+	server 10.86.0.2:80 max_fails=0 backup;
+	server 10.86.0.3:80 max_fails=0 backup;
+	server 10.86.0.2:80 max_fails=0 backup;
+	server 10.86.0.3:80 max_fails=0 backup;
+}
+
 upstream dokku-web_1 {
 	server 10.86.0.2:82 max_fails=0;
 	server 10.86.0.3:82 max_fails=0;
@@ -205,6 +214,18 @@ server {
 		set $dokku_upstream dokku-web_2;
 		set $dokku_header "";
 	}
+	set $dokku_cookie "";
+	if (-e /run/dokku-kept/canary/10.86.0.2) {
+		set $dokku_canary "web current";
+		set $dokku_cookie $dokku_new_cookie;
+	}
+	if (-f /run/dokku-kept/canary/10.86.0.2/$dokku_bucket) {
+		set $dokku_canary "web canary";
+		set $dokku_upstream dokku-web_canary;
+		set $dokku_header $dokku_connection;
+	}
+	add_header Set-Cookie $dokku_cookie;
+	access_log /log/dokku-canary.log dokku_canary if=$dokku_canary;
 
 	location ^~ /.well-known/acme-challenge/ {
 		root /var/lib/dokku/acme;
@@ -267,8 +288,8 @@ preview 10.86.0.2 81
 set proxy-keepalive 7"
 	assert_success ""
 	assert_equal 2 "$(rendered | grep -c 'keepalive 7;')"
-	# A preview does not go by a kept connection.
-	assert_equal $'\t\tset $dokku_upstream dokku-web_preview;\n\t\tset $dokku_header $dokku_connection;' \
+	# A preview does not go by a kept connection, and is no visitor.
+	assert_equal $'\t\tset $dokku_upstream dokku-web_preview;\n\t\tset $dokku_canary "";\n\t\tset $dokku_cookie "";\n\t\tset $dokku_header $dokku_connection;' \
 		"$(rendered | sed -n '/if ($dokku_preview)/,/}/p' | sed '1d;$d')"
 	not_kept "set proxy-keepalive off"
 	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
@@ -293,7 +314,7 @@ not_kept() {
 	apply "$FACTS
 $1"
 	assert_success ""
-	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept -e dokku_header)"
+	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept/10 -e dokku_header)"
 	assert_equal 1 "$(rendered | grep -c 'Connection $dokku_connection;')"
 }
 
@@ -335,7 +356,7 @@ certificate
 set https-redirect true"
 	assert_success ""
 	assert_equal 1 "$(rendered | grep -c 'http2 on;')"
-	assert_equal 1 "$(rendered | grep -c 'keepalive 0;')"
+	assert_equal 2 "$(rendered | grep -c 'keepalive 0;')"
 	assert_equal 1 "$(rendered | grep -c 'return 301 https://$host$request_uri;')"
 	assert_equal 1 "$(rendered |
 		grep -c 'add_header Strict-Transport-Security "max-age=15724800; includeSubdomains" always;')"
