@@ -769,8 +769,12 @@ with_canary() {
 	local a='idA web running /web.web.1' b='idB web running /web.web.1.v2'
 	looks "$a"$'\n'"$b" ""
 	looks "$a" "down web web.1"
+	# It was promoted, and its record is still there.
+	make_current web 2
+	looks "$a"$'\n'"$b" "stray web idA"
 	printf '1 5 5 0 1\n' >"$DOKKU_LIB_ROOT/data/releases/web/canary"
-	looks "$a"$'\n'"$b" "stray web idB"
+	looks "$a"$'\n'"$b" "stray web idA"
+	make_current web 1
 	rm "$DOKKU_LIB_ROOT/data/releases/web/canary"
 	looks "$a"$'\n'"$b" "stray web idB"
 }

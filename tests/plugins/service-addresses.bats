@@ -371,9 +371,10 @@ canary_has() {
 	assert_success ""
 	assert_equal 5 "$(canary_has | tail -n 1)"
 	assert_absent "$KEPT/canary/10.86.0.9"
-	# The map was flushed.
-	nft flush map ip dokku services
-	nft flush map ip dokku shares
+	# Somebody has changed the map.
+	nft delete element ip dokku services '{ 10.86.0.2 . 86 }'
+	assert_equal 1 "$(canary_has | grep -c '^$')"
+	assert_equal 5 "$(canary_has | tail -n 1)"
 	got "$PLUGIN_PATH/service-addresses/libexec/restore" web
 	assert_status 0
 	assert_equal "10.86.128.3
