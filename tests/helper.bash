@@ -57,7 +57,7 @@ fill_world() {
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
 	local program
-	for program in tied attached hold write-file take-file read-env overhear sigil; do
+	for program in tied attached hold write-file take-file read-env overhear sigil confine; do
 		ln -s "$REPO/build/bin/$program" "$DOKKU_PROGRAMS/$program"
 	done
 	ln -s "$REPO/build/bin/san/observe" "$DOKKU_PROGRAMS/observe"
@@ -93,7 +93,7 @@ copy_code() {
 		-e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' \
 		-e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
 		-e 's,\(LOGS\?\)=/var/log/nginx,\1=$TEST_HOST/log,' \
-		-e 's,STORAGE=/var/lib/dokku/,STORAGE=$DOKKU_LIB_ROOT/,' \
+		-e 's,\(STORAGE\|RELEASED\)=/var/lib/dokku/,\1=$DOKKU_LIB_ROOT/,' \
 		"$stage"/plugins/{*/root/*,nginx/functions}
 	mkdir -p "$stage/build/check-runner"
 	mkdir -p "$stage"/plugins/{fake,say,env,t}

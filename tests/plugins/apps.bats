@@ -19,6 +19,19 @@ setup() {
 	assert_equal "post-create web" "$(tail -n 1 "$STEPS")"
 }
 
+@test "--app: names the new app where apps:create has no name, and the app of other commands" {
+	dokku --app web apps:create
+	assert_success "-----> Created web"
+	dokku --app web apps:create shop
+	assert_success "-----> Created shop"
+	dokku --app web apps:create web
+	assert_refused "there is an app web already; nothing was changed"
+	dokku --app web config:set --no-restart A=b
+	assert_status 0
+	dokku --app web config:get A
+	assert_success b
+}
+
 @test "apps:create: a name that is taken, hostile or missing is refused, and nothing is made" {
 	make_app web
 	dokku apps:create web

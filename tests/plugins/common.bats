@@ -410,8 +410,14 @@ post-x b"
 	hook a post-x <<<'exit 1'
 	chmod -x "$PLUGIN_PATH/a/post-x"
 	code "" 'trigger post-x; trigger nobody'
-	assert_success ""
+	assert_status 0
+	assert_error " !     the plugin a has a hook post-x that is not executable: it is ignored; chmod" \
+		"+x $PLUGIN_AVAILABLE_PATH/a/post-x turns it on"
 	assert_steps ""
+	mkdir -p "$PLUGIN_PATH/fake"
+	cp "$PLUGIN_PATH/a/post-x" "$PLUGIN_PATH/fake/post-y"
+	code "" 'trigger post-y'
+	assert_success
 }
 
 @test "trigger: a hook dies with its caller" {

@@ -190,8 +190,8 @@ new.example.org"
 	assert_file "$DOKKU_ROOT/new/VHOST" new.example.com
 	assert_status 0
 	assert_output "-----> Created new"
-	assert_error " !     the plugin a-plugin refused or failed: its hook post-create ended with" \
-		"status 1; dokku plugin:disable a-plugin turns it off"
+	assert_error " !     the plugin a-plugin failed, and this goes on without it: its hook" \
+		"post-create ended with status 1; dokku plugin:disable a-plugin turns it off"
 	# Where the names cannot be written there is no app.
 	fake_write <<<'[[ $1 != */VHOST ]] || { printf "no space left\n" >&2; exit 1; }'
 	dokku apps:create other
@@ -358,4 +358,15 @@ other.org"
 	assert_success $'web.one.org\nweb.two.org\nx.com'
 	renamed web my.site.com web.one.org web.two.org
 	assert_success my.site.com
+}
+
+@test "install: a wildcard record of the host's own name counts, also one of IPv6 only" {
+	fake hostname <<<'echo box.example.com'
+	fake ip <<<'true'
+	fake chown <<<'true'
+	fake getent <<<'[[ $* != "ahosts dokku-probe.box.example.com" ]] || echo "2001:db8::5 STREAM"'
+	rm -f "$DOKKU_ROOT/VHOST"
+	got "$PLUGIN_PATH/domains/install"
+	assert_status 0
+	assert_file "$DOKKU_ROOT/VHOST" box.example.com
 }

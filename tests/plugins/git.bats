@@ -754,6 +754,8 @@ disk() {
 	assert_success git-push
 	dokku apps:report web --app-deploy-source-metadata
 	assert_success "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	dokku git:report web --git-source-image
+	assert_success ""
 }
 
 @test "procfile-path, appjson-path: those files of the push are taken; what app.json says goes with the release" {
@@ -1757,6 +1759,8 @@ LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2
 	assert_file "$DOKKU_ROOT/web/HEAD" "ref: refs/heads/master"
 	dokku apps:report web --app-deploy-source
 	assert_success docker-image
+	dokku git:report web --git-source-image
+	assert_success example.com:5000/shop:1.2
 	: >"$STEPS"
 	dokku git:from-image web example.com:5000/shop:1.2
 	assert_success "-----> No changes detected, skipping git commit: web is not deployed again"
@@ -1881,6 +1885,14 @@ sub/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 	got "$DOKKU" git:from-archive web http://example.com/a.tar
 	assert_status 1
 	[[ $stderr == *"the archive has more than 51200 bytes"* ]]
+	# Without this option, curl would ask for 99 files.
+	fake curl <<-'BODY'
+		[[ " $* " != *" --globoff "* ]] || printf 'curl: (22) no such file\n' >&2
+		exit 22
+	BODY
+	got "$DOKKU" git:from-archive web 'http://example.com/[1-99].tar'
+	assert_status 1
+	[[ $stderr == *"[1-99].tar cannot be fetched: curl: (22) no such file;"* ]]
 	fake curl <<<'printf "curl: (6) no such host\n" >&2; exit 6'
 	got "$DOKKU" git:from-archive web http://example.com/a.tar
 	assert_status 1

@@ -1608,6 +1608,14 @@ installs() {
 	assert_error ' !     nginx refuses our include: "map_hash" directive is duplicate in x:1'
 	assert_file "$conf/dokku.conf" "# old"
 	assert_file "$TEST_HOST/etc/nginx/dokku-preview.conf" "# old"
+	# The disk has no room to keep the second one.
+	fake cp <<<'[[ $* != *preview* ]] || exit 1; exec /bin/cp "$@"'
+	installs </dev/null
+	assert_status 1
+	assert_file "$conf/dokku.conf" "# old"
+	assert_file "$TEST_HOST/etc/nginx/dokku-preview.conf" "# old"
+	assert_equal "" "$(find "$TEST_HOST/etc/nginx" -name '.dokku-kept*')"
+	rm "$BIN/cp"
 	assert_absent "$conf/00-dokku.conf"
 	sed -i 's/^\[\[ .* != -t .*//' "$BIN/nginx"
 	installs </dev/null
@@ -1716,6 +1724,38 @@ installs() {
 	assert_file "$tree/web.users/htpasswd" bob:hash
 	got "$PLUGIN_PATH/proxy/post-delete" web
 	assert_absent "$tree/web.users"
+}
+
+@test "a file of passwords is for the group of nginx's workers, whatever that is" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	local users="$TEST_HOST/etc/nginx/dokku/web.users"
+	printf 'user nobody games;\n' >"$TEST_HOST/etc/nginx/nginx.conf"
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'auth_basic_user_file %s/web/htpasswd;\n' "$DOKKU_ROOT" \
+		>"$DOKKU_ROOT/web/nginx.conf.d/http-auth.conf"
+	printf 'ann:hash\n' >"$DOKKU_ROOT/web/htpasswd"
+	deployed web
+	assert_equal "games 640" "$(stat --format '%G %a' "$users/htpasswd")"
+	printf 'worker_processes 1;\n' >"$TEST_HOST/etc/nginx/nginx.conf"
+	dokku proxy:build-config web
+	assert_equal "www-data 640" "$(stat --format '%G %a' "$users/htpasswd")"
+}
+
+@test "our requests to a release without visitors pass by the administrator's cache" {
+	local file="$TEST_HOST/etc/nginx/dokku/web.conf" uncached
+	# shellcheck disable=SC2016 # nginx's variable
+	uncached=$(printf '\tproxy_%s $dokku_preview;\n' cache_bypass no_cache)
+	apply "$FACTS"$'\npreview 10.86.0.2 81'
+	assert_status 0
+	[[ $(<"$file") != *proxy_no_cache* ]]
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	# shellcheck disable=SC2016 # nginx's variable
+	printf 'proxy_no_cache $cookie_session;\n' >"$DOKKU_ROOT/web/nginx.conf.d/cache.conf"
+	apply "$FACTS"$'\npreview 10.86.0.2 81'
+	assert_status 0
+	[[ $(<"$file") == *"$uncached"* ]]
+	installs </dev/null
+	[[ $(<"$TEST_HOST/etc/nginx/conf.d/dokku.conf") == *"${uncached//$'\t'/}"* ]]
 }
 
 @test "a plugin adds servers in front of the app's nginx.conf, and takes them back" {

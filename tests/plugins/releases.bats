@@ -5,7 +5,7 @@ load ../helper
 
 setup() {
 	world
-	made_plugins releases builds logs run config
+	made_plugins releases builds logs run config builder
 	make_app web
 	hook fake scheduler-start \
 		<<<'printf "web 1 id 10.86.128.2 5000\n" \
@@ -114,6 +114,30 @@ engine POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%2C%22labe
 	dokku releases:set web keep 1
 	got "$PLUGIN_PATH/releases/post-retire" web
 	[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 ]]
+}
+
+@test "builder:set skip-cleanup: the images of releases that are no longer kept stay" {
+	local apps_images='[{"RepoTags":["dokku/web:v3"]},{"RepoTags":["dokku/web:v1"]}]'
+	three
+	fake_engine <<<"[[ \"\$1 \$2\" != 'GET /images/json'* ]] || printf %s '$apps_images'"
+	dokku releases:set web keep 2
+	dokku builder:set web skip-cleanup true
+	assert_success "-----> web: skip-cleanup is now true"
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_success ""
+	# The record of the release goes all the same, and only its image stays.
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/1"
+	assert_calls ""
+	dokku builder:report web --builder-computed-skip-cleanup
+	assert_success true
+	# A value for all apps holds where the app has none, and the app's own one goes first.
+	dokku builder:set web skip-cleanup
+	dokku builder:set --global skip-cleanup true
+	got "$PLUGIN_PATH/releases/post-retire" web
+	assert_calls ""
+	dokku builder:set web skip-cleanup false
+	got "$PLUGIN_PATH/releases/post-retire" web
+	grep -qxF "engine DELETE /images/dokku/web:v1" "$CALLS"
 }
 
 @test "post-retire: images of no release go, and records of what was killed" {

@@ -382,6 +382,37 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
+@test "scheduler-task: of output without end the log gets a part, and the task is not held up" {
+	task_engine exited 0
+	export LOGS='printf "%02000d\n" 0; printf "%020000000d" 0; touch "$WORLD/printed"'
+	DOKKU_TASK_OUTPUT=3000 task
+	assert_status 0
+	[[ ${#output} -lt 4000 && -e $WORLD/printed ]] || differ "bytes" "under 4000" "${#output}"
+	assert_equal "       [the output is longer than 3000 bytes: the rest is left out]" \
+		"${output##*$'\n'}"
+}
+
+@test "scheduler-run-end: of output without end a part, and the last MB after its end" {
+	fake_engine <<-'BODY'
+		state=running
+		[[ ! -e $WORLD/over ]] || state=exited
+		printf '{"State":{"Status":"%s","ExitCode":3,' "$state"
+		printf '"StartedAt":"2026-01-01T00:00:00Z","FinishedAt":"2026-01-01T00:00:07Z"}}'
+	BODY
+	fake docker <<-'BODY'
+		yes 0123456789abcde | head --bytes=3000000
+		[[ $* == *--follow* ]] || exit 0
+		stat --format %s "$WORLD/log" >"$WORLD/size"
+		touch "$WORLD/over"
+	BODY
+	export DOKKU_RUN_OUTPUT=5000
+	got "$HOOKS/scheduler-run-end" docker-local web web.cron.1 "$WORLD/log"
+	assert_success "3 7"
+	[[ $(<"$WORLD/size") -lt 6000 ]] || differ "bytes" "under 6000" "$(<"$WORLD/size")"
+	assert_equal "1048576 0123456789abcde" \
+		"$(stat --format %s "$WORLD/log") $(tail -n 1 "$WORLD/log")"
+}
+
 @test "scheduler-task: another status is a failure, and the container goes all the same" {
 	task_engine exited 3
 	task

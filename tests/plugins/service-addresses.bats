@@ -956,6 +956,20 @@ list"
 	assert_success ""
 }
 
+@test "root/map: add sets an address that leads nowhere, and leaves alone one that leads anywhere" {
+	kernel_has
+	map "set 10.86.0.2 80 10.86.128.2:5000
+set 10.86.0.3 80 10.86.128.3:5000 10.86.128.4:5000"
+	map "add 10.86.0.2 80 10.86.128.9:5000
+add 10.86.0.3 80 10.86.128.9:5000
+add 10.86.0.4 80 10.86.128.5:5000 10.86.128.6:5000
+list"
+	assert_status 0
+	assert_equal "10.86.0.2 80 10.86.128.2:5000
+10.86.0.3 80 10.86.128.3:5000 10.86.128.4:5000
+10.86.0.4 80 10.86.128.5:5000 10.86.128.6:5000" "$(sort <<<"$output")"
+}
+
 @test "root/map: shares that are not a list dealt out in turn are shown as unknown" {
 	kernel_has
 	map "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000"
@@ -2006,5 +2020,28 @@ container() {
 	eventually map_is_whole
 	eventually chain_is hold ""
 	rm -rf "$DOKKU_LIB_ROOT/lock"
+	kill "$watch" 2>/dev/null || true
+}
+
+@test "watch: a table that is taken is whole again although an operation holds an app" {
+	serving
+	export DOKKU_POLL=20
+	fake_engine <<<'exit 1'
+	fifo on
+	flock "$DOKKU_LIB_ROOT/lock/web" bash -c 'read -r -t 30 _ <"$BATS_TEST_TMPDIR/on"' 3>&- &
+	local holder=$!
+	until ! flock --nonblock "$DOKKU_LIB_ROOT/lock/web" true; do :; done
+	dokku watch 3>&- &
+	local watch=$!
+	eventually guarded
+	sleep 1
+	nft flush ruleset
+	map_is_whole() { [[ $(kernel | wc -l) -eq 2 ]]; }
+	eventually map_is_whole
+	eventually chain_is hold ""
+	chain_is wait drop
+	rm -rf "$DOKKU_LIB_ROOT/lock"
+	printf '\n' >"$BATS_TEST_TMPDIR/on"
+	wait "$holder"
 	kill "$watch" 2>/dev/null || true
 }

@@ -15,7 +15,7 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 
 @test "each says how it is called, and ends with 1" {
 	local name
-	for name in tied attached hold write-file take-file read-env observe overhear; do
+	for name in tied attached hold write-file take-file read-env observe overhear confine; do
 		got "$san/$name"
 		assert_usage "$name"
 	done
@@ -189,6 +189,51 @@ client() {
 	timeout 10 bash -c 'while [[ -e /proc/$1 ]]; do sleep 0.02; done' bash "$(<"$work/pid")"
 	got "$san/attached" bash -c 'exit 5' </dev/null
 	assert_status 5
+}
+
+@test "confine: status, order and cleaning of what a command prints; no terminal" {
+	got "$san/confine" 10 bash -c 'echo a; echo b >&2; printf "c\e[2J\r\n"; exit 5'
+	assert_status 5
+	assert_output $'a\nc?[2J'
+	assert_error b
+	got bash -c '"$1" 10 bash -c "echo a; echo b >&2; echo c; exit 0" 2>&1' bash "$san/confine"
+	assert_success $'a\nb\nc'
+	got "$san/confine" 10 bash -c ': </dev/tty'
+	assert_status 1
+	got "$san/confine" 10 "$work/none"
+	assert_status 127
+	got "$san/confine" -d 10 sed 's/^/a/' <<<$'\e[2J'
+	assert_success $'a\e[2J'
+}
+
+@test "confine: ends a command that takes or prints too much, and what it leaves behind" {
+	got "$san/confine" 0.2 bash -c 'trap "" TERM; while :; do sleep 0.05; done'
+	assert_status 124
+	got "$san/confine" -d 20 yes
+	assert_status 125
+	[[ $(stat --format %s "$BATS_TEST_TMPDIR/stdout") -lt 11000000 ]]
+	got "$san/confine" 10 bash -c 'sleep 300 & echo "$!"'
+	assert_status 0
+	gone "$output"
+	got "$san/confine" 10 bash -c 'setsid sleep 5 & exit 3'
+	assert_status 3
+}
+
+@test "confine: a signal ends the command, also when its parent has ended" {
+	mkfifo "$work/began"
+	"$san/confine" 60 bash -c 'echo "$$" >"$1"; exec sleep 300' bash "$work/began" 3>&- &
+	local confine=$! child status=0
+	read -r child <"$work/began"
+	kill "$confine"
+	wait "$confine" || status=$?
+	assert_equal 143 "$status"
+	gone "$child"
+	bash -c '"$1" 60 bash -c "echo \$\$ >\"$2\"; exec sleep 300" & wait' bash "$san/confine" \
+		"$work/began" 3>&- &
+	local parent=$!
+	read -r child <"$work/began"
+	kill -9 "$parent"
+	gone "$child"
 }
 
 @test "exchange: two folders swap their names" {
