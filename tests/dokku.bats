@@ -945,7 +945,8 @@ $REMOVED" "$(steps)"
 	hook fake canary-share <<<'[[ $3 -eq 0 ]]'
 	deploy
 	assert_status 0
-	assert_error " !     web: the share of its canary could not be set: the watch tries it again"
+	assert_error " !     web: the share of its canary could not be set:" \
+		"the watch tries it again"
 	[[ -s $CANARY && $(<"$DOKKU_LIB_ROOT/lock/web") == *'the share of its canary' ]]
 }
 

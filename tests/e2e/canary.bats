@@ -49,13 +49,14 @@ workers() { in_world pgrep -f 'nginx: worker' | sort; }
 	# They have a cookie, and so they stay where they are, with another address or browser.
 	[[ $(visitors "$jars") == "$few" ]]
 	first=$(head -n 1 <<<"$few")
-	[[ $(fetch canary / --head --cookie "$jars/$first" --user-agent other) == *'X-Release: b'* ]]
+	[[ $(fetch canary / --head --cookie "$jars/$first" --user-agent other) == \
+		*'X-Release: b'* ]]
 	dokku_run releases:canary canary "v$(number)" 60
 	more=$(visitors "$jars")
 	[[ -z $(comm -23 <(sort <<<"$few") <(sort <<<"$more")) ]]
 	[[ $(wc -l <<<"$more") -ge 40 && $(wc -l <<<"$more") -le 80 ]]
 	run dokku_run config:set canary A=1
-	[[ $status -ne 0 && $output == *'has 60 % of the visitors: dokku releases:promote canary'* ]]
+	[[ $status -ne 0 && $output == *'has 60 % of the visitors: dokku releases:promote'* ]]
 	dokku_run releases:promote canary
 	[[ $(visitors "$jars" | wc -l) -eq 100 ]]
 	[[ $(fetch canary / --head) != *Set-Cookie* ]]

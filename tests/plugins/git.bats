@@ -1053,14 +1053,16 @@ ended() {
 	commit
 	push -o canary=5 main
 	[[ $status -ne 0 ]]
-	assert_equal " !     web has no release that a canary could stand beside: deploy without it first" "$remote"
+	assert_equal " !     web has no release that a canary could stand beside:$(
+		printf ' deploy without it first'
+	)" "$remote"
 	push main
 	went_live 1
 	ended
 	was=$(git -C "$DOKKU_ROOT/web" rev-parse main)
 	commit
 	push -o canary=0 main
-	[[ $status -ne 0 && $remote == *'a canary gets 1 to 100 percent of the visitors, not "0"'* ]]
+	[[ $status -ne 0 && $remote == *'1 to 100 percent of the visitors, not "0"'* ]]
 	push -o canary=5 main
 	went_live 1
 	[[ $remote == *'=====> web v2 has 5 % of the visitors, until 5 % of its answers are 5xx'* ]]
@@ -1073,7 +1075,8 @@ ended() {
 	dokku promote web 2
 	assert_status 0
 	went_live 2
-	assert_equal "$(git -C "$SOURCE" rev-parse main)" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_equal "$(git -C "$SOURCE" rev-parse main)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse main)"
 	ended
 }
 

@@ -637,7 +637,8 @@ canary() {
 	assert_refused "web is stopped, so it has no visitors to share: dokku ps:start web"
 	make_app new
 	dokku releases:canary new v1 5
-	assert_refused "new has no release that a canary could stand beside: deploy without it first"
+	assert_refused "new has no release that a canary could stand beside:" \
+		"deploy without it first"
 }
 
 @test "releases:canary: another share for the canary, counted anew" {
@@ -695,7 +696,8 @@ scheduler-remove docker-local web 4" "$(grep -e canary-share -e scheduler-remove
 	canary
 	local what
 	for what in 'git push 1234567' config:set ps:scale ps:stop 'ps:rebuild' \
-		'releases:rollback v2' 'apps:rename web blog' git:from-image 'releases:canary v2'; do
+		'releases:rollback v2' 'apps:rename web blog' git:from-image \
+		'releases:canary v2'; do
 		got "$PLUGIN_PATH/releases/pre-change" web "$what"
 		assert_refused "web: v4 has 5 % of the visitors: dokku releases:promote web or" \
 			"dokku releases:abort web first"
