@@ -66,6 +66,8 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 
 @test "releases:rollback: code and config of then, as a new release" {
 	three
+	printf 'one\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/proxy-template"
+	printf 'three\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/proxy-template"
 	dokku releases:rollback web
 	assert_status 0
 	assert_error ""
@@ -74,6 +76,8 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	assert_equal 1 "$(grep -c 'POST .*/images/dokku/web:v2/tag.*tag=v4' "$CALLS")"
 	dokku releases:rollback web v1
 	assert_equal 5 "$(current web)"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/5/proxy-template" one
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/4/proxy-template"
 	assert_file "$DOKKU_LIB_ROOT/config/web/ENV" "export V='1'"
 }
 
