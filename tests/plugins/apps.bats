@@ -282,6 +282,7 @@ make_deployed() {
 	make_release "$1" 2
 	make_current "$1" 2
 	printf 'abc\n' >"$DOKKU_LIB_ROOT/data/releases/$1/2/commit"
+	printf 'server\n' >"$DOKKU_LIB_ROOT/data/releases/$1/2/proxy-template"
 	code "" 'property_set checks "$1" wait-to-retire 7' "$1"
 	mkdir "$DOKKU_ROOT/$1/tls"
 	printf 'key\n' >"$DOKKU_ROOT/$1/tls/server.key"
@@ -303,6 +304,7 @@ names() { (cd "$DOKKU_ROOT" && printf '%s\n' */ | tr -d /); }
 assert_copied() {
 	assert_file "$DOKKU_ROOT/$1/nginx.conf.d/x.conf" "# x"
 	assert_file "$DOKKU_ROOT/$1/CHECKS" "/ ok"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/$1/$(current "$1")/proxy-template" server
 	assert_equal x "$(git -C "$DOKKU_ROOT/$1" log --format=%s)"
 	[[ -x $DOKKU_ROOT/$1/hooks/pre-receive && -x $DOKKU_ROOT/$1/hooks/proc-receive ]]
 	assert_file "$DOKKU_LIB_ROOT/config/$1/ENV" "export A='1'"

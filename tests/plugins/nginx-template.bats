@@ -195,6 +195,10 @@ rendered() {
 		set $dokku_upstream dokku-other;
 		set $dokku_folder /etc;
 		set $a ${dokku_preview};
+		if ($http_host ~ "(?<dokku_upstream>.*)") { return 200; }
+		location ~ "^/(?P<Dokku_Folder>.+)" { return 200; }
+		rewrite "^/(?'dokku_preview'.*)$" /;
+		error_page 404 @dokku_file;
 		return 200 $http_x_dokku_preview;
 		add_header A "$HTTP_x_Dokku_preview";
 		if (-f /etc/passwd) { return 200; }
@@ -223,6 +227,10 @@ rendered() {
 		} map $a $dokku_preview { default 1;
 		location / { return 200;
 	LINES
+	filled < <(printf 'server { listen 80; set $do\0kku_upstream x; }\n')
+	apply "$FACTS"
+	assert_status 1
+	assert_error " !     nginx: Custom nginx.conf.sigil was refused: it has a NUL byte"
 	# What is a comment, or a part of a word, for nginx, is one here, too.
 	for directive in '# root /etc;' 'return 200 a#b;' 'return 200 a"b;' 'return 200 "#;{}";' \
 		"return 200 '\\' root /etc;';" 'return 200 a\;b;' 'location /a}b { }' \
