@@ -92,8 +92,22 @@ rendered() {
 	assert_success ""
 	assert_equal 'server {
 	set $dokku_upstream dokku-web;
+	open_file_cache off;
+	set $dokku_cookie "";
+	if (-e /run/dokku-kept/canary/10.86.0.2) {
+		set $dokku_canary "web current";
+		set $dokku_cookie $dokku_new_cookie;
+	}
+	if (-f /run/dokku-kept/canary/10.86.0.2/$dokku_bucket) {
+		set $dokku_canary "web canary";
+		set $dokku_upstream dokku-web_canary;
+	}
+	add_header Set-Cookie $dokku_cookie;
+	access_log /log/dokku-canary.log dokku_canary if=$dokku_canary;
 	if ($dokku_preview) {
 		set $dokku_upstream dokku-web_preview;
+		set $dokku_canary "";
+		set $dokku_cookie "";
 	}
 	proxy_set_header X-Dokku-Preview "";
 	proxy_next_upstream error;
@@ -128,7 +142,6 @@ rendered() {
 		rewrite ^/b/(.*)$ /${scheme}/$1 last;
 	}
 	include DIR/custom/*.conf;
-	open_file_cache off;
 	set $dokku_folder /var/lib/dokku/maintenance/web;
 	include /etc/nginx/dokku-maintenance.conf;
 }' "$(rendered)"
