@@ -40,6 +40,7 @@ examples() {
 		["letsencrypt/engine"]=other ["registry/image-repo"]=team/web
 		["registry/image-repo-template"]="x/{{ .AppName }}"
 		["registry/push-extra-tags"]=a,b ["registry/server"]=ghcr.io
+		["backup/target"]=restic:sftp:user@host:/repo
 	)
 	declare -gA BAD=(
 		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b"
@@ -47,7 +48,7 @@ examples() {
 		["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
 		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x
 		["nginx-vhosts/error-log-path"]=/etc/passwd
-		["registry/image-repo-template"]=$'a\tb'
+		["registry/image-repo-template"]=$'a\tb' ["backup/target"]=relative/folder
 	)
 }
 
