@@ -333,6 +333,13 @@ lines"
 	assert_status 1
 }
 
+@test "backup:export: a host without global settings, apps and services" {
+	rm -r "$DOKKU_ROOT/shop"
+	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
+	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
+	assert_success "-----> This server is what the backup says"
+}
+
 @test "backup:export, backup:import: a host" {
 	make_service
 	mkdir -p "$DOKKU_LIB_ROOT/config/--global" "$DOKKU_LIB_ROOT/config/domains/--global" \
