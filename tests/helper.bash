@@ -93,8 +93,8 @@ copy_code() {
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' \
 		-e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' \
 		-e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
-		-e 's,LOGS=/var/log/nginx,LOGS=$TEST_HOST/log,' \
-		-e 's,STORAGE=/var/lib/dokku/,STORAGE=$DOKKU_LIB_ROOT/,' \
+		-e 's,\(LOGS\?\)=/var/log/nginx,\1=$TEST_HOST/log,' \
+		-e 's,\(STORAGE\|RELEASED\)=/var/lib/dokku/,\1=$DOKKU_LIB_ROOT/,' \
 		"$stage"/plugins/{*/root/*,nginx/functions}
 	mkdir -p "$stage/build/check-runner"
 	mkdir -p "$stage"/plugins/{fake,say,env,t}

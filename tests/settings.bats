@@ -48,7 +48,8 @@ examples() {
 		["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
 		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x
 		["nginx-vhosts/error-log-path"]=/etc/passwd
-		["registry/image-repo-template"]=$'a\tb' ["backup/target"]=relative/folder
+		["registry/image-repo-template"]=$'a\tb' ["registry/server"]="ghcr.io/a b"
+		["backup/target"]=relative/folder
 	)
 }
 

@@ -298,6 +298,13 @@ applied() {
 		assert_status 1
 		[[ $stderr == *formation* ]] || differ "$text" "a message" "$stderr"
 	done
+	formation '{"formation": {"p0": {"quantity": 100}, "p1": {"quantity": 100},
+		"p2": {"quantity": 50}}}'
+	assert_success $'p0=100\np1=100\np2=50'
+	formation "$(jq --null-input --compact-output \
+		'{ formation: [range(251) | { "p\(.)": { quantity: 1 } }] | add }')"
+	assert_refused "app.json: formation asks for more than 250 processes in all: correct it" \
+		"and push again"
 }
 
 @test "healthchecks: those of web that start are a CHECKS file; what a deploy does not do is told" {

@@ -19,6 +19,19 @@ setup() {
 	assert_equal "post-create web" "$(tail -n 1 "$STEPS")"
 }
 
+@test "--app: names the new app where apps:create has no name, and the app of other commands" {
+	dokku --app web apps:create
+	assert_success "-----> Created web"
+	dokku --app web apps:create shop
+	assert_success "-----> Created shop"
+	dokku --app web apps:create web
+	assert_refused "there is an app web already; nothing was changed"
+	dokku --app web config:set --no-restart A=b
+	assert_status 0
+	dokku --app web config:get A
+	assert_success b
+}
+
 @test "apps:create: a name that is taken, hostile or missing is refused, and nothing is made" {
 	make_app web
 	dokku apps:create web
@@ -269,6 +282,7 @@ make_deployed() {
 	make_release "$1" 2
 	make_current "$1" 2
 	printf 'abc\n' >"$DOKKU_LIB_ROOT/data/releases/$1/2/commit"
+	printf 'server\n' >"$DOKKU_LIB_ROOT/data/releases/$1/2/proxy-template"
 	code "" 'property_set checks "$1" wait-to-retire 7' "$1"
 	mkdir "$DOKKU_ROOT/$1/tls"
 	printf 'key\n' >"$DOKKU_ROOT/$1/tls/server.key"
@@ -290,6 +304,7 @@ names() { (cd "$DOKKU_ROOT" && printf '%s\n' */ | tr -d /); }
 assert_copied() {
 	assert_file "$DOKKU_ROOT/$1/nginx.conf.d/x.conf" "# x"
 	assert_file "$DOKKU_ROOT/$1/CHECKS" "/ ok"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/$1/$(current "$1")/proxy-template" server
 	assert_equal x "$(git -C "$DOKKU_ROOT/$1" log --format=%s)"
 	[[ -x $DOKKU_ROOT/$1/hooks/pre-receive && -x $DOKKU_ROOT/$1/hooks/proc-receive ]]
 	assert_file "$DOKKU_LIB_ROOT/config/$1/ENV" "export A='1'"

@@ -393,3 +393,36 @@ COPY . ."
 	got "$PLUGIN_PATH/builder-dockerfile/builder-build" herokuish web "$WORLD/tree" dokku/web:v1
 	assert_success ""
 }
+
+@test "--build-arg NAME has the value of the app's config, and no other user of the host sees it" {
+	local dir name
+	make_release web 1
+	dir=$DOKKU_LIB_ROOT/data/releases/web/1
+	export DOKKU_RELEASE=1
+	engine_builds <<<ok
+	fake docker <<<'[[ $* != *--help* ]] || { printf "      --build-arg list   x\n"; exit; }
+		printf "%s: %s|%s|%s|%s\n" "$*" "${TOKEN-none}" "${LINES_OF-none}" "${OTHER-none}" \
+			"${EMPTY-none}" >>"$BATS_TEST_TMPDIR/seen"'
+	printf '%s\0' TOKEN='a b=$(id)' LINES_OF=$'one\ntwo' OTHER=x EMPTY= TOKEN_2=y >"$dir/env"
+	hook fake docker-args-build \
+		<<<'printf "%s --build-arg TOKEN --build-arg=LINES_OF --build-arg EMPTY --build-arg A=TOKEN_2" "$(cat)"'
+	build
+	assert_status 0
+	assert_equal 'a b=$(id)|one' "$(sed -n 's/.*: \(a b.*\)/\1/p' "$BATS_TEST_TMPDIR/seen")"
+	assert_equal 'two|none|' "$(grep '^two' "$BATS_TEST_TMPDIR/seen")"
+	assert_equal 0 "$(grep -c 'id.*--build-arg' "$BATS_TEST_TMPDIR/seen")"
+	# A name of ours or of docker's is refused, a name that the config has not is docker's.
+	for name in PATH DOCKER_HOST app; do
+		rm -f "$BATS_TEST_TMPDIR/seen"
+		printf '%s=/evil\0' "$name" >"$dir/env"
+		hook fake docker-args-build <<<"printf '%s --build-arg $name' \"\$(cat)\""
+		build
+		assert_status 1
+		assert_error_like "*web: --build-arg $name would set a variable of docker or dokku" \
+			"itself: give the option its value, $name=VALUE; nothing was built"
+		assert_absent "$BATS_TEST_TMPDIR/seen"
+	done
+	printf 'NONE=1\0' >"$dir/env"
+	build
+	assert_status 0
+}

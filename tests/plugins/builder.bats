@@ -22,14 +22,6 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	assert_success ""
 }
 
-@test "nginx.conf.sigil is not used" {
-	: >"$TREE/nginx.conf.sigil"
-	pre_build
-	assert_status 0
-	assert_error " !     nginx.conf.sigil is ignored. To change the config of nginx," \
-		"use dokku nginx:set web, or files in $DOKKU_ROOT/web/nginx.conf.d on the server."
-}
-
 @test "a file whose name differs from one that is read in its capitals" {
 	mkdir "$TREE/checks"
 	ln -s x "$TREE/PROCFILE"

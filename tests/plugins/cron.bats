@@ -205,6 +205,34 @@ await_end() {
 	assert_equal "failed skipped" "$(jq -r '[.[].state] | join(" ")' <<<"$output")"
 }
 
+@test "max-runs: tasks that do not end fill no server: runs beyond the limit are skipped" {
+	local minute
+	hook fake scheduler-run-end <<-'BODY'
+		while [[ ! -e "$WORLD/over" ]]; do sleep 0.05; done
+		printf "0 9"
+	BODY
+	manifest '[{"command": "a", "schedule": "* * * * *"},
+		{"command": "b", "schedule": "* * * * *"}]'
+	ids
+	dokku cron:set web max-runs 3
+	at 2026-03-01T09:59
+	for minute in 10:00 10:01 10:02; do
+		at "2026-03-01T$minute"
+		sleep 1
+	done
+	assert_equal 3 "$(grep -c . "$WORLD/started")"
+	dokku cron:run web "${ids[0]}"
+	assert_refused "web: 3 runs of its cron tasks go on, so this one is skipped: dokku" \
+		"cron:list web shows the tasks, and dokku cron:set web max-runs allows more"
+	dokku cron:list --format json web
+	assert_equal "skipped skipped" "$(jq -r '[.[]."last-state"] | join(" ")' <<<"$output")"
+	: >"$WORLD/over"
+	sleep 1
+	at 2026-03-01T10:03
+	sleep 1
+	assert_equal 5 "$(grep -c . "$WORLD/started")"
+}
+
 @test "cron:run: prints the output and ends with the status of the command; cron:logs has both" {
 	printf '7 12' >"$WORLD/answer"
 	manifest '[{"command": "a", "schedule": "@daily"}]'

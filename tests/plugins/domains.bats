@@ -359,3 +359,14 @@ other.org"
 	renamed web my.site.com web.one.org web.two.org
 	assert_success my.site.com
 }
+
+@test "install: a wildcard record of the host's own name counts, also one of IPv6 only" {
+	fake hostname <<<'echo box.example.com'
+	fake ip <<<'true'
+	fake chown <<<'true'
+	fake getent <<<'[[ $* != "ahosts dokku-probe.box.example.com" ]] || echo "2001:db8::5 STREAM"'
+	rm -f "$DOKKU_ROOT/VHOST"
+	got "$PLUGIN_PATH/domains/install"
+	assert_status 0
+	assert_file "$DOKKU_ROOT/VHOST" box.example.com
+}

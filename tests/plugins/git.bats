@@ -568,7 +568,7 @@ second_push() {
 	push -o ci.skip main
 	went_live 1
 	grep \
-		-qxF ' !     web: git push -o ci.skip is ignored: the options are wait and wait=SECONDS' <<<"$remote"
+		-qxF ' !     web: git push -o ci.skip is ignored: the options are wait, wait=SECONDS and canary=PERCENT' <<<"$remote"
 	commit
 	slow_push main
 	commit
@@ -754,6 +754,8 @@ disk() {
 	assert_success git-push
 	dokku apps:report web --app-deploy-source-metadata
 	assert_success "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	dokku git:report web --git-source-image
+	assert_success ""
 }
 
 @test "procfile-path, appjson-path: those files of the push are taken; what app.json says goes with the release" {
@@ -1041,6 +1043,41 @@ ended() {
 	printf 'web=0\nmail=1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/scale"
 	code "" 'release_tell_port web 2'
 	assert_success ""
+}
+
+@test "git push -o canary=PERCENT: a share of the visitors, and the branch follows when it is promoted" {
+	local was
+	an_app
+	hook fake proxy-canary <<<'printf "yes\n"'
+	hook fake canary-share </dev/null
+	commit
+	push -o canary=5 main
+	[[ $status -ne 0 ]]
+	assert_equal " !     web has no release that a canary could stand beside:$(
+		printf ' deploy without it first'
+	)" "$remote"
+	push main
+	went_live 1
+	ended
+	was=$(git -C "$DOKKU_ROOT/web" rev-parse main)
+	commit
+	push -o canary=0 main
+	[[ $status -ne 0 && $remote == *'1 to 100 percent of the visitors, not "0"'* ]]
+	push -o canary=5 main
+	went_live 1
+	[[ $remote == *'=====> web v2 has 5 % of the visitors, until 5 % of its answers are 5xx'* ]]
+	assert_equal "$was" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	# What the watch does leaves the push as it is.
+	got "$PLUGIN_CORE_AVAILABLE_PATH/git/heal-apps"
+	assert_success ""
+	dokku reconcile web
+	assert_success ""
+	dokku promote web 2
+	assert_status 0
+	went_live 2
+	assert_equal "$(git -C "$SOURCE" rev-parse main)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	ended
 }
 
 # unbuilt MESSAGE… - requires that the push was refused with only this message before a build, and
@@ -1725,6 +1762,8 @@ LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2
 	assert_file "$DOKKU_ROOT/web/HEAD" "ref: refs/heads/master"
 	dokku apps:report web --app-deploy-source
 	assert_success docker-image
+	dokku git:report web --git-source-image
+	assert_success example.com:5000/shop:1.2
 	: >"$STEPS"
 	dokku git:from-image web example.com:5000/shop:1.2
 	assert_success "-----> No changes detected, skipping git commit: web is not deployed again"
@@ -1849,6 +1888,14 @@ sub/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 	got "$DOKKU" git:from-archive web http://example.com/a.tar
 	assert_status 1
 	[[ $stderr == *"the archive has more than 51200 bytes"* ]]
+	# Without this option, curl would ask for 99 files.
+	fake curl <<-'BODY'
+		[[ " $* " != *" --globoff "* ]] || printf 'curl: (22) no such file\n' >&2
+		exit 22
+	BODY
+	got "$DOKKU" git:from-archive web 'http://example.com/[1-99].tar'
+	assert_status 1
+	[[ $stderr == *"[1-99].tar cannot be fetched: curl: (22) no such file;"* ]]
 	fake curl <<<'printf "curl: (6) no such host\n" >&2; exit 6'
 	got "$DOKKU" git:from-archive web http://example.com/a.tar
 	assert_status 1

@@ -104,6 +104,14 @@ due_since() { printf '%s\n' $((EPOCHSECONDS - $1)) >"$DATA/web/renew-at"; }
 	assert_status 0
 }
 
+@test "letsencrypt:enable: an answer without end is not read to its end" {
+	fake curl <<<'head -c 30000000 /dev/zero 2>/dev/null'
+	enable
+	assert_status 1
+	assert_error_like "*web.example.com does not lead here: the answer is not*, but long*"
+	[[ $stderr != *"null byte"* ]]
+}
+
 @test "letsencrypt:enable: names with a star are left out; an app without other names is refused" {
 	printf '*.example.com\nweb.example.com\n' >"$WORLD/names"
 	enable

@@ -164,6 +164,15 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HO
 	server 10.86.0.3:80 max_fails=0;
 }
 
+upstream dokku-web_canary {
+	server 10.86.0.2:86 max_fails=0;
+	server 10.86.0.3:86 max_fails=0;
+	server 10.86.0.2:80 max_fails=0 backup;
+	server 10.86.0.3:80 max_fails=0 backup;
+	server 10.86.0.2:80 max_fails=0 backup;
+	server 10.86.0.3:80 max_fails=0 backup;
+}
+
 upstream dokku-web_1 {
 	server 10.86.0.2:82 max_fails=0;
 	server 10.86.0.3:82 max_fails=0;
@@ -205,6 +214,18 @@ server {
 		set $dokku_upstream dokku-web_2;
 		set $dokku_header "";
 	}
+	set $dokku_cookie "";
+	if (-e /run/dokku-kept/canary/10.86.0.2) {
+		set $dokku_canary "web current";
+		set $dokku_cookie $dokku_new_cookie;
+	}
+	if (-f /run/dokku-kept/canary/10.86.0.2/$dokku_bucket) {
+		set $dokku_canary "web canary";
+		set $dokku_upstream dokku-web_canary;
+		set $dokku_header $dokku_connection;
+	}
+	add_header Set-Cookie $dokku_cookie;
+	access_log /log/dokku-canary.log dokku_canary if=$dokku_canary;
 
 	location ^~ /.well-known/acme-challenge/ {
 		root /var/lib/dokku/acme;
@@ -267,8 +288,8 @@ preview 10.86.0.2 81
 set proxy-keepalive 7"
 	assert_success ""
 	assert_equal 2 "$(rendered | grep -c 'keepalive 7;')"
-	# A preview does not go by a kept connection.
-	assert_equal $'\t\tset $dokku_upstream dokku-web_preview;\n\t\tset $dokku_header $dokku_connection;' \
+	# A preview does not go by a kept connection, and is no visitor.
+	assert_equal $'\t\tset $dokku_upstream dokku-web_preview;\n\t\tset $dokku_canary "";\n\t\tset $dokku_cookie "";\n\t\tset $dokku_header $dokku_connection;' \
 		"$(rendered | sed -n '/if ($dokku_preview)/,/}/p' | sed '1d;$d')"
 	not_kept "set proxy-keepalive off"
 	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
@@ -293,8 +314,67 @@ not_kept() {
 	apply "$FACTS
 $1"
 	assert_success ""
-	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept -e dokku_header)"
+	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept/10 -e dokku_header)"
 	assert_equal 1 "$(rendered | grep -c 'Connection $dokku_connection;')"
+}
+
+@test "apply: no canary where nginx would notice too late, or where it switches; a preview is no visitor" {
+	canaries() { rendered | grep -c -e _canary -e dokku_cookie -e dokku_bucket; }
+	apply "$FACTS"
+	assert_equal 9 "$(canaries)"
+	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 0 "$(canaries)"
+	rm "$TEST_HOST/etc/dokku/switch"
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	printf '  open_file_cache max=10;\n' >"$DOKKU_ROOT/web/nginx.conf.d/cache.conf"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 0 "$(canaries)"
+	apply "$FACTS"$'\nset disable-custom-config true\nset proxy-keepalive off'
+	assert_equal 9 "$(canaries)"
+	assert_equal 1 "$(rendered | grep -c 'open_file_cache off;')"
+	assert_equal 0 "$(rendered | grep -c dokku_header)"
+}
+
+@test "proxy-canary: yes where the config has it, which is rendered again once; else why not" {
+	local conf="$TREE/web.conf"
+	got "$PLUGIN_PATH/nginx/proxy-canary" other web
+	assert_success ""
+	hook proxy subcommands/build-config <<<'printf "%s\n" "${RENDERED-}" >"$TEST_HOST/etc/nginx/dokku/web.conf"; exit "${FAILS:-0}"'
+	sed -i '2i# Summary: x\n# Usage: dokku proxy:build-config APP' "$PLUGIN_PATH/proxy/subcommands/build-config"
+	RENDERED="upstream dokku-web_canary {" got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
+	assert_success yes
+	assert_steps "subcommands/build-config web"
+	got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
+	assert_success yes
+	assert_steps "subcommands/build-config web"
+	: >"$conf"
+	got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
+	assert_success "open_file_cache in its nginx.conf.d would keep old shares in force"
+	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
+	got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
+	assert_success "this host switches traffic by reloads, which cannot share visitors"
+	FAILS=1 got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
+	assert_status 1
+	assert_output ""
+}
+
+@test "proxy-canary-count: what both releases answered, all in all and of late; of this app, since then" {
+	got "$PLUGIN_PATH/nginx/proxy-canary-count" nginx web 1000
+	assert_success "0 0 0 0
+0 0 0 0"
+	local now=$EPOCHSECONDS
+	printf '%s\n' "999.9 web canary 500" "1000.000 web canary 500" "1000.1 web canary 200" \
+		"1001.0 web current 404" "1002.0 blog canary 500" "$now.1 web canary 502" \
+		"$now.2 web current 503" "$now.2 web current 200" "$now.3 web canary 499" "half" \
+		>"$TEST_HOST/log/dokku-canary.log"
+	got "$PLUGIN_PATH/nginx/proxy-canary-count" nginx web 1000
+	assert_success "3 1 4 2
+2 1 2 1"
+	got "$PLUGIN_PATH/nginx/proxy-canary-count" other web 1000
+	assert_success ""
 }
 
 @test "apply: each server looks last, and without a cache, for what closes the app to visitors" {
@@ -335,7 +415,7 @@ certificate
 set https-redirect true"
 	assert_success ""
 	assert_equal 1 "$(rendered | grep -c 'http2 on;')"
-	assert_equal 1 "$(rendered | grep -c 'keepalive 0;')"
+	assert_equal 2 "$(rendered | grep -c 'keepalive 0;')"
 	assert_equal 1 "$(rendered | grep -c 'return 301 https://$host$request_uri;')"
 	assert_equal 1 "$(rendered |
 		grep -c 'add_header Strict-Transport-Security "max-age=15724800; includeSubdomains" always;')"
@@ -1528,6 +1608,14 @@ installs() {
 	assert_error ' !     nginx refuses our include: "map_hash" directive is duplicate in x:1'
 	assert_file "$conf/dokku.conf" "# old"
 	assert_file "$TEST_HOST/etc/nginx/dokku-preview.conf" "# old"
+	# The disk has no room to keep the second one.
+	fake cp <<<'[[ $* != *preview* ]] || exit 1; exec /bin/cp "$@"'
+	installs </dev/null
+	assert_status 1
+	assert_file "$conf/dokku.conf" "# old"
+	assert_file "$TEST_HOST/etc/nginx/dokku-preview.conf" "# old"
+	assert_equal "" "$(find "$TEST_HOST/etc/nginx" -name '.dokku-kept*')"
+	rm "$BIN/cp"
 	assert_absent "$conf/00-dokku.conf"
 	sed -i 's/^\[\[ .* != -t .*//' "$BIN/nginx"
 	installs </dev/null
@@ -1636,6 +1724,38 @@ installs() {
 	assert_file "$tree/web.users/htpasswd" bob:hash
 	got "$PLUGIN_PATH/proxy/post-delete" web
 	assert_absent "$tree/web.users"
+}
+
+@test "a file of passwords is for the group of nginx's workers, whatever that is" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	local users="$TEST_HOST/etc/nginx/dokku/web.users"
+	printf 'user nobody games;\n' >"$TEST_HOST/etc/nginx/nginx.conf"
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'auth_basic_user_file %s/web/htpasswd;\n' "$DOKKU_ROOT" \
+		>"$DOKKU_ROOT/web/nginx.conf.d/http-auth.conf"
+	printf 'ann:hash\n' >"$DOKKU_ROOT/web/htpasswd"
+	deployed web
+	assert_equal "games 640" "$(stat --format '%G %a' "$users/htpasswd")"
+	printf 'worker_processes 1;\n' >"$TEST_HOST/etc/nginx/nginx.conf"
+	dokku proxy:build-config web
+	assert_equal "www-data 640" "$(stat --format '%G %a' "$users/htpasswd")"
+}
+
+@test "our requests to a release without visitors pass by the administrator's cache" {
+	local file="$TEST_HOST/etc/nginx/dokku/web.conf" uncached
+	# shellcheck disable=SC2016 # nginx's variable
+	uncached=$(printf '\tproxy_%s $dokku_preview;\n' cache_bypass no_cache)
+	apply "$FACTS"$'\npreview 10.86.0.2 81'
+	assert_status 0
+	[[ $(<"$file") != *proxy_no_cache* ]]
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	# shellcheck disable=SC2016 # nginx's variable
+	printf 'proxy_no_cache $cookie_session;\n' >"$DOKKU_ROOT/web/nginx.conf.d/cache.conf"
+	apply "$FACTS"$'\npreview 10.86.0.2 81'
+	assert_status 0
+	[[ $(<"$file") == *"$uncached"* ]]
+	installs </dev/null
+	[[ $(<"$TEST_HOST/etc/nginx/conf.d/dokku.conf") == *"${uncached//$'\t'/}"* ]]
 }
 
 @test "a plugin adds servers in front of the app's nginx.conf, and takes them back" {

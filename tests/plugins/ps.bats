@@ -456,6 +456,22 @@ x=y
 5:10: a character that is not printable"
 }
 
+@test "procfile_read, command_json: time grows with the number of blanks, not with its square" {
+	local blanks
+	printf -v blanks '%8000s' ''
+	deployed
+	printf '%sweb:%sa%s\n%s: b\nlast: c%s\001\n' "$blanks" "$blanks" "$blanks" \
+		"${blanks// /x}" "$blanks" >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	SECONDS=0
+	code scheduler-docker-local \
+		'declare -A procfile; procfile_read "$RELEASES/web/1/Procfile"
+		printf "%s|" "${procfile[@]}" "${procfile_wrong[@]}"
+		command_json "$1 a $1"' "$blanks"
+	assert_success "a|2:1: not a name for a process type: use letters and digits, - and _\
+ between them, at most 63|3:8008: a character that is not printable|[\"a\"]"
+	[[ $SECONDS -lt 6 ]] || differ "seconds" "under 6" "$SECONDS"
+}
+
 # --- what a release can run -------------------------------------------------------
 
 # pre_deploy TYPE=COUNT… - runs the hook pre-deploy for release 2, which has this scale and is made

@@ -382,6 +382,37 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
+@test "scheduler-task: of output without end the log gets a part, and the task is not held up" {
+	task_engine exited 0
+	export LOGS='printf "%02000d\n" 0; printf "%020000000d" 0; touch "$WORLD/printed"'
+	DOKKU_TASK_OUTPUT=3000 task
+	assert_status 0
+	[[ ${#output} -lt 4000 && -e $WORLD/printed ]] || differ "bytes" "under 4000" "${#output}"
+	assert_equal "       [the output is longer than 3000 bytes: the rest is left out]" \
+		"${output##*$'\n'}"
+}
+
+@test "scheduler-run-end: of output without end a part, and the last MB after its end" {
+	fake_engine <<-'BODY'
+		state=running
+		[[ ! -e $WORLD/over ]] || state=exited
+		printf '{"State":{"Status":"%s","ExitCode":3,' "$state"
+		printf '"StartedAt":"2026-01-01T00:00:00Z","FinishedAt":"2026-01-01T00:00:07Z"}}'
+	BODY
+	fake docker <<-'BODY'
+		yes 0123456789abcde | head --bytes=3000000
+		[[ $* == *--follow* ]] || exit 0
+		stat --format %s "$WORLD/log" >"$WORLD/size"
+		touch "$WORLD/over"
+	BODY
+	export DOKKU_RUN_OUTPUT=5000
+	got "$HOOKS/scheduler-run-end" docker-local web web.cron.1 "$WORLD/log"
+	assert_success "3 7"
+	[[ $(<"$WORLD/size") -lt 6000 ]] || differ "bytes" "under 6000" "$(<"$WORLD/size")"
+	assert_equal "1048576 0123456789abcde" \
+		"$(stat --format %s "$WORLD/log") $(tail -n 1 "$WORLD/log")"
+}
+
 @test "scheduler-task: another status is a failure, and the container goes all the same" {
 	task_engine exited 3
 	task
@@ -710,6 +741,73 @@ engine POST /containers/idB/stop?t=30" "$(sort <<<"$asked")"
 	got "$HOOKS/reconcile" web 1
 	assert_status 0
 	[[ $stderr == *' !     web: the image of v1 is gone: run dokku ps:rebuild web' ]]
+}
+
+# with_canary - release 1 is current, and release 2 the canary.
+with_canary() {
+	make_current web 1
+	make_release web 2
+	printf '2 5 5 0 1\n' >"$DOKKU_LIB_ROOT/data/releases/web/canary"
+	printf 'web 1 idA 10.86.128.50 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	printf 'web 1 idB 10.86.128.51 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/containers"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 7 /web.web.1' \
+		'idB 2 web 1 running 10.86.128.51 5000 8 /web.web.1.v2' >"$LISTED"
+}
+
+@test "a canary: its containers are not retired, and named after the release" {
+	with_canary
+	hook fake post-retire </dev/null
+	got "$HOOKS/scheduler-retire" docker-local web 1
+	assert_success ""
+	assert_absent "$DOKKU_LIB_ROOT/data/draining/web/idB"
+	assert_equal 0 "$(grep -c -e rename -e stop -e DELETE "$CALLS")"
+	rm "$DOKKU_LIB_ROOT/data/releases/web/canary"
+	got "$HOOKS/scheduler-retire" docker-local web 1
+	timeout 10 bash -c \
+		'until grep --quiet "^engine DELETE /containers/idB" "$CALLS"; do sleep 0.05; done'
+}
+
+@test "a canary: reconcile starts it, and takes it back if it cannot be started" {
+	with_canary
+	got "$HOOKS/reconcile" web 1
+	assert_success ""
+	assert_equal 0 "$(grep -c -e /start -e create "$CALLS")"
+	sed -i 's/^\(idB .*\) running/\1 exited/' "$LISTED"
+	got "$HOOKS/reconcile" web 1
+	assert_success ""
+	assert_equal 1 "$(grep -c 'engine POST /containers/idB/start' "$CALLS")"
+	hook fake canary-share </dev/null
+	ENGINE_DOWN=1 got "$HOOKS/reconcile" web 1
+	assert_status 1
+	[[ -e $DOKKU_LIB_ROOT/data/releases/web/canary ]]
+	sed -i '/^idB /d' "$LISTED"
+	export ENGINE_FAILS=web.web.1.v2
+	got "$HOOKS/reconcile" web 1
+	assert_status 0
+	assert_error_like "*web: the canary v2 cannot be started, so it is taken back*"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/canary"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+}
+
+@test "a canary: the watch looks at its containers, too" {
+	with_canary
+	local awk
+	looks() {
+		got bash -c "source <(sed -n '/^readonly COMPARE/,/^}\x27\$/p' '$HOOKS/libexec/heal-containers')
+			awk -v releases='$DOKKU_LIB_ROOT/data/releases' \"\$COMPARE\" <(printf '%s\n' '$1') <(echo web)"
+		assert_success "$2"
+	}
+	local a='idA web running /web.web.1' b='idB web running /web.web.1.v2'
+	looks "$a"$'\n'"$b" ""
+	looks "$a" "down web web.1"
+	# It was promoted, and its record is still there.
+	make_current web 2
+	looks "$a"$'\n'"$b" "stray web idA"
+	printf '1 5 5 0 1\n' >"$DOKKU_LIB_ROOT/data/releases/web/canary"
+	looks "$a"$'\n'"$b" "stray web idA"
+	make_current web 1
+	rm "$DOKKU_LIB_ROOT/data/releases/web/canary"
+	looks "$a"$'\n'"$b" "stray web idB"
 }
 
 # --- draining -----------------------------------------------------------------------------

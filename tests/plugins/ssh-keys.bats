@@ -223,7 +223,7 @@ $(line bob bob)" "$(<"$KEYS")"
 installed() {
 	mkdir -p "$WORLD/admin/.ssh"
 	cat >"$WORLD/admin/.ssh/authorized_keys"
-	fake getent <<<"printf 'ann:x:1:1::%s:/bin/sh\n' '$WORLD/admin'"
+	fake getent <<<"printf 'ann:x:1:1::%s:%s\n' '$WORLD/admin' '${LOGIN_SHELL-/bin/sh}'"
 	fake setpriv <<<'while [[ $1 == --* ]]; do [[ $1 == --init-groups ]] || shift; shift; done
 		exec "$@"'
 	fake chown <<<''
@@ -317,6 +317,22 @@ sshd_says() {
 	assert_error " !     sshd lets nobody push, because its config has:" \
 		"PubkeyAuthentication no, ForceCommand /bin/menu," \
 		"AuthenticationMethods publickey,password. $advice"
+}
+
+@test "install: a login that prints something, or ends, before our command is said" {
+	local LOGIN_SHELL=$BATS_TEST_TMPDIR/shell
+	printf '#!/bin/sh\n[ -z "$SSH_CLIENT" ] || echo Welcome\nexec /bin/sh "$@"\n' >"$LOGIN_SHELL"
+	chmod +x "$LOGIN_SHELL"
+	installed <<<"$(key ann)"
+	assert_status 0
+	assert_error_like " !     A login of the user dokku does not only run dokku's command, so each push" \
+		"fails: its output is \"Welcome*reached\". Let /etc/bash.bashrc,*"
+	printf '#!/bin/sh\nexit 0\n' >"$LOGIN_SHELL"
+	installed <<<"$(key ann)"
+	assert_error_like '*its output is "". Let*'
+	printf '#!/bin/sh\necho Welcome >&2\nexec /bin/sh "$@"\n' >"$LOGIN_SHELL"
+	installed <<<"$(key ann)"
+	assert_error ""
 }
 
 @test "install: a config of sshd that lets dokku in is nothing to talk about, but for another port" {

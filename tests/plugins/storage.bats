@@ -215,6 +215,19 @@ args() {
 	ls "$DOKKU_LIB_ROOT"/data/storage-registry/entries/legacy-*.json
 }
 
+@test "storage:migrate: one option that cannot be a mount, and nothing is changed" {
+	local dir=$DOKKU_LIB_ROOT/config/docker-options/web
+	mkdir -p "$dir"
+	printf -- '-v /srv/%s:/data/%s\n' a a b b c c d d e e >"$dir/_default_.deploy"
+	printf -- "-v 'a\$(id):/y'\n-v /srv/f:/data/f\n" >>"$dir/_default_.deploy"
+	cp "$dir/_default_.deploy" "$WORLD/was"
+	dokku storage:migrate web
+	assert_refused "storage:migrate: \"a\$(id)\" is neither an absolute path nor the name of a" \
+		"Docker volume; nothing was changed"
+	[[ ! -s $DOKKU_LIB_ROOT/config/storage/web/attachments ]]
+	cmp "$WORLD/was" "$dir/_default_.deploy"
+}
+
 @test "storage:migrate: docker options -v become mounts, once; other options stay" {
 	local dir=$DOKKU_LIB_ROOT/config/docker-options/web
 	mkdir -p "$dir"

@@ -83,6 +83,8 @@ static const struct {
 	{ "set 10.86.0.2 80" TWELVE, "10.86.0.2 80" TWELVE "\n" },
 	{ "set 10.86.0.2 80" TWELVE " 10.86.128.13:1", "1 to 12 containers are needed" },
 	{ "set 10.86.0.2 80", "1 to 12 containers are needed" },
+	{ "add 10.86.0.2 80 10.86.128.2:5000", "10.86.0.2 80 10.86.128.2:5000\n" },
+	{ "add 10.86.0.2 80", "1 to 12 containers are needed" },
 	{ "unset 10.86.0.2 80", "" },
 	{ "get 10.86.0.2 80", "" },
 	{ "unset 10.86.0.2 80 x", "too many words" },

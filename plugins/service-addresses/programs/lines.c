@@ -94,7 +94,7 @@ parse_change(
 		    service.length, refusal) ||
 		!network_parse_port(&line->service.port, port.text, port.length, refusal))
 		return false;
-	if (line->verb == LINE_SET)
+	if (line->verb == LINE_SET || line->verb == LINE_ADD)
 		return parse_targets(line, network, rest, refusal);
 	return next_word(&rest).length == 0 || refuse(refusal, "too many words");
 }
@@ -109,9 +109,8 @@ bool
 lines_add(struct lines *lines, const struct network *network, const char *text, size_t length,
 	struct refusal *refusal)
 {
-	static const char *const verbs[] = {
-		[LINE_SET] = "set", [LINE_UNSET] = "unset", [LINE_GET] = "get", [LINE_KEEP] = "keep"
-	};
+	static const char *const verbs[] = { [LINE_SET] = "set", [LINE_ADD] = "add",
+		[LINE_UNSET] = "unset", [LINE_GET] = "get", [LINE_KEEP] = "keep" };
 	struct word rest = { text, length }, verb = next_word(&rest);
 	struct line line = { .verb = LINE_SET };
 	size_t i = 0;

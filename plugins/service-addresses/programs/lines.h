@@ -3,6 +3,8 @@
  *
  *   set SERVICE PORT IP:PORT…   connections to SERVICE:PORT go to these containers in turn, to at
  *                               most LINES_SHARES of them
+ *   add SERVICE PORT IP:PORT…   the same, but nothing changes if connections to SERVICE:PORT go to
+ *                               any container by then
  *   unset SERVICE PORT          connections to SERVICE:PORT are refused
  *   get SERVICE PORT            print what the kernel has for SERVICE:PORT after the changes
  *   keep SERVICE…               nginx may keep connections to the app that has these addresses, the
@@ -24,12 +26,12 @@
 
 enum { LINES_SHARES = 12 };
 
-enum line_verb { LINE_SET, LINE_UNSET, LINE_GET, LINE_KEEP };
+enum line_verb { LINE_SET, LINE_ADD, LINE_UNSET, LINE_GET, LINE_KEEP };
 
 struct line {
 	enum line_verb verb;
 	struct endpoint service;
-	size_t nr; /* of targets; 0 unless the verb is LINE_SET or LINE_KEEP */
+	size_t nr; /* of targets; 0 unless the verb is LINE_SET, LINE_ADD or LINE_KEEP */
 	struct endpoint target[LINES_SHARES]; /* services, if the verb is LINE_KEEP */
 };
 

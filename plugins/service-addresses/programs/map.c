@@ -338,7 +338,7 @@ replace_port(struct batch *batch, struct endpoint service, const struct shares *
 static bool
 is_change(const struct line *line)
 {
-	return line->verb == LINE_SET || line->verb == LINE_UNSET;
+	return line->verb == LINE_SET || line->verb == LINE_ADD || line->verb == LINE_UNSET;
 }
 
 /* Adds what one line asks for. */
@@ -350,6 +350,12 @@ add_line(struct batch *batch, const struct line *line)
 	struct shares wanted = shares_wanted(line);
 	struct endpoint service = line->service;
 
+	if (line->verb == LINE_ADD) {
+		struct shares present = read_shares(batch->kernel, service);
+
+		if (!shares_is_empty(&present))
+			return;
+	}
 	for (size_t i = 0; i < nr; i++) {
 		service.port = port[i];
 		replace_port(batch, service, &wanted);

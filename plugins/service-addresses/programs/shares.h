@@ -49,7 +49,7 @@ struct shares {
 bool shares_is_empty(const struct shares *shares);
 bool shares_equal(const struct shares *a, const struct shares *b);
 
-/* The elements that line asks for. There are none unless its verb is LINE_SET. */
+/* The elements that line asks for. There are none unless its verb is LINE_SET or LINE_ADD. */
 struct shares shares_wanted(const struct line *line);
 
 /*

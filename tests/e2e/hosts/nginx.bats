@@ -67,3 +67,43 @@ ends() {
 	ends dokku_run proxy:build-config plain
 	assert_serves plain v2
 }
+
+# lines_for_plain LINE… - gives nginx these lines for the app plain.
+lines_for_plain() {
+	in_world bash -c 'cd /home/dokku/plain && mkdir -p nginx.conf.d &&
+		printf "%s;\n" "$@" >nginx.conf.d/own.conf && chown -R dokku: nginx.conf.d &&
+		dokku proxy:build-config plain' bash "$@"
+}
+
+@test "nginx's workers are of another user: they read an app's passwords" {
+	in_world bash -c 'useradd --system --user-group web &&
+		sed -i "s/^user .*/user web;/" /etc/nginx/nginx.conf && nginx -s reload &&
+		printf "u:%s\n" "$(openssl passwd -apr1 p)" >/home/dokku/plain/htpasswd &&
+		chown dokku: /home/dokku/plain/htpasswd'
+	lines_for_plain 'auth_basic x' 'auth_basic_user_file /home/dokku/plain/htpasswd'
+	[[ $(fetch plain / --user u:p --output /dev/null --write-out '%{http_code}') == 200 ]]
+}
+
+@test "an app with a cache: a good version goes live, and visitors get nothing of a refused one" {
+	local before
+	before=$(released plain)
+	in_world bash -c 'echo "proxy_cache_path /var/cache/nginx keys_zone=all:1m;" \
+		>/etc/nginx/conf.d/cache.conf'
+	# shellcheck disable=SC2016 # nginx's variables
+	lines_for_plain 'proxy_cache all' 'proxy_cache_key $host$request_uri' \
+		'proxy_cache_valid any 1h'
+	fetch plain '/?one' >/dev/null
+	printf 'ATTEMPTS=2\nWAIT=1\n/?one\n  < X-Release: v9\n/?two My Amazing\n' \
+		>"$(repo plain)/CHECKS"
+	# nginx alone adds such a header.
+	cp "$(repo plain)/CHECKS" "$BATS_TEST_TMPDIR/good"
+	printf '/\n  < Server: !\n' >>"$(repo plain)/CHECKS"
+	run commit_and_push plain v9
+	printf '%s\n' "$output"
+	[[ $status -ne 0 && $output != *"X-Release: $before"* && $output == *Server* ]]
+	[[ $(fetch plain '/?two' --head) == *"X-Release: $before"* ]]
+	cp "$BATS_TEST_TMPDIR/good" "$(repo plain)/CHECKS"
+	commit_and_push plain v9
+	[[ $(fetch plain '/?three' --head) == *'X-Release: v9'* ]]
+	[[ $(fetch plain '/?one' --head) == *"X-Release: $before"* ]]
+}
