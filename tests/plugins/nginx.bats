@@ -1503,8 +1503,8 @@ set send-timeout 7s"
 	make_release shop 1
 	make_current shop 1
 	line() {
-		printf '1.2.3.4 - - [1/Jan/2026] "GET %s HTTP/1.1" %s 12 "-" "x"\n' "$2" "$1" \
-			>>"$log"
+		printf '1.2.3.4 - ann [%s +0000] "GET %s HTTP/1.1" %s 12 "-" "x"\n' \
+			"${3:-01/Feb/2026:09:59:59}" "$2" "$1" >>"$log"
 	}
 	line 503 /before
 	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/shop"
@@ -1513,7 +1513,10 @@ set send-timeout 7s"
 	assert_success ""
 	line 200 '/ 500 1'
 	line 502 /
-	line 504 /
+	printf '2026-02-01T10:00:00+00:00\n' >"$dir/committed"
+	line 504 / 01/Feb/2026:10:00:00
+	line 504 / 02/Jan/2027:00:00:00
+	line 503 / 31/Jan/2026:23:59:59
 	# Others, that prune, come after it: a full disk does not stop them.
 	fake_write <<<'exit 1'
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
@@ -1522,10 +1525,12 @@ set send-timeout 7s"
 	fake_write </dev/null
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
 	assert_success ""
-	assert_file "$dir/errors" 2
+	assert_file "$dir/errors" "4
+2"
 	line 502 /late
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
-	assert_file "$dir/errors" 2
+	assert_file "$dir/errors" "4
+2"
 }
 
 @test "post-retire: of deploys that overlap each has what was answered while it was the newest" {
@@ -1549,13 +1554,13 @@ set send-timeout 7s"
 	: >"$drains/0123"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
 	assert_success ""
-	assert_file "$dir/1/errors" 1
+	assert_equal 1 "$(head -n 1 "$dir/1/errors")"
 	assert_absent "$dir/2/errors"
 	line 504
 	rm "$drains/0123"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
-	assert_file "$dir/1/errors" 1
-	assert_file "$dir/2/errors" 3
+	assert_equal 1 "$(head -n 1 "$dir/1/errors")"
+	assert_equal 3 "$(head -n 1 "$dir/2/errors")"
 }
 
 # installs - the install hook, on an nginx with what stdin is: "# configuration file PATH:" and its

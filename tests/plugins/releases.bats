@@ -58,6 +58,22 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	assert_success 4200
 	dokku releases:info web --release
 	assert_success v3
+	dokku releases:info web --answered-5xx-before
+	assert_success "not known yet"
+	printf '5\n3\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/errors"
+	printf 'pool 2\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/pool"
+	dokku releases:info web --answered-5xx
+	assert_success 5
+	dokku releases:info web --answered-5xx-before
+	assert_success 3
+	dokku releases:info web --answered-5xx-after
+	assert_success 2
+	dokku releases:info web --kept-connections
+	assert_success "pool 2"
+	# An older dokku wrote one number.
+	printf '5\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/errors"
+	dokku releases:info web --answered-5xx-after
+	assert_success ""
 	dokku releases:info web v9
 	assert_refused "web has no release v9: dokku releases:list web shows those kept"
 	dokku releases:info web ../1

@@ -270,6 +270,7 @@ services 1 : 10.86.128.4 . 3000" "$(told)"
 shares 6 : 10.86.128.5 . 3000" "$(told)"
 	got "$PLUGIN_PATH/service-addresses/verify-switch" web 2
 	assert_success ""
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/pool" "pool 2"
 	# Down again.
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
 	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
