@@ -61,7 +61,7 @@ template() { cat >"$DOKKU_LIB_ROOT/data/releases/web/1/proxy-template"; }
 # rendered - prints the app's servers.
 rendered() {
 	sed -n -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HOST,," \
-		-e 's/(\*LIMIT_MATCH=100000)(\*LIMIT_RECURSION=5000)/LIMITED/' -e '/^server/,$p' \
+		-e 's/(\*LIMIT_MATCH=10000)(\*LIMIT_RECURSION=10000)/LIMITED/' -e '/^server/,$p' \
 		"$TREE/web.conf"
 }
 
@@ -308,6 +308,8 @@ rendered() {
 	too_many 'set $aN 1;' 201 'at most 200 variables'
 	too_many 'server_name aN.example.com;' 51 'more than 50 names that are not domains of the app'
 	too_many 'gzip on;' 3001 'at most 3000 directives'
+	too_many 'location ~ ^N { }' 51 'at most 50 regular expressions'
+	too_many 'location ~ ^a|N+ { }' 11 'more than 10 regular expressions do not begin with ^'
 	filled < <(printf 'server { return 200 %0900000d; }\n' 0)
 	apply "$FACTS"
 	assert_error_like '*a word is too long'
