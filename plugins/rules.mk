@@ -2,9 +2,9 @@
 # bin/, and the address map in its plugin. Flags, warnings and util are those of check-runner.
 PLUGIN_OUT := build/bin
 PLUGIN_SRC := plugins/common/programs
-PLUGIN_SMALL := tied attached hold write-file take-file read-env observe overhear sigil confine
+PLUGIN_SMALL := tied attached hold write-file take-file read-env observe overhear sigil confine exchange
 PLUGIN_BIN := $(PLUGIN_SMALL) engine
-PLUGIN_PROGRAMS := $(PLUGIN_BIN:%=$(PLUGIN_OUT)/%) $(PLUGIN_OUT)/exchange $(PLUGIN_OUT)/map
+PLUGIN_PROGRAMS := $(PLUGIN_BIN:%=$(PLUGIN_OUT)/%) $(PLUGIN_OUT)/map
 PLUGIN_CC = $(CC) $(CR_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CR_LIB_CFLAGS) -I$(CR_SRC) -MMD -MP $(CPPFLAGS) $(CFLAGS)
 PLUGIN_LINK = $(CC) -O2 $(CR_HARD_CFLAGS) $(CFLAGS)
 
@@ -24,7 +24,7 @@ $(PLUGIN_OUT)/read-env: $(PLUGIN_ENV)
 $(PLUGIN_OUT)/observe: $(PLUGIN_PROC)
 $(PLUGIN_OUT)/sigil: $(PLUGIN_TEMPLATE)
 $(PLUGIN_OUT)/confine: $(PLUGIN_OUT)/o/clean.o
-$(PLUGIN_SMALL:%=$(PLUGIN_OUT)/%) $(PLUGIN_OUT)/exchange: $(PLUGIN_OUT)/%: $(PLUGIN_OUT)/o/%.o \
+$(PLUGIN_SMALL:%=$(PLUGIN_OUT)/%): $(PLUGIN_OUT)/%: $(PLUGIN_OUT)/o/%.o \
 		$(PLUGIN_OUT)/o/process.o $(CR_OUT)/util.o
 	$(PLUGIN_LINK) $(filter-out -fPIE -pie,$(LDFLAGS)) -static -s -o $@ $(filter %.o,$^)
 
@@ -80,7 +80,7 @@ $(PLUGIN_SAN)/read-env: $(PLUGIN_SAN)/o/env.o
 $(PLUGIN_SAN)/observe: $(PLUGIN_SAN)/o/proc.o
 $(PLUGIN_SAN)/confine: $(PLUGIN_SAN)/o/clean.o
 $(PLUGIN_SAN)/sigil: $(PLUGIN_SAN)/o/template.o $(PLUGIN_SAN)/o/value.o $(CR_ASAN)/buf.o
-$(PLUGIN_SMALL:%=$(PLUGIN_SAN)/%) $(PLUGIN_SAN)/exchange: $(PLUGIN_SAN)/%: $(PLUGIN_SAN)/o/%.o \
+$(PLUGIN_SMALL:%=$(PLUGIN_SAN)/%): $(PLUGIN_SAN)/%: $(PLUGIN_SAN)/o/%.o \
 		$(PLUGIN_SAN)/o/process.o $(CR_ASAN)/util.o
 	$(CC) $(CR_SANITIZE) -o $@ $(filter %.o,$^)
 
@@ -94,7 +94,7 @@ $(PLUGIN_SAN)/%_test: $(PLUGIN_TESTS)/%_test.c $(PLUGIN_TEST_OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(PLUGIN_TEST_FLAGS) $(CR_SANITIZE) -o $@ $< $(PLUGIN_TEST_OBJECTS) -ljansson -lnftnl -lmnl
 
-PLUGIN_TEST_NEEDS := $(PLUGIN_BIN:%=$(PLUGIN_SAN)/%) $(PLUGIN_SAN)/exchange $(PLUGIN_SAN)/map
+PLUGIN_TEST_NEEDS := $(PLUGIN_BIN:%=$(PLUGIN_SAN)/%) $(PLUGIN_SAN)/map
 
 plugin-test-programs: plugin-programs $(PLUGIN_TEST_NEEDS)
 

@@ -20,7 +20,7 @@ check-c:
 	@clang-format --dry-run -Werror $(wildcard $(C_SOURCES) $(C_HEADERS))
 	@tests/c-gates files $(wildcard $(C_SOURCES) $(C_HEADERS))
 	@tests/c-gates layers $(CR_SRC) $(CR_MODULES) absent
-	@tests/c-gates layers $(PLUGIN_SRC) $(PLUGIN_MODULES) exchange $(PLUGIN_BIN)
+	@tests/c-gates layers $(PLUGIN_SRC) $(PLUGIN_MODULES) $(PLUGIN_BIN)
 	@tests/c-gates layers $(MAP_SRC) $(MAP_MODULES) map
 	@$(MAKE) --no-print-directory --silent -j$(CR_JOBS) check-c-warnings
 

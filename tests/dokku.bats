@@ -413,6 +413,7 @@ over_ssh() {
 	is_inner "locked web x touch $BATS_TEST_TMPDIR/owned"
 	is_inner "job web $BATS_TEST_TMPDIR x touch $BATS_TEST_TMPDIR/owned"
 	is_inner "deploy web 1"
+	is_inner "promote web 1"
 	is_inner "check web idA web 5000 10.86.128.2 1"
 	over_ssh "--quiet locked web x touch $BATS_TEST_TMPDIR/owned"
 	assert_refused '`locked` is not a dokku command. See `dokku help` for a list of available' \
@@ -883,6 +884,127 @@ $REMOVED" "$(steps)"
 	assert_equal "       one web.2
        two web.2" "$lines"
 	assert_equal 3 "$(grep -c -- '-----> Checking' <<<"$output")"
+}
+
+# --- a canary ---------------------------------------------------------------------
+
+# canary_world - transaction_world, where release 2 asks for 5 % of the visitors.
+canary_world() {
+	transaction_world
+	printf '5 10 600\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/canary"
+	CANARY=$DOKKU_LIB_ROOT/data/releases/web/canary
+	export CANARY
+	hook fake canary-share <<<'[[ -e $CANARY ]] && cut -d " " -f 1-3 "$CANARY" >>"$STEPS" || true'
+	hook fake proxy-canary <<<'printf "yes\n"'
+}
+
+readonly UNTIL_CANARY="$UNTIL_VERIFY
+proxy-canary nginx web
+canary-share web 2 0"
+
+@test "deploy: a canary stops before the switch; its commit is a record beside the current release" {
+	canary_world
+	deploy
+	assert_status 0
+	assert_error ""
+	assert_equal "$UNTIL_CANARY
+canary-share web 2 5
+2 5 10" "$(steps)"
+	assert_equal 1 "$(current web)"
+	local number share limit until since
+	read -r number share limit until since <"$CANARY"
+	assert_equal "2 5 10 600" "$number $share $limit $((until - since))"
+	assert_output_like "-----> Starting web v2: web.1, web.2, worker.1
+=====> web v2 has 5 % of the visitors, until 10 % of its answers are 5xx, and all from * on
+       dokku releases:promote web makes it the current release; releases:abort web takes it back
+       start *, checks *, verify *"
+}
+
+@test "deploy: a canary that fails before its record leaves no trace" {
+	canary_world
+	hook fake canary-share <<<'[[ -z $2 ]] || exit 1'
+	deploy
+	assert_status 1
+	assert_equal "$UNTIL_CANARY
+canary-share web  0
+$REMOVED" "$(steps)"
+	assert_absent "$CANARY"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+	assert_error_like "*web: v2 did not go live: v1 still serves"
+	canary_world
+	hook fake proxy-canary <<<'printf "its proxy is too old\n"'
+	: >"$STEPS"
+	deploy
+	assert_status 1
+	assert_error_like " !     web: its proxy is too old; nothing was changed*"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+}
+
+@test "deploy: a canary whose share cannot be set after its record is left to the watch" {
+	canary_world
+	hook fake canary-share <<<'[[ $3 -eq 0 ]]'
+	deploy
+	assert_status 0
+	assert_error " !     web: the share of its canary could not be set:" \
+		"the watch tries it again"
+	[[ -s $CANARY && $(<"$DOKKU_LIB_ROOT/lock/web") == *'the share of its canary' ]]
+}
+
+@test "promote: checks again, switches, commits, and only then takes the share back" {
+	canary_world
+	printf '2 5 10 0 1\n' >"$CANARY"
+	DOKKU_LOCKED=web dokku promote web 2
+	assert_status 0
+	assert_equal "scheduler-start docker-local web 2
+$CHECKED
+service-address web web
+core-post-deploy web 80 10.86.0.2 2
+post-deploy web 80 10.86.0.2 2
+canary-share web  0
+scheduler-retire docker-local web 2" "$(steps)"
+	assert_equal 2 "$(current web)"
+	assert_absent "$CANARY"
+	assert_output_like "*=====> web v2 is live*"
+}
+
+@test "promote: what fails before the commit leaves both releases as they were" {
+	canary_world
+	printf '2 5 10 0 1\n' >"$CANARY"
+	hook fake verify-switch <<<'exit 1'
+	DOKKU_LOCKED=web dokku promote web 2
+	assert_status 1
+	assert_equal "$BACK" "$(tail -n 1 "$STEPS")"
+	assert_equal 1 "$(current web)"
+	assert_file "$CANARY" "2 5 10 0 1"
+	[[ -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
+}
+
+@test "reconcile: a canary stays, a record of none goes, and one of a release that is live by now" {
+	canary_world
+	make_release web 3
+	printf '2 5 10 0 1\n' >"$CANARY"
+	dokku reconcile web
+	assert_success ""
+	assert_equal "1 2 canary current last" \
+		"$(ls "$DOKKU_LIB_ROOT/data/releases/web" | paste -sd ' ')"
+	is_none() {
+		printf '%s\n' "$1" >"$CANARY"
+		dokku reconcile web
+		assert_success "" && assert_absent "$CANARY"
+	}
+	is_none "7 5 10 0 1"
+	is_none "two 5 10 0 1"
+	is_none "1 5 10 0 1"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+}
+
+@test "transaction: one that was killed after the record of its canary is told as done" {
+	canary_world
+	printf 'id1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/build"
+	code "" 'release_is_of web id1' && assert_status 1
+	printf '2 5 10 0 1\n' >"$CANARY"
+	code "" 'release_is_of web id1; ! release_is_of web id2'
+	assert_success ""
 }
 
 # --- reconcile --------------------------------------------------------------------

@@ -57,7 +57,8 @@ fill_world() {
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
 	local program
-	for program in tied attached hold write-file take-file read-env overhear sigil confine; do
+	for program in tied attached hold write-file take-file read-env overhear sigil confine \
+		exchange; do
 		ln -s "$REPO/build/bin/$program" "$DOKKU_PROGRAMS/$program"
 	done
 	ln -s "$REPO/build/bin/san/observe" "$DOKKU_PROGRAMS/observe"
@@ -92,7 +93,7 @@ copy_code() {
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' \
 		-e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' \
 		-e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
-		-e 's,LOGS=/var/log/nginx,LOGS=$TEST_HOST/log,' \
+		-e 's,\(LOGS\?\)=/var/log/nginx,\1=$TEST_HOST/log,' \
 		-e 's,\(STORAGE\|RELEASED\)=/var/lib/dokku/,\1=$DOKKU_LIB_ROOT/,' \
 		"$stage"/plugins/{*/root/*,nginx/functions}
 	mkdir -p "$stage/build/check-runner"

@@ -40,6 +40,7 @@ examples() {
 		["letsencrypt/engine"]=other ["registry/image-repo"]=team/web
 		["registry/image-repo-template"]="x/{{ .AppName }}"
 		["registry/push-extra-tags"]=a,b ["registry/server"]=ghcr.io
+		["backup/target"]=restic:sftp:user@host:/repo
 	)
 	declare -gA BAD=(
 		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b"
@@ -48,6 +49,7 @@ examples() {
 		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x
 		["nginx-vhosts/error-log-path"]=/etc/passwd
 		["registry/image-repo-template"]=$'a\tb' ["registry/server"]="ghcr.io/a b"
+		["backup/target"]=relative/folder
 	)
 }
 

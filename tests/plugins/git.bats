@@ -568,7 +568,7 @@ second_push() {
 	push -o ci.skip main
 	went_live 1
 	grep \
-		-qxF ' !     web: git push -o ci.skip is ignored: the options are wait and wait=SECONDS' <<<"$remote"
+		-qxF ' !     web: git push -o ci.skip is ignored: the options are wait, wait=SECONDS and canary=PERCENT' <<<"$remote"
 	commit
 	slow_push main
 	commit
@@ -1043,6 +1043,41 @@ ended() {
 	printf 'web=0\nmail=1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/scale"
 	code "" 'release_tell_port web 2'
 	assert_success ""
+}
+
+@test "git push -o canary=PERCENT: a share of the visitors, and the branch follows when it is promoted" {
+	local was
+	an_app
+	hook fake proxy-canary <<<'printf "yes\n"'
+	hook fake canary-share </dev/null
+	commit
+	push -o canary=5 main
+	[[ $status -ne 0 ]]
+	assert_equal " !     web has no release that a canary could stand beside:$(
+		printf ' deploy without it first'
+	)" "$remote"
+	push main
+	went_live 1
+	ended
+	was=$(git -C "$DOKKU_ROOT/web" rev-parse main)
+	commit
+	push -o canary=0 main
+	[[ $status -ne 0 && $remote == *'1 to 100 percent of the visitors, not "0"'* ]]
+	push -o canary=5 main
+	went_live 1
+	[[ $remote == *'=====> web v2 has 5 % of the visitors, until 5 % of its answers are 5xx'* ]]
+	assert_equal "$was" "$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	# What the watch does leaves the push as it is.
+	got "$PLUGIN_CORE_AVAILABLE_PATH/git/heal-apps"
+	assert_success ""
+	dokku reconcile web
+	assert_success ""
+	dokku promote web 2
+	assert_status 0
+	went_live 2
+	assert_equal "$(git -C "$SOURCE" rev-parse main)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	ended
 }
 
 # unbuilt MESSAGE… - requires that the push was refused with only this message before a build, and

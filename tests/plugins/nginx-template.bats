@@ -93,8 +93,22 @@ rendered() {
 	assert_success ""
 	assert_equal 'server {
 	set $dokku_upstream dokku-web;
+	open_file_cache off;
+	set $dokku_cookie "";
+	if (-e /run/dokku-kept/canary/10.86.0.2) {
+		set $dokku_canary "web current";
+		set $dokku_cookie $dokku_new_cookie;
+	}
+	if (-f /run/dokku-kept/canary/10.86.0.2/$dokku_bucket) {
+		set $dokku_canary "web canary";
+		set $dokku_upstream dokku-web_canary;
+	}
+	add_header Set-Cookie $dokku_cookie;
+	access_log /log/dokku-canary.log dokku_canary if=$dokku_canary;
 	if ($dokku_preview) {
 		set $dokku_upstream dokku-web_preview;
+		set $dokku_canary "";
+		set $dokku_cookie "";
 	}
 	proxy_set_header X-Dokku-Preview "";
 	proxy_next_upstream error;
@@ -130,7 +144,6 @@ rendered() {
 		rewrite LIMITED^/b/(.*)$ /${scheme}/$1 last;
 	}
 	include DIR/custom/*.conf;
-	open_file_cache off;
 	set $dokku_folder /var/lib/dokku/maintenance/web;
 	include /etc/nginx/dokku-maintenance.conf;
 }' "$(rendered)"
@@ -362,7 +375,7 @@ rendered() {
 			ssl_certificate_key "$DOKKU_ROOT/web/tls/server.key";
 			error_page 500 502 /502.html;
 			location /.well-known/acme-challenge/ { return 404; }
-			location /502.html { root /var/lib/dokku/data/nginx-vhosts/dokku-errors; }
+			location /502.html { return 502 "down"; }
 		}
 	CONF
 	apply "$FACTS"$'\ncertificate\nset bind-address-ipv4 10.0.0.7'
@@ -373,6 +386,25 @@ rendered() {
 	rendered | grep -qxF $'\tssl_certificate_key DIR/server.key;'
 	# Its own page for 502 and its own challenge stay.
 	assert_equal 0 "$(rendered | grep -c 'dokku_unavailable;\|dokku/acme')"
+}
+
+@test "apply: the error pages of Dokku's default template, which nginx may not read, are left out" {
+	filled <<-'CONF'
+		server {
+			listen 80;
+			error_page 500 502 /500-error.html;
+			error_page 418 /tea.html;
+			location /500-error.html {
+				root /var/lib/dokku/data/nginx-vhosts/dokku-errors;
+				internal;
+			}
+		}
+	CONF
+	apply "$FACTS"
+	assert_success ""
+	assert_equal "error_page 502 = @dokku_unavailable; error_page 418 /tea.html;" \
+		"$(rendered | grep -o 'error_page .*' | paste -sd ' ')"
+	assert_equal 0 "$(rendered | grep -c dokku-errors)"
 }
 
 @test "apply: http2 at a port without TLS would take it from all apps, and is left out" {

@@ -164,6 +164,15 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HO
 	server 10.86.0.3:80 max_fails=0;
 }
 
+upstream dokku-web_canary {
+	server 10.86.0.2:86 max_fails=0;
+	server 10.86.0.3:86 max_fails=0;
+	server 10.86.0.2:80 max_fails=0 backup;
+	server 10.86.0.3:80 max_fails=0 backup;
+	server 10.86.0.2:80 max_fails=0 backup;
+	server 10.86.0.3:80 max_fails=0 backup;
+}
+
 upstream dokku-web_1 {
 	server 10.86.0.2:82 max_fails=0;
 	server 10.86.0.3:82 max_fails=0;
@@ -205,6 +214,18 @@ server {
 		set $dokku_upstream dokku-web_2;
 		set $dokku_header "";
 	}
+	set $dokku_cookie "";
+	if (-e /run/dokku-kept/canary/10.86.0.2) {
+		set $dokku_canary "web current";
+		set $dokku_cookie $dokku_new_cookie;
+	}
+	if (-f /run/dokku-kept/canary/10.86.0.2/$dokku_bucket) {
+		set $dokku_canary "web canary";
+		set $dokku_upstream dokku-web_canary;
+		set $dokku_header $dokku_connection;
+	}
+	add_header Set-Cookie $dokku_cookie;
+	access_log /log/dokku-canary.log dokku_canary if=$dokku_canary;
 
 	location ^~ /.well-known/acme-challenge/ {
 		root /var/lib/dokku/acme;
@@ -267,8 +288,8 @@ preview 10.86.0.2 81
 set proxy-keepalive 7"
 	assert_success ""
 	assert_equal 2 "$(rendered | grep -c 'keepalive 7;')"
-	# A preview does not go by a kept connection.
-	assert_equal $'\t\tset $dokku_upstream dokku-web_preview;\n\t\tset $dokku_header $dokku_connection;' \
+	# A preview does not go by a kept connection, and is no visitor.
+	assert_equal $'\t\tset $dokku_upstream dokku-web_preview;\n\t\tset $dokku_canary "";\n\t\tset $dokku_cookie "";\n\t\tset $dokku_header $dokku_connection;' \
 		"$(rendered | sed -n '/if ($dokku_preview)/,/}/p' | sed '1d;$d')"
 	not_kept "set proxy-keepalive off"
 	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
@@ -293,8 +314,67 @@ not_kept() {
 	apply "$FACTS
 $1"
 	assert_success ""
-	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept -e dokku_header)"
+	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept/10 -e dokku_header)"
 	assert_equal 1 "$(rendered | grep -c 'Connection $dokku_connection;')"
+}
+
+@test "apply: no canary where nginx would notice too late, or where it switches; a preview is no visitor" {
+	canaries() { rendered | grep -c -e _canary -e dokku_cookie -e dokku_bucket; }
+	apply "$FACTS"
+	assert_equal 9 "$(canaries)"
+	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 0 "$(canaries)"
+	rm "$TEST_HOST/etc/dokku/switch"
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	printf '  open_file_cache max=10;\n' >"$DOKKU_ROOT/web/nginx.conf.d/cache.conf"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 0 "$(canaries)"
+	apply "$FACTS"$'\nset disable-custom-config true\nset proxy-keepalive off'
+	assert_equal 9 "$(canaries)"
+	assert_equal 1 "$(rendered | grep -c 'open_file_cache off;')"
+	assert_equal 0 "$(rendered | grep -c dokku_header)"
+}
+
+@test "proxy-canary: yes where the config has it, which is rendered again once; else why not" {
+	local conf="$TREE/web.conf"
+	got "$PLUGIN_PATH/nginx/proxy-canary" other web
+	assert_success ""
+	hook proxy subcommands/build-config <<<'printf "%s\n" "${RENDERED-}" >"$TEST_HOST/etc/nginx/dokku/web.conf"; exit "${FAILS:-0}"'
+	sed -i '2i# Summary: x\n# Usage: dokku proxy:build-config APP' "$PLUGIN_PATH/proxy/subcommands/build-config"
+	RENDERED="upstream dokku-web_canary {" got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
+	assert_success yes
+	assert_steps "subcommands/build-config web"
+	got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
+	assert_success yes
+	assert_steps "subcommands/build-config web"
+	: >"$conf"
+	got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
+	assert_success "open_file_cache in its nginx.conf.d would keep old shares in force"
+	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
+	got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
+	assert_success "this host switches traffic by reloads, which cannot share visitors"
+	FAILS=1 got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
+	assert_status 1
+	assert_output ""
+}
+
+@test "proxy-canary-count: what both releases answered, all in all and of late; of this app, since then" {
+	got "$PLUGIN_PATH/nginx/proxy-canary-count" nginx web 1000
+	assert_success "0 0 0 0
+0 0 0 0"
+	local now=$EPOCHSECONDS
+	printf '%s\n' "999.9 web canary 500" "1000.000 web canary 500" "1000.1 web canary 200" \
+		"1001.0 web current 404" "1002.0 blog canary 500" "$now.1 web canary 502" \
+		"$now.2 web current 503" "$now.2 web current 200" "$now.3 web canary 499" "half" \
+		>"$TEST_HOST/log/dokku-canary.log"
+	got "$PLUGIN_PATH/nginx/proxy-canary-count" nginx web 1000
+	assert_success "3 1 4 2
+2 1 2 1"
+	got "$PLUGIN_PATH/nginx/proxy-canary-count" other web 1000
+	assert_success ""
 }
 
 @test "apply: each server looks last, and without a cache, for what closes the app to visitors" {
@@ -335,7 +415,7 @@ certificate
 set https-redirect true"
 	assert_success ""
 	assert_equal 1 "$(rendered | grep -c 'http2 on;')"
-	assert_equal 1 "$(rendered | grep -c 'keepalive 0;')"
+	assert_equal 2 "$(rendered | grep -c 'keepalive 0;')"
 	assert_equal 1 "$(rendered | grep -c 'return 301 https://$host$request_uri;')"
 	assert_equal 1 "$(rendered |
 		grep -c 'add_header Strict-Transport-Security "max-age=15724800; includeSubdomains" always;')"
@@ -1423,8 +1503,8 @@ set send-timeout 7s"
 	make_release shop 1
 	make_current shop 1
 	line() {
-		printf '1.2.3.4 - - [1/Jan/2026] "GET %s HTTP/1.1" %s 12 "-" "x"\n' "$2" "$1" \
-			>>"$log"
+		printf '1.2.3.4 - ann [%s +0000] "GET %s HTTP/1.1" %s 12 "-" "x"\n' \
+			"${3:-01/Feb/2026:09:59:59}" "$2" "$1" >>"$log"
 	}
 	line 503 /before
 	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/shop"
@@ -1433,7 +1513,10 @@ set send-timeout 7s"
 	assert_success ""
 	line 200 '/ 500 1'
 	line 502 /
-	line 504 /
+	printf '2026-02-01T10:00:00+00:00\n' >"$dir/committed"
+	line 504 / 01/Feb/2026:10:00:00
+	line 504 / 02/Jan/2027:00:00:00
+	line 503 / 31/Jan/2026:23:59:59
 	# Others, that prune, come after it: a full disk does not stop them.
 	fake_write <<<'exit 1'
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
@@ -1442,10 +1525,12 @@ set send-timeout 7s"
 	fake_write </dev/null
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
 	assert_success ""
-	assert_file "$dir/errors" 2
+	assert_file "$dir/errors" "4
+2"
 	line 502 /late
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
-	assert_file "$dir/errors" 2
+	assert_file "$dir/errors" "4
+2"
 }
 
 @test "post-retire: of deploys that overlap each has what was answered while it was the newest" {
@@ -1469,13 +1554,13 @@ set send-timeout 7s"
 	: >"$drains/0123"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
 	assert_success ""
-	assert_file "$dir/1/errors" 1
+	assert_equal 1 "$(head -n 1 "$dir/1/errors")"
 	assert_absent "$dir/2/errors"
 	line 504
 	rm "$drains/0123"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/post-retire" shop
-	assert_file "$dir/1/errors" 1
-	assert_file "$dir/2/errors" 3
+	assert_equal 1 "$(head -n 1 "$dir/1/errors")"
+	assert_equal 3 "$(head -n 1 "$dir/2/errors")"
 }
 
 # installs - the install hook, on an nginx with what stdin is: "# configuration file PATH:" and its

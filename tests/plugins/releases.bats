@@ -58,6 +58,22 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	assert_success 4200
 	dokku releases:info web --release
 	assert_success v3
+	dokku releases:info web --answered-5xx-before
+	assert_success "not known yet"
+	printf '5\n3\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/errors"
+	printf 'pool 2\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/pool"
+	dokku releases:info web --answered-5xx
+	assert_success 5
+	dokku releases:info web --answered-5xx-before
+	assert_success 3
+	dokku releases:info web --answered-5xx-after
+	assert_success 2
+	dokku releases:info web --kept-connections
+	assert_success "pool 2"
+	# An older dokku wrote one number.
+	printf '5\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/errors"
+	dokku releases:info web --answered-5xx-after
+	assert_success ""
 	dokku releases:info web v9
 	assert_refused "web has no release v9: dokku releases:list web shows those kept"
 	dokku releases:info web ../1
@@ -590,4 +606,193 @@ open(os.environ["BATS_TEST_TMPDIR"] + "/line", "w").write(open(os.environ["BATS_
 	wait "$!" || status=$?
 	assert_status 143
 	ends "$line"
+}
+
+# --- canaries -------------------------------------------------------------------------
+
+# canary [RECORD] - three, and release 4 is the canary.
+canary() {
+	three
+	make_release web 4
+	CANARY=$DOKKU_LIB_ROOT/data/releases/web/canary
+	printf '%s\n' "${1:-4 5 5 0 100}" >"$CANARY"
+	hook fake proxy-canary <<<'printf "yes\n"'
+	hook fake canary-share </dev/null
+	hook fake scheduler-remove </dev/null
+	: >"$STEPS"
+}
+
+@test "releases:canary: what it refuses, in one line, and nothing changed" {
+	canary
+	refuses() {
+		# shellcheck disable=SC2086 # words
+		dokku releases:canary $1
+		assert_refused "$2" && assert_steps "" && assert_file "$CANARY" "4 5 5 0 100"
+	}
+	local share="a canary gets 1 to 100 percent of the visitors, not"
+	local time="--for wants a time, such as 30s, 10m, 2h or 1d, not"
+	local limit="--abort-5xx wants 1 to 100 percent, or off, not"
+	refuses "web v4 0" "$share \"0\"; nothing was changed"
+	refuses "web v4 101" "$share \"101\"; nothing was changed"
+	refuses "web v4 5.5" "$share \"5.5\"; nothing was changed"
+	refuses "web v4 05" "$share \"05\"; nothing was changed"
+	refuses "web v4 5 --for soon" "$time \"soon\"; nothing was changed"
+	refuses "web v4 5 --for 1w" "$time \"1w\"; nothing was changed"
+	refuses "web v4 5 --abort-5xx 0" "$limit \"0\"; nothing was changed"
+	refuses "web v4 5 --abort-5xx -3" "$limit \"-3\"; nothing was changed"
+	hook fake proxy-canary </dev/null
+	dokku releases:canary web v4 5
+	assert_refused "web: its proxy nginx cannot share the visitors; nothing was changed"
+	hook fake proxy-canary <<<'printf "no, because\n"'
+	dokku releases:canary web v4 5
+	assert_refused "web: no, because; nothing was changed"
+	hook fake proxy-canary <<<'printf "yes\n"'
+	dokku releases:canary web v3 5
+	assert_refused "web v3 is the current release; nothing was changed"
+	dokku releases:canary web v9 5
+	assert_refused "web has no release v9: dokku releases:list web shows those kept"
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/web"
+	printf 'true\n' >"$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	dokku releases:canary web v4 5
+	assert_refused "web is stopped, so it has no visitors to share: dokku ps:start web"
+	make_app new
+	dokku releases:canary new v1 5
+	assert_refused "new has no release that a canary could stand beside:" \
+		"deploy without it first"
+}
+
+@test "releases:canary: another share for the canary, counted anew" {
+	canary
+	dokku releases:canary web v4 25% --abort-5xx 2% --for 10m
+	assert_status 0
+	assert_output_like "=====> web v4 has 25 % of the visitors, until 2 % of its answers are 5xx, and all from * on
+*"
+	assert_equal "canary-share web 4 25" "$(grep canary-share "$STEPS")"
+	local number share limit until since
+	read -r number share limit until since <"$CANARY"
+	assert_equal "4 25 2 600" "$number $share $limit $((until - since))"
+	[[ $since -gt 100 ]]
+	dokku releases:canary --abort-5xx off web 4 100
+	assert_status 0
+	assert_output_like "=====> web v4 has 100 % of the visitors
+*"
+}
+
+@test "releases:canary: of a kept release a new one is made, with its code and config" {
+	canary
+	rm "$CANARY"
+	rm -r "$DOKKU_LIB_ROOT/data/releases/web/4"
+	# The deploy is dokku's own, and tested there.
+	hook fake check-deploy </dev/null
+	hook fake proxy-build-config </dev/null
+	dokku releases:canary --for 1h web v1 10
+	assert_output_like "*=====> web v5 has 10 % of the visitors*"
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/5/canary" "10 5 3600"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/5/description" "canary of v1"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/5/ENV" "export V='1'"
+	assert_equal 3 "$(current web)"
+	dokku releases:list web
+	assert_output_like "v5 10%    not live * canary of v1
+v3 \*  *"
+}
+
+@test "releases:abort: first no visitor reaches it, then its containers go, and the release" {
+	canary
+	hook fake canary-share <<<'[[ ! -e $DOKKU_LIB_ROOT/data/releases/web/canary ]] || echo early >>"$STEPS"'
+	dokku releases:abort web
+	assert_success "-----> The canary v4 of web is taken back: v3 has all visitors"
+	assert_equal "canary-share web  0
+scheduler-remove docker-local web 4" "$(grep -e canary-share -e scheduler-remove -e early "$STEPS")"
+	assert_absent "$CANARY"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/4"
+	dokku releases:abort web
+	assert_success "-----> web has no canary"
+	dokku releases:promote web
+	assert_refused "web has no canary: dokku releases:canary web RELEASE PERCENT"
+}
+
+@test "pre-change: with a canary nothing makes another release, stops or renames the app" {
+	canary
+	local what
+	for what in 'git push 1234567' config:set ps:scale ps:stop 'ps:rebuild' \
+		'releases:rollback v2' 'apps:rename web blog' git:from-image \
+		'releases:canary v2'; do
+		got "$PLUGIN_PATH/releases/pre-change" web "$what"
+		assert_refused "web: v4 has 5 % of the visitors: dokku releases:promote web or" \
+			"dokku releases:abort web first"
+	done
+	for what in releases:canary 'releases:promote v4' releases:abort apps:destroy domains:add \
+		certs:add 'apps:clone web blog'; do
+		got "$PLUGIN_PATH/releases/pre-change" web "$what"
+		assert_success ""
+	done
+	printf '3 5 5 0 100\n' >"$CANARY"
+	got "$PLUGIN_PATH/releases/pre-change" web ps:stop
+	assert_success ""
+}
+
+@test "the watch: too many 5xx take the canary back, all in all or of late, but not what the current one has too" {
+	canary
+	mkdir "$BATS_TEST_TMPDIR/say"
+	hook fake proxy-canary-count <<<'cat "$BATS_TEST_TMPDIR/counts"'
+	stays() {
+		printf '%s\n%s\n' "${1%/*}" "${1#*/}" >"$BATS_TEST_TMPDIR/counts"
+		got "$PLUGIN_PATH/releases/heal-apps"
+		assert_success "" && assert_file "$CANARY" "4 5 5 0 100"
+	}
+	stays "0 0 0 0/0 0 0 0"
+	stays "1000 0 100 4/0 0 0 0"
+	stays "0 0 19 19/0 0 19 19"
+	# The current release has as many.
+	stays "1000 100 100 10/1000 100 100 10"
+	stays "gone/"
+	taken_back() {
+		canary
+		printf '%s\n%s\n' "${1%/*}" "${1#*/}" >"$BATS_TEST_TMPDIR/counts"
+		got "$PLUGIN_PATH/releases/heal-apps"
+		assert_status 0 && assert_absent "$CANARY"
+	}
+	taken_back "1000 0 100 5/0 0 0 0"
+	assert_error " !     web: 5 of 100 answers of the canary v4 were 5xx" \
+		"(in the last 30 s: 0 of 0): taking it back"
+	taken_back "0 0 20 1/0 0 0 0"
+	taken_back "900 0 10000 30/100 0 20 20"
+	taken_back "1000 50 100 10/1000 50 100 10"
+	canary "4 5 off 0 100"
+	printf '0 0 100 100\n0 0 100 100\n' >"$BATS_TEST_TMPDIR/counts"
+	got "$PLUGIN_PATH/releases/heal-apps"
+	assert_success ""
+	[[ -e $CANARY ]]
+}
+
+@test "the watch: promotes a canary whose time is over, once it has answered" {
+	canary "4 5 5 $EPOCHSECONDS 100"
+	hook fake proxy-canary-count <<<'cat "$BATS_TEST_TMPDIR/counts"'
+	hook fake check-deploy </dev/null
+	hook fake core-post-deploy </dev/null
+	printf '10 0 0 0\n0 0 0 0\n' >"$BATS_TEST_TMPDIR/counts"
+	got "$PLUGIN_PATH/releases/heal-apps"
+	assert_success ""
+	assert_equal 3 "$(current web)"
+	printf '10 0 1 0\n0 0 0 0\n' >"$BATS_TEST_TMPDIR/counts"
+	got "$PLUGIN_PATH/releases/heal-apps"
+	assert_equal 4 "$(current web)"
+	assert_absent "$CANARY"
+	canary "4 5 5 $((EPOCHSECONDS + 100)) 100"
+	printf '10 0 1 0\n0 0 0 0\n' >"$BATS_TEST_TMPDIR/counts"
+	got "$PLUGIN_PATH/releases/heal-apps"
+	assert_equal 3 "$(current web)"
+}
+
+@test "releases:report: the canary and what the two releases answered" {
+	canary
+	hook fake proxy-canary-count <<<'printf "1000 2 50 1\n0 0 0 0\n"'
+	dokku releases:report web --releases-canary
+	assert_success "v4 with 5 % of the visitors"
+	dokku releases:report web --releases-canary-answers
+	assert_success "1 of 50 5xx, current release 2 of 1000"
+	rm "$CANARY"
+	dokku releases:report web --releases-canary
+	assert_success ""
 }

@@ -743,6 +743,73 @@ engine POST /containers/idB/stop?t=30" "$(sort <<<"$asked")"
 	[[ $stderr == *' !     web: the image of v1 is gone: run dokku ps:rebuild web' ]]
 }
 
+# with_canary - release 1 is current, and release 2 the canary.
+with_canary() {
+	make_current web 1
+	make_release web 2
+	printf '2 5 5 0 1\n' >"$DOKKU_LIB_ROOT/data/releases/web/canary"
+	printf 'web 1 idA 10.86.128.50 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	printf 'web 1 idB 10.86.128.51 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/containers"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 7 /web.web.1' \
+		'idB 2 web 1 running 10.86.128.51 5000 8 /web.web.1.v2' >"$LISTED"
+}
+
+@test "a canary: its containers are not retired, and named after the release" {
+	with_canary
+	hook fake post-retire </dev/null
+	got "$HOOKS/scheduler-retire" docker-local web 1
+	assert_success ""
+	assert_absent "$DOKKU_LIB_ROOT/data/draining/web/idB"
+	assert_equal 0 "$(grep -c -e rename -e stop -e DELETE "$CALLS")"
+	rm "$DOKKU_LIB_ROOT/data/releases/web/canary"
+	got "$HOOKS/scheduler-retire" docker-local web 1
+	timeout 10 bash -c \
+		'until grep --quiet "^engine DELETE /containers/idB" "$CALLS"; do sleep 0.05; done'
+}
+
+@test "a canary: reconcile starts it, and takes it back if it cannot be started" {
+	with_canary
+	got "$HOOKS/reconcile" web 1
+	assert_success ""
+	assert_equal 0 "$(grep -c -e /start -e create "$CALLS")"
+	sed -i 's/^\(idB .*\) running/\1 exited/' "$LISTED"
+	got "$HOOKS/reconcile" web 1
+	assert_success ""
+	assert_equal 1 "$(grep -c 'engine POST /containers/idB/start' "$CALLS")"
+	hook fake canary-share </dev/null
+	ENGINE_DOWN=1 got "$HOOKS/reconcile" web 1
+	assert_status 1
+	[[ -e $DOKKU_LIB_ROOT/data/releases/web/canary ]]
+	sed -i '/^idB /d' "$LISTED"
+	export ENGINE_FAILS=web.web.1.v2
+	got "$HOOKS/reconcile" web 1
+	assert_status 0
+	assert_error_like "*web: the canary v2 cannot be started, so it is taken back*"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/canary"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+}
+
+@test "a canary: the watch looks at its containers, too" {
+	with_canary
+	local awk
+	looks() {
+		got bash -c "source <(sed -n '/^readonly COMPARE/,/^}\x27\$/p' '$HOOKS/libexec/heal-containers')
+			awk -v releases='$DOKKU_LIB_ROOT/data/releases' \"\$COMPARE\" <(printf '%s\n' '$1') <(echo web)"
+		assert_success "$2"
+	}
+	local a='idA web running /web.web.1' b='idB web running /web.web.1.v2'
+	looks "$a"$'\n'"$b" ""
+	looks "$a" "down web web.1"
+	# It was promoted, and its record is still there.
+	make_current web 2
+	looks "$a"$'\n'"$b" "stray web idA"
+	printf '1 5 5 0 1\n' >"$DOKKU_LIB_ROOT/data/releases/web/canary"
+	looks "$a"$'\n'"$b" "stray web idA"
+	make_current web 1
+	rm "$DOKKU_LIB_ROOT/data/releases/web/canary"
+	looks "$a"$'\n'"$b" "stray web idB"
+}
+
 # --- draining -----------------------------------------------------------------------------
 
 # connections_text STATE… - what /proc/PID/net/tcp shows of connections of port 5000 (1388), and of

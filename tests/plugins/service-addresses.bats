@@ -270,6 +270,7 @@ services 1 : 10.86.128.4 . 3000" "$(told)"
 shares 6 : 10.86.128.5 . 3000" "$(told)"
 	got "$PLUGIN_PATH/service-addresses/verify-switch" web 2
 	assert_success ""
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/pool" "pool 2"
 	# Down again.
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
 	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
@@ -304,6 +305,102 @@ told() {
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
 	assert_calls map
 	assert_equal "services 10.86.0.2 . 80 : 10.86.128.2 . 5000" "$(kernel)"
+}
+
+# with_canary [PERCENT] - web.1 is 10.86.0.2. Release 1 is current, and 2 is the canary.
+with_canary() {
+	make_release web 1 web=1
+	make_current web 1
+	containers 1 'web 1 a 10.86.128.2 5000'
+	make_release web 2 web=2
+	containers 2 'web 1 b 10.86.128.3 5000' 'web 2 c 10.86.128.4 5000'
+	"$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	printf '2 %s 5 0 1\n' "${1:-5}" >"$DOKKU_LIB_ROOT/data/releases/web/canary"
+	KEPT=$TEST_HOST/run/dokku-kept
+}
+
+# canary_has - prints where the canary's port leads, and the share of the visitors.
+canary_has() {
+	kernel | sed -n 's/.* . 86 .*: \(.*\) . 5000/\1/p' | sort -u | paste -sd ' '
+	[[ ! -e $KEPT/canary/10.86.0.2 ]] || find "$KEPT/canary/10.86.0.2/" -type f | wc -l
+}
+
+@test "canary-share: the address first, then the share, which only grows or shrinks by its buckets" {
+	with_canary
+	got "$PLUGIN_PATH/service-addresses/canary-share" web 2 0
+	assert_success ""
+	assert_equal "10.86.128.3 10.86.128.4" "$(canary_has)"
+	got "$PLUGIN_PATH/service-addresses/canary-share" web 2 5
+	assert_success ""
+	assert_equal "10.86.128.3 10.86.128.4
+5" "$(canary_has)"
+	assert_equal "0 1 2 3 4" "$(ls "$KEPT/canary/10.86.0.2" | paste -sd ' ')"
+	got "$PLUGIN_PATH/service-addresses/canary-share" web 2 25
+	assert_equal "10.86.128.3 10.86.128.4
+25" "$(canary_has)"
+	assert_equal 755 "$(stat --format %a "$KEPT/canary/10.86.0.2/")"
+	got "$PLUGIN_PATH/service-addresses/canary-share" web 2 25
+	assert_equal "25 5" "$(ls "$KEPT/shares" | paste -sd ' ')"
+	assert_equal 10.86.0.2 "$(ls "$KEPT/canary")"
+	# Visitors lose their way to it before the address leads nowhere.
+	ON_MAP='[[ ! -e $TEST_HOST/run/dokku-kept/canary/10.86.0.2 ]] || echo late >>"$CALLS"' \
+		got "$PLUGIN_PATH/service-addresses/canary-share" web "" 0
+	assert_success ""
+	assert_equal "" "$(canary_has)"
+	assert_equal 0 "$(grep -c late "$CALLS")"
+	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
+	# A change that the kernel refuses gives no share.
+	MAP_REFUSES=1 got "$PLUGIN_PATH/service-addresses/canary-share" web 2 5
+	assert_status 1
+	assert_equal "" "$(canary_has)"
+}
+
+@test "canary-share: a switch says nothing of it; reconcile makes what the record says, the watch again" {
+	with_canary
+	assert_equal "" "$(canary_has)"
+	hook fake scheduler-list <<<'printf "a 1 web 1 running 10.86.128.2 5000 7 /x\nb 2 web 1 running 10.86.128.3 5000 7 /x\n"'
+	: >"$CALLS"
+	got "$PLUGIN_PATH/service-addresses/reconcile" web 1
+	assert_success ""
+	assert_calls map
+	assert_equal "10.86.128.3
+5" "$(canary_has)"
+	rm "$KEPT/canary/10.86.0.2"
+	ln -s ../shares/7 "$KEPT/canary/10.86.0.9"
+	got "$PLUGIN_PATH/service-addresses/heal"
+	assert_success ""
+	assert_equal 5 "$(canary_has | tail -n 1)"
+	assert_absent "$KEPT/canary/10.86.0.9"
+	# Somebody has changed the map.
+	nft delete element ip dokku services '{ 10.86.0.2 . 86 }'
+	assert_equal 1 "$(canary_has | grep -c '^$')"
+	assert_equal 5 "$(canary_has | tail -n 1)"
+	got "$PLUGIN_PATH/service-addresses/libexec/restore" web
+	assert_status 0
+	assert_equal "10.86.128.3
+5" "$(canary_has)"
+	# A record of a release that is current by now is none.
+	printf '1 5 5 0 1\n' >"$DOKKU_LIB_ROOT/data/releases/web/canary"
+	got "$PLUGIN_PATH/service-addresses/reconcile" web 1
+	assert_success ""
+	assert_equal "" "$(canary_has)"
+}
+
+@test "addresses_wanted: the watch asks for the canary's address, too" {
+	with_canary
+	code service-addresses 'addresses_wanted web'
+	assert_success "web
+set 10.86.0.2 80 10.86.128.2:5000
+set 10.86.0.2 86 10.86.128.3:5000 10.86.128.4:5000"
+}
+
+@test "post-delete: the share of a destroyed app goes" {
+	with_canary
+	got "$PLUGIN_PATH/service-addresses/canary-share" web 2 5
+	got "$PLUGIN_PATH/service-addresses/post-delete" web
+	assert_success ""
+	assert_absent "$KEPT/canary/10.86.0.2"
 }
 
 @test "preview-deploy: nobody without a release, and nothing to say before an app has an address" {
@@ -481,11 +578,11 @@ policy = { syn_sent: 1, last_ack: 3, close: 0, time_wait: 3 }
 }
 chain timeouts_output {
 type filter hook output priority -150
-ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-85 ct state new ct timeout set "forget"
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-86 ct state new ct timeout set "forget"
 }
 chain timeouts_prerouting {
 type filter hook prerouting priority -150
-ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-85 ct state new ct timeout set "forget"
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-86 ct state new ct timeout set "forget"
 }
 chain output {
 type nat hook output priority -100
@@ -496,11 +593,11 @@ chain own_ports {
 type nat hook postrouting priority 90
 ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original ip daddr 10.86.128.0-10.86.255.255 snat to 10.86.0.1:1024-16383
 ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 81 snat to 10.86.0.1:1024-16383
-ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 82-85 snat to 10.86.0.1:16384-32767
+ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst 82-86 snat to 10.86.0.1:16384-32767
 }
 chain unmapped_output {
 type filter hook output priority 0
-ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-85 reject with tcp reset
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-86 reject with tcp reset
 }
 chain invalid_input {
 type filter hook input priority 0

@@ -1,0 +1,385 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016 # code for other shells
+# Backups: made, proven, found damaged, kept, too old, restored; of apps, services and the host.
+# What runs after a restore is tested in tests/e2e/backup.bats.
+
+load ../helper
+
+setup() {
+	world
+	made_plugins apps backup config cron domains storage
+	mkdir -p "$DOKKU_LIB_ROOT"/{data/storage,data/storage-registry/entries,backups}
+	hook fake scheduler-image-save <<-'HOOK'
+		cd "$TEST_HOST" && printf layer >layer && printf config >config
+		printf '[{"Config":"config","Layers":["layer"]}]' >manifest.json
+		tar cf "$4" manifest.json config layer
+	HOOK
+	hook fake scheduler-image-load <<<'grep -q layer "$4"'
+	make_shop
+}
+
+# make_shop - an app with a repository, config, a release and storage.
+make_shop() {
+	make_app shop
+	git init --quiet --bare "$DOKKU_ROOT/shop"
+	git init --quiet "$WORLD/tree"
+	git -C "$WORLD/tree" commit --quiet --allow-empty --message=one
+	git -C "$WORLD/tree" push --quiet "$DOKKU_ROOT/shop" HEAD:refs/heads/main
+	mkdir -p "$DOKKU_LIB_ROOT/config/shop" "$DOKKU_LIB_ROOT/config/checks/shop"
+	printf "export A='1'\nexport B='two\nlines'\n" >"$DOKKU_LIB_ROOT/config/shop/ENV"
+	printf '5\n' >"$DOKKU_LIB_ROOT/config/checks/shop/wait-to-retire"
+	make_release shop 1
+	make_current shop 1
+	mkdir "$DOKKU_LIB_ROOT/data/storage/shop-data"
+	printf 'row\n' >"$DOKKU_LIB_ROOT/data/storage/shop-data/rows"
+	dokku storage:mount shop "$DOKKU_LIB_ROOT/data/storage/shop-data:/data"
+	assert_status 0
+	: >"$STEPS"
+}
+
+# make_service - a plugin of databases, tiny, and its service tiny:db, linked to shop. Its data is a
+# file.
+make_service() {
+	local name
+	mkdir -p "$PLUGIN_PATH/tiny/subcommands" "$DOKKU_LIB_ROOT/services/tiny/db"
+	for name in create export import destroy link; do
+		cat >"$PLUGIN_PATH/tiny/subcommands/$name" <<-'CODE'
+			#!/bin/bash
+			set -eu
+			dir=$DOKKU_LIB_ROOT/services/tiny/$2
+			printf 'tiny:%s\n' "${0##*/} ${*:2}" >>"$STEPS"
+			case ${0##*/} in
+			create) mkdir -p "$dir" && : >"$dir/LINKS" && : >"$dir/data" ;;
+			export) cat "$dir/data" ;;
+			import) cat >"$dir/data" ;;
+			destroy) rm -r "$dir" ;;
+			link) printf '%s\n' "$3" >>"$dir/LINKS" ;;
+			esac
+		CODE
+		chmod +x "$PLUGIN_PATH/tiny/subcommands/$name"
+	done
+	printf 'rows\n' >"$DOKKU_LIB_ROOT/services/tiny/db/data"
+	printf 'shop\n' >"$DOKKU_LIB_ROOT/services/tiny/db/LINKS"
+}
+
+# the_backup - sets file to the only backup of shop.
+the_backup() {
+	local files=("$DOKKU_LIB_ROOT/backups/shop"/*.tar)
+	assert_equal 1 "${#files[@]}" "backups of shop"
+	file=${files[0]}
+}
+
+@test "backup:run: an app, proven and counted; files are private; nothing is left behind" {
+	dokku backup:run shop
+	assert_status 0
+	assert_error ""
+	assert_output_like "-----> Backing up shop
+       Restored into a scratch place and counted: * files, 1 branches and tags, 2 variables, an image, 1 files of the storage shop-data
+-----> shop: the backup 20*-* in $DOKKU_LIB_ROOT/backups is good"
+	the_backup
+	assert_mode "$file" 600
+	assert_mode "${file%/*}" 700
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	dokku backup:list shop
+	assert_success "$(basename "$file" .tar) $(stat --format %s "$file")"
+	dokku backup:verify shop
+	assert_status 0
+	[[ $output == *'the backup '*' is good' ]]
+}
+
+@test "backup:run: a linked service is proven in a scratch service, which goes" {
+	make_service
+	dokku backup:run shop
+	assert_status 0
+	[[ $output == *', 5 bytes of tiny:db'* ]] || differ output "" "$output"
+	assert_equal "$DOKKU_LIB_ROOT/services/tiny/db" \
+		"$(echo "$DOKKU_LIB_ROOT"/services/tiny/*)"
+	[[ $(<"$STEPS") == *"tiny:create backup-check-"*"tiny:import backup-check-"* ]]
+	[[ $(<"$STEPS") == *"tiny:destroy backup-check-"* ]]
+	dokku backup:run tiny:db
+	assert_status 0
+	[[ -f $(echo "$DOKKU_LIB_ROOT"/backups/tiny:db/*.tar) ]]
+}
+
+@test "backup:run: a service whose dump does not come back is no good backup" {
+	make_service
+	sed -i 's/^import).*/import) : ;;/' "$PLUGIN_PATH/tiny/subcommands/import"
+	dokku backup:run tiny:db
+	assert_status 1
+	[[ $stderr == *"tiny:db: a scratch service that got the backup has 0 bytes, not 5"* ]]
+	assert_nothing_in "$DOKKU_LIB_ROOT/backups/tiny:db"
+	sed -i 's/^export).*/export) : ;;/' "$PLUGIN_PATH/tiny/subcommands/export"
+	dokku backup:run tiny:db
+	assert_status 1
+	[[ $stderr == *"tiny:db: tiny:export printed nothing"* ]]
+}
+
+@test "backup:run: waits for a deploy, and says what keeps it" {
+	fifo ready
+	"$DOKKU_PROGRAMS/hold" -w 1 "$DOKKU_LIB_ROOT/lock/shop" -- bash -c \
+		'printf "%s 12:00:00 git push\n" "$$" >"$1"; echo >"$2"; sleep 30' bash \
+		"$DOKKU_LIB_ROOT/lock/shop" "$BATS_TEST_TMPDIR/ready" 3>&- &
+	local holder=$!
+	heard ready
+	DOKKU_BACKUP_WAIT=8 dokku backup:run shop
+	kill "$holder"
+	assert_status 1
+	[[ $output == *'shop is busy: git push runs since 12:00:00'*waiting* ]]
+	[[ $stderr == *'shop: it could not be backed up'* ]]
+	dokku backup:run shop
+	assert_status 0
+}
+
+# Each is damage that a disk, a cut transfer or a mistake makes: how, and what is said of it.
+@test "backup:verify, backup:restore: damage is found and named, and nothing is changed" {
+	local how said id file
+	dokku backup:run shop
+	the_backup
+	cp "$file" "$BATS_TEST_TMPDIR/good"
+	while IFS='|' read -r how said; do
+		cp "$BATS_TEST_TMPDIR/good" "$file"
+		rm -rf "$WORLD/unpacked" && mkdir "$WORLD/unpacked"
+		(cd "$WORLD/unpacked" && tar xf "$file" && eval "$how" && [[ $how == *'"$file"' ]] ||
+			tar cf "$file" -- *)
+		for id in verify restore; do
+			dokku "backup:$id" shop
+			assert_status 1
+			[[ $stderr == *"$said"* ]] || differ "$how" "$said" "$stderr"
+		done
+		assert_file "$DOKKU_ROOT/shop/VHOST" shop.example.com
+	done <<-'DAMAGE'
+		dd <<<damaged of="$file" bs=1 seek=9000 conv=notrunc status=none; : "$file"|files.tar is damaged
+		truncate --size=40000 "$file"; : "$file"|cannot be read or unpacked
+		: >"$file"|cannot be read or unpacked
+		rm image.tar|lacks image.tar
+		printf x >>storage.shop-data.tar|storage.shop-data.tar is damaged
+		rm MANIFEST|has no MANIFEST
+		sed -i 's/^backup 1/backup 2/' MANIFEST|has the format "2"
+		sed -i 's/^variables 2/variables 3/' MANIFEST|the config has 2 variables, not 3
+		sed -i 's/^refs 1/refs 4/' MANIFEST|the repository has 1 branches, not 4
+	DAMAGE
+}
+
+@test "backup:run: a backup that is damaged on its way is not kept, and the report says why" {
+	fake sha256sum <<-'SUM'
+		if [[ -e $TEST_HOST/second ]]; then echo 0; else /usr/bin/sha256sum; fi
+		: >"$TEST_HOST/second"
+	SUM
+	dokku backup:run shop
+	assert_status 1
+	[[ $stderr == *'is damaged: it is not what was saved'* ]]
+	[[ $stderr == *'shop: the backup was not good, and is removed: see above' ]]
+	assert_nothing_in "$DOKKU_LIB_ROOT/backups/shop"
+	dokku backup:report shop --backup-failure
+	assert_success "the backup was not good, and is removed: see above"
+}
+
+@test "backup:set keep: the oldest go, after the new one is good" {
+	local n
+	mkdir -p -m 700 "$DOKKU_LIB_ROOT/backups/shop"
+	for n in 1 2 3; do
+		: >"$DOKKU_LIB_ROOT/backups/shop/2026010$n-000000.tar"
+	done
+	dokku backup:set shop keep 2
+	dokku backup:run shop
+	assert_status 0
+	[[ $output == *'Removed the backup 20260102-000000: 2 are kept'* ]]
+	[[ $(ls "$DOKKU_LIB_ROOT/backups/shop") == 20260103-000000.tar$'\n'20* ]]
+	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/backups/shop" | wc -l)"
+}
+
+@test "backup:set target: another folder; one that cannot be written is told" {
+	dokku backup:set shop target "$BATS_TEST_TMPDIR/elsewhere"
+	dokku backup:run shop
+	assert_status 0
+	[[ -f $(echo "$BATS_TEST_TMPDIR"/elsewhere/shop/*.tar) ]]
+	: >"$BATS_TEST_TMPDIR/file"
+	dokku backup:set shop target "$BATS_TEST_TMPDIR/file"
+	dokku backup:run shop
+	assert_status 1
+	[[ $stderr == *'shop: the backup could not be stored: see above' ]]
+}
+
+@test "restic: no secret and no repository is among the arguments" {
+	local line
+	fake restic <<-'RESTIC'
+		[[ $RESTIC_PASSWORD == hidden && $RESTIC_REPOSITORY == rest:https://u:hidden@host/ ]] || exit 9
+		case $* in
+		*' cat config') exit 1 ;;
+		*' backup '*) cat >"$TEST_HOST/stored" ;;
+		*' dump '*) cat "$TEST_HOST/stored" ;;
+		*' snapshots '*) printf '[{"id":"abc","tags":["app=shop","id=20260101-000000"]}]' ;;
+		esac
+	RESTIC
+	printf 'restic:rest:https://u:hidden@host/\n' >"$BATS_TEST_TMPDIR/target"
+	dokku backup:set shop target restic:rest:https://u:hidden@host/
+	dokku backup:run shop
+	assert_status 1
+	[[ $stderr == *'the repository has no password: '* ]]
+	got "$DOKKU" backup:auth shop <<<'RESTIC_PASSWORD=hidden'
+	assert_success "-----> Stored RESTIC_PASSWORD"
+	assert_mode "$DOKKU_LIB_ROOT/config/backup/shop/auth" 600
+	dokku backup:run shop
+	assert_status 0
+	dokku backup:list shop
+	assert_success "20260101-000000 -"
+	line=$(grep '^restic' "$CALLS")
+	[[ $line == *init* && $line != *hidden* ]]
+	got "$DOKKU" backup:auth shop <<<'PATH=/tmp'
+	assert_status 1
+	[[ $stderr == *'a line is not NAME=VALUE'* && $stderr != *tmp* ]]
+}
+
+@test "the watch warns of a backup that is too old, once there is a schedule or was a backup" {
+	local heal=$PLUGIN_CORE_AVAILABLE_PATH/backup/heal
+	got "$heal"
+	assert_success
+	dokku backup:schedule shop "0 3 * * *"
+	assert_success "-----> shop is backed up at 0 3 * * *"
+	got "$heal"
+	assert_success
+	printf '%s\n' $((EPOCHSECONDS - 49 * 3600)) \
+		>"$DOKKU_LIB_ROOT/config/backup/shop/scheduled-at"
+	got "$heal"
+	assert_refused "shop: it has no good backup. dokku backup:run shop tries it now" 0
+	mkdir -p "$DOKKU_LIB_ROOT/data/backup/shop"
+	printf '20260101-000000 %s\n' $((EPOCHSECONDS - 3 * 3600)) \
+		>"$DOKKU_LIB_ROOT/data/backup/shop/good"
+	got "$heal"
+	assert_success
+	dokku backup:set shop max-age 2
+	got "$heal"
+	assert_refused "shop: its last good backup, 20260101-000000, is older than 2 hours." \
+		"dokku backup:run shop tries it now" 0
+}
+
+@test "backup:schedule: what is due is started once, and a bad schedule is refused" {
+	dokku backup:schedule shop "61 * * * *"
+	assert_status 1
+	[[ $stderr == *'not a schedule: "61 * * * *"'*'nothing was changed' ]]
+	dokku backup:schedule shop "* * * * *"
+	"$PLUGIN_CORE_AVAILABLE_PATH/backup/each-minute" "$EPOCHSECONDS"
+	timeout 60 bash -c 'until [[ -e $1 ]]; do sleep 0.1; done' bash \
+		"$DOKKU_LIB_ROOT/data/backup/shop/good"
+	dokku backup:schedule shop
+	assert_success "-----> shop is not backed up by the clock"
+}
+
+@test "backup:restore: an app that is gone is there again, with all that it had" {
+	local file before
+	before=$(git -C "$DOKKU_ROOT/shop" rev-parse main)
+	dokku backup:set shop images false
+	dokku backup:run shop
+	assert_status 0
+	rm -rf "$DOKKU_ROOT/shop" "$DOKKU_LIB_ROOT"/config/{shop,*/shop} \
+		"$DOKKU_LIB_ROOT"/data/{releases/shop,storage/shop-data,storage-registry/entries/*}
+	dokku backup:restore shop
+	assert_status 0
+	[[ $output == *'the backup has no image: push the app again'*'shop is restored from the backup '* ]]
+	assert_equal "$before" "$(git -C "$DOKKU_ROOT/shop" rev-parse main)"
+	assert_file "$DOKKU_ROOT/shop/VHOST" shop.example.com
+	assert_file "$DOKKU_LIB_ROOT/config/checks/shop/wait-to-retire" 5
+	assert_file "$DOKKU_LIB_ROOT/data/storage/shop-data/rows" row
+	dokku config:get shop B
+	assert_success "two
+lines"
+	dokku storage:list shop
+	[[ $output == *"shop-data:/data"* ]]
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "backup:restore: what fails is undone: config, repository, storage and services" {
+	make_service
+	dokku backup:run shop
+	assert_status 0
+	printf 'new.example.com\n' >"$DOKKU_ROOT/shop/VHOST"
+	printf "export A='new'\n" >"$DOKKU_LIB_ROOT/config/shop/ENV"
+	rm -r "$DOKKU_LIB_ROOT/config/checks/shop"
+	mkdir -p "$DOKKU_LIB_ROOT/config/nginx/shop"
+	printf 'new\n' >"$DOKKU_LIB_ROOT/config/nginx/shop/key"
+	printf 'new\n' >"$DOKKU_LIB_ROOT/data/storage/shop-data/rows"
+	printf 'newer\n' >"$DOKKU_LIB_ROOT/services/tiny/db/data"
+	hook fake scheduler-image-load <<<'echo "no space" >&2; exit 1'
+	dokku backup:restore shop
+	assert_status 1
+	[[ $stderr == *'backup:restore: shop is as it was before' ]]
+	assert_file "$DOKKU_ROOT/shop/VHOST" new.example.com
+	assert_file "$DOKKU_LIB_ROOT/config/shop/ENV" "export A='new'"
+	assert_absent "$DOKKU_LIB_ROOT/config/checks/shop"
+	assert_file "$DOKKU_LIB_ROOT/config/nginx/shop/key" new
+	assert_file "$DOKKU_LIB_ROOT/data/storage/shop-data/rows" new
+	assert_equal shop-data "$(ls -A "$DOKKU_LIB_ROOT/data/storage")"
+	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" newer
+	assert_equal shop "$(ls -A "$DOKKU_ROOT")"
+}
+
+@test "backup:restore: a service" {
+	make_service
+	dokku backup:run tiny:db
+	printf 'lost\n' >"$DOKKU_LIB_ROOT/services/tiny/db/data"
+	dokku backup:restore tiny:db
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" rows
+	rm -r "$DOKKU_LIB_ROOT/services/tiny/db"
+	dokku backup:restore tiny:db
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" rows
+}
+
+@test "backup: names and IDs that there are not" {
+	dokku backup:run nobody
+	assert_status 1
+	dokku backup:run tiny:nobody
+	assert_refused "there is no service tiny:nobody; nothing was done"
+	dokku backup:restore shop
+	assert_refused "shop has no backup: dokku backup:list shop shows those there are;" \
+		"nothing was done"
+	dokku backup:verify shop ../../x
+	assert_refused "shop has no backup ../../x: dokku backup:list shop shows those there are;" \
+		"nothing was done"
+	dokku backup:list ../x
+	assert_status 1
+}
+
+@test "backup:export: a host without global settings, apps and services" {
+	rm -r "$DOKKU_ROOT/shop"
+	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
+	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
+	assert_success "-----> This server is what the backup says"
+}
+
+@test "backup:export, backup:import: a host" {
+	make_service
+	mkdir -p "$DOKKU_LIB_ROOT/config/--global" "$DOKKU_LIB_ROOT/config/domains/--global" \
+		"$DOKKU_ROOT/.ssh"
+	printf "export G='1'\n" >"$DOKKU_LIB_ROOT/config/--global/ENV"
+	printf 'command="x" ssh-ed25519 AAAA one\n' >"$DOKKU_ROOT/.ssh/authorized_keys"
+	rm -r "$DOKKU_LIB_ROOT/data/releases/shop"
+	umask 077
+	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
+	rm -rf "$DOKKU_ROOT"/{shop,.ssh} "$DOKKU_LIB_ROOT"/config/{--global,shop,*/shop} \
+		"$DOKKU_LIB_ROOT"/services/tiny/db "$DOKKU_LIB_ROOT"/data/storage/shop-data
+	mkdir "$DOKKU_ROOT/.ssh"
+	printf 'command="x" ssh-ed25519 BBBB two\n' >"$DOKKU_ROOT/.ssh/authorized_keys"
+	# Cut short, or damaged: nothing is changed.
+	head -c 9000 "$BATS_TEST_TMPDIR/host.tar" >"$BATS_TEST_TMPDIR/cut.tar"
+	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/cut.tar"
+	assert_status 1
+	[[ $stderr == *'nothing was changed' ]]
+	mv "$PLUGIN_PATH/tiny" "$BATS_TEST_TMPDIR/tiny"
+	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
+	assert_status 1
+	[[ $stderr == *'needs plugins that are not here: '*'tiny (-)'*'nothing was changed' ]]
+	assert_absent "$DOKKU_ROOT/shop"
+	mv "$BATS_TEST_TMPDIR/tiny" "$PLUGIN_PATH/tiny"
+	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/config/--global/ENV" "export G='1'"
+	assert_file "$DOKKU_LIB_ROOT/config/checks/shop/wait-to-retire" 5
+	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" rows
+	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/LINKS" shop
+	assert_equal 2 "$(grep -c ssh-ed25519 "$DOKKU_ROOT/.ssh/authorized_keys")"
+	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
+	assert_status 0
+	[[ $output == *'shop is here already: passed over'* ]]
+}
