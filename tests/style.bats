@@ -22,7 +22,7 @@ hooks_and_commands() {
 			-e '/[a-z]*-functions$' \
 			-e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' \
 			-e '/root/render$' -e '/root/reload$' -e '/root/certificate$' -e '/root/strangers$' \
-			-e '/root/bridge$' -e '/root/conflicts$' -e '/root/template$' -e '^dokku$'
+			-e '/root/bridge$' -e '/root/conflicts$' -e '/root/template$' -e '/root/template-limits$' -e '^dokku$'
 }
 
 # none - stdin has to be empty: each line of it is a finding.
@@ -142,7 +142,7 @@ wide_lines() {
 	for file in plugins/*/{functions,*-functions} plugins/common/strict \
 		plugins/common/guest/{certs,config,domains,functions,properties,ps} \
 		plugins/*/lib/* \
-		plugins/nginx/root/{render,template,reload,certificate,conflicts} \
+		plugins/nginx/root/{render,template,template-limits,reload,certificate,conflicts} \
 		plugins/service-addresses/root/{strangers,bridge}; do
 		[[ $(head -n 1 "$file") == '# shellcheck shell=bash' && ! -x $file ]] ||
 			printf '%s\n' "$file"

@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* for SO_RCVBUFFORCE */
 #include "netlink.h"
 
 #include <errno.h>
@@ -5,6 +6,9 @@
 
 /* The kernel's errors are the negatives of smaller numbers. */
 enum { MAX_ERRNO = 4096 };
+
+/* Each change has an answer, which takes about 600 bytes of the room of the socket. */
+enum { ANSWERS_ROOM = 16 << 20 };
 
 struct mnl_socket *
 netlink_open(int bus, unsigned groups)
@@ -106,8 +110,11 @@ netlink_commit(struct mnl_socket *socket, const void *batch, size_t size)
 {
 	char buffer[NETLINK_SIZE];
 	struct netlink_answer answer = { 0 };
+	int room = ANSWERS_ROOM;
 	ssize_t n;
 
+	/* Without room for all answers there is an ENOBUFS, and no error would be known. */
+	setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	if (mnl_socket_sendto(socket, batch, size) < 0)
 		return errno;
 	/* The kernel has answered completely when sendto returns, so this never waits. */
