@@ -164,3 +164,17 @@ used() { in_world du --summarize --bytes --total "$@" | tail -n 1 | cut -f 1; }
 	[[ $(in_world find /var/lib/dokku/data/builds/grow -name log -size +2M) == "" ]]
 	[[ $(in_world bash -c 'wc -l </var/lib/dokku/data/draining/grow/log') -le 1000 ]]
 }
+
+# The table has several hundred changes at once then.
+@test "50 containers of an app serve, and one again" {
+	make_app wide 0 1
+	commit wide v1
+	push wide
+	dokku_run ps:scale wide web=50
+	assert_clean wide
+	assert_serves wide v1
+	dokku_run ps:scale wide web=1
+	assert_clean wide
+	assert_serves wide v1
+	dokku_run apps:destroy --force wide
+}
