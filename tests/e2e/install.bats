@@ -50,10 +50,10 @@ setup_file() { e2e_setup; }
 	in_world bash -c 'rm /etc/sudoers.d/ann && userdel ann && userdel joe'
 }
 
-@test "sudo rules name exactly four programs, and take no arguments; the map is dokku's alone" {
+@test "sudo rules name exactly five programs, and take no arguments; the map is dokku's alone" {
 	run in_world sudo -u dokku sudo -n -l
 	[[ $(sed -n 's/.*NOPASSWD: //p' <<<"$output" | tr , '\n' |
-		grep -c '/root/[a-z-]* ""$') -eq 4 && $output != *ALL* ]]
+		grep -c '/root/[a-z-]* ""$') -eq 5 && $output != *ALL* ]]
 	run in_world sudo -u dokku sudo \
 		-n /usr/local/lib/dokku/plugins/service-addresses/root/table --help
 	[[ $status -eq 1 ]]

@@ -109,8 +109,11 @@ bool
 lines_add(struct lines *lines, const struct network *network, const char *text, size_t length,
 	struct refusal *refusal)
 {
-	static const char *const verbs[] = { [LINE_SET] = "set", [LINE_ADD] = "add",
-		[LINE_UNSET] = "unset", [LINE_GET] = "get", [LINE_KEEP] = "keep" };
+	static const char *const verbs[] = { [LINE_SET] = "set",
+		[LINE_ADD] = "add",
+		[LINE_UNSET] = "unset",
+		[LINE_GET] = "get",
+		[LINE_KEEP] = "keep" };
 	struct word rest = { text, length }, verb = next_word(&rest);
 	struct line line = { .verb = LINE_SET };
 	size_t i = 0;
