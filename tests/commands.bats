@@ -136,7 +136,7 @@ docs/dokku.1 is not what the code says: run docs/generate"
 		while read -r name; do
 			[[ " ${aliases[*]} " == *" $name "* ]] ||
 				printf '%s asks for --%s\n' "$1" "$name"
-		done < <(grep -oE '\$\{option\["?[a-zA-Z-]+' "$2" | sed 's/.*\["\?//')
+		done < <(grep -oE '\$\{option\["?[a-zA-Z0-9-]+' "$2" | sed 's/.*\["\?//')
 	}
 	grep -E '\$\{option\[' "$PLUGIN_CORE_AVAILABLE_PATH"/*/subcommands/* \
 		>"$BATS_TEST_TMPDIR/asked"

@@ -176,7 +176,7 @@ the_backup() {
 
 @test "backup:set keep: the oldest go, after the new one is good" {
 	local n
-	mkdir -p -m 700 "$DOKKU_LIB_ROOT/backups/shop"
+	mkdir -p "$DOKKU_LIB_ROOT/backups/shop"
 	for n in 1 2 3; do
 		: >"$DOKKU_LIB_ROOT/backups/shop/2026010$n-000000.tar"
 	done

@@ -310,9 +310,11 @@ rendered() {
 	assert_error_like '*a value is on one line'
 	# too_many TEXT COUNT - a server with the text, in which N is a number, so often is refused.
 	too_many() {
-		filled < <(printf 'server { listen 80;\n'
+		filled < <(
+			printf 'server { listen 80;\n'
 			seq "$2" | sed "s/.*/$(printf '%s' "$1" | sed 's/N/\&/')/"
-			printf '}\n')
+			printf '}\n'
+		)
 		apply "$FACTS"
 		assert_status 1 && assert_error_like '*in line*'"$3" || return
 	}

@@ -342,6 +342,8 @@ $1"
 	local conf="$TREE/web.conf"
 	got "$PLUGIN_PATH/nginx/proxy-canary" other web
 	assert_success ""
+	# Not the link to the code that all tests share.
+	rm "$PLUGIN_PATH/proxy"
 	hook proxy subcommands/build-config <<<'printf "%s\n" "${RENDERED-}" >"$TEST_HOST/etc/nginx/dokku/web.conf"; exit "${FAILS:-0}"'
 	sed -i '2i# Summary: x\n# Usage: dokku proxy:build-config APP' "$PLUGIN_PATH/proxy/subcommands/build-config"
 	RENDERED="upstream dokku-web_canary {" got "$PLUGIN_PATH/nginx/proxy-canary" nginx web
@@ -857,7 +859,7 @@ remove"
 	apply "app web
 remove"
 	assert_success ""
-	assert_equal "web-access.log-2-access.log.1 web-access.log-b-access.log web-access.log.1-error.log" \
+	assert_equal "dokku-canary.log web-access.log-2-access.log.1 web-access.log-b-access.log web-access.log.1-error.log" \
 		"$(ls -A "$log" | paste -sd ' ')"
 }
 
@@ -930,7 +932,8 @@ remove"
 	assert_mode "$TREE/web.conf" 644
 	apply "$FACTS"$'\nset access-log-path off\nset error-log-path /var/log/nginx/other.log'
 	assert_success ""
-	assert_equal $'other.log\nweb-access.log\nweb-error.log' "$(ls "$TEST_HOST/log")"
+	assert_equal $'dokku-canary.log\nother.log\nweb-access.log\nweb-error.log' \
+		"$(ls "$TEST_HOST/log")"
 	assert_mode "$TEST_HOST/log/other.log" 640
 }
 

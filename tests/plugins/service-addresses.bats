@@ -307,7 +307,7 @@ told() {
 	assert_equal "services 10.86.0.2 . 80 : 10.86.128.2 . 5000" "$(kernel)"
 }
 
-# with_canary [PERCENT] - web.1 is 10.86.0.2. Release 1 is current, and 2 is the canary.
+# with_canary - web.1 is 10.86.0.2. Release 1 is current, and 2 is the canary.
 with_canary() {
 	make_release web 1 web=1
 	make_current web 1
@@ -316,7 +316,7 @@ with_canary() {
 	containers 2 'web 1 b 10.86.128.3 5000' 'web 2 c 10.86.128.4 5000'
 	"$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
-	printf '2 %s 5 0 1\n' "${1:-5}" >"$DOKKU_LIB_ROOT/data/releases/web/canary"
+	printf '2 5 5 0 1\n' >"$DOKKU_LIB_ROOT/data/releases/web/canary"
 	KEPT=$TEST_HOST/run/dokku-kept
 }
 
