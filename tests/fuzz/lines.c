@@ -44,7 +44,8 @@ check_line(const struct line *line, const struct network *network)
 	struct shares shares = shares_wanted(line);
 
 	require(service < network->half && line->service.port != 0);
-	require(line->nr <= LINES_SHARES && (line->nr > 0) == (line->verb == LINE_SET));
+	require(line->nr <= LINES_SHARES);
+	require((line->nr > 0) == (line->verb == LINE_SET || line->verb == LINE_ADD));
 	for (size_t i = 0; i < line->nr; i++) {
 		uint32_t target = ntohl(line->target[i].address) - network->low;
 		require(target >= network->half && target - network->half < network->half);

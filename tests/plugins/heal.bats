@@ -36,7 +36,7 @@ setup() {
  !     The user dokku is not in the group docker any more: $AGAIN
  !     The user dokku is not in the group adm any more: $AGAIN
  !     $PLUGIN_AVAILABLE_PATH/ps, the plugin ps, is missing: $AGAIN
- !     sudo does not let the user dokku run nginx/root/apply, $TEST_HOST/etc/sudoers.d/dokku was removed or changed: $AGAIN
+ !     sudo does not let the user dokku run backup/root/storage, $TEST_HOST/etc/sudoers.d/dokku was removed or changed: $AGAIN
  !     $TEST_HOST/etc/dokku/preview-token is missing, or the user dokku may not read it: $AGAIN"
 }
 
@@ -64,7 +64,7 @@ setup() {
 	code "" 'as_root nginx/root/apply'
 	assert_status 1
 	assert_error "sudo: a password is required
- !     sudo does not let the user dokku run nginx/root/apply, $TEST_HOST/etc/sudoers.d/dokku was removed or changed: $AGAIN"
+ !     sudo does not let the user dokku run backup/root/storage, $TEST_HOST/etc/sudoers.d/dokku was removed or changed: $AGAIN"
 }
 
 @test "nginx: what make install made is named; the file of an app is written again" {
