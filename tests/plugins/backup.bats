@@ -7,7 +7,7 @@ load ../helper
 
 setup() {
 	world
-	made_plugins apps backup config cron domains storage
+	made_plugins apps backup config cron domains ssh-keys storage
 	mkdir -p "$DOKKU_LIB_ROOT"/{data/storage,data/storage-registry/entries,backups}
 	hook fake scheduler-image-save <<-'HOOK'
 		cd "$TEST_HOST" && printf layer >layer && printf config >config
@@ -225,6 +225,8 @@ the_backup() {
 	assert_success "20260101-000000 -"
 	line=$(grep '^restic' "$CALLS")
 	[[ $line == *init* && $line != *hidden* ]]
+	got "$DOKKU" backup:auth shop <<<'RESTIC_PASSWORD_COMMAND=touch /tmp/x'
+	assert_error ' !     RESTIC_PASSWORD_COMMAND is not taken: give RESTIC_PASSWORD itself; nothing was changed'
 	got "$DOKKU" backup:auth shop <<<'PATH=/tmp'
 	assert_status 1
 	[[ $stderr == *'a line is not NAME=VALUE'* && $stderr != *tmp* ]]
@@ -353,14 +355,24 @@ lines"
 	mkdir -p "$DOKKU_LIB_ROOT/config/--global" "$DOKKU_LIB_ROOT/config/domains/--global" \
 		"$DOKKU_ROOT/.ssh"
 	printf "export G='1'\n" >"$DOKKU_LIB_ROOT/config/--global/ENV"
-	printf 'command="x" ssh-ed25519 AAAA one\n' >"$DOKKU_ROOT/.ssh/authorized_keys"
+	local one two
+	ssh-keygen -q -t ed25519 -N '' -C '' -f "$BATS_TEST_TMPDIR/one"
+	ssh-keygen -q -t ecdsa -N '' -C '' -f "$BATS_TEST_TMPDIR/two"
+	read -r one <"$BATS_TEST_TMPDIR/one.pub"
+	read -r two <"$BATS_TEST_TMPDIR/two.pub"
+	got "$DOKKU" ssh-keys:add one <<<"$one"
+	got "$DOKKU" ssh-keys:add two <<<"$two"
+	assert_status 0
+	# A login, and a line of the administrator.
+	printf 'ssh-ed25519 AAAA evil\nfrom="10.0.0.1",command="x" ssh-ed25519 CCCC his\n' \
+		>>"$DOKKU_ROOT/.ssh/authorized_keys"
 	rm -r "$DOKKU_LIB_ROOT/data/releases/shop"
 	umask 077
 	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
 	rm -rf "$DOKKU_ROOT"/{shop,.ssh} "$DOKKU_LIB_ROOT"/config/{--global,shop,*/shop} \
 		"$DOKKU_LIB_ROOT"/services/tiny/db "$DOKKU_LIB_ROOT"/data/storage/shop-data
 	mkdir "$DOKKU_ROOT/.ssh"
-	printf 'command="x" ssh-ed25519 BBBB two\n' >"$DOKKU_ROOT/.ssh/authorized_keys"
+	got "$DOKKU" ssh-keys:add other <<<"$two"
 	# Cut short, or damaged: nothing is changed.
 	head -c 9000 "$BATS_TEST_TMPDIR/host.tar" >"$BATS_TEST_TMPDIR/cut.tar"
 	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/cut.tar"
@@ -378,7 +390,9 @@ lines"
 	assert_file "$DOKKU_LIB_ROOT/config/checks/shop/wait-to-retire" 5
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" rows
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/LINKS" shop
-	assert_equal 2 "$(grep -c ssh-ed25519 "$DOKKU_ROOT/.ssh/authorized_keys")"
+	[[ $(grep -c 'a line of authorized_keys is none that dokku writes' <<<"$stderr") -eq 2 ]]
+	assert_equal "other one" "$(grep -o 'NAME=[a-z]*' "$DOKKU_ROOT/.ssh/authorized_keys" | cut -d = -f 2 | paste -sd ' ')"
+	assert_equal 2 "$(wc -l <"$DOKKU_ROOT/.ssh/authorized_keys")"
 	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
 	assert_status 0
 	[[ $output == *'shop is here already: passed over'* ]]

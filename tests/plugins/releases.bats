@@ -717,7 +717,7 @@ scheduler-remove docker-local web 4" "$(grep -e canary-share -e scheduler-remove
 	local what
 	for what in 'git push 1234567' config:set ps:scale ps:stop 'ps:rebuild' \
 		'releases:rollback v2' 'apps:rename web blog' git:from-image \
-		'releases:canary v2'; do
+		'releases:canary v2' 'backup:restore 20261129-030000'; do
 		got "$PLUGIN_PATH/releases/pre-change" web "$what"
 		assert_refused "web: v4 has 5 % of the visitors: dokku releases:promote web or" \
 			"dokku releases:abort web first"

@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,32 +24,6 @@ enum {
 	/* After SIGTERM, COMMAND has this many times 20 ms before SIGKILL. */
 	PATIENCE = 100,
 };
-
-static volatile sig_atomic_t ended_by;
-
-static void
-on_end(int signal_number)
-{
-	ended_by = signal_number;
-}
-
-/* The handler does nothing. The signal interrupts poll. */
-static void
-on_child(int signal_number)
-{
-	(void)signal_number;
-}
-
-static void
-catch_signals(void)
-{
-	struct sigaction end = { .sa_handler = on_end }, child = { .sa_handler = on_child };
-
-	sigaction(SIGHUP, &end, NULL);
-	sigaction(SIGINT, &end, NULL);
-	sigaction(SIGTERM, &end, NULL);
-	sigaction(SIGCHLD, &child, NULL);
-}
 
 /* target: the child, or minus the process group that it leads. SIGTERM comes before SIGKILL. */
 static void
@@ -117,9 +90,6 @@ main(int argc, char **argv)
 	if (argc < 2)
 		misuse("attached COMMAND [ARG…]");
 	pid_t child = start_child(argv + 1, grouped);
-	catch_signals();
-	/* SIGTERM and not SIGKILL, because this process still has to end the group. */
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != parent)
-		ended_by = SIGTERM;
+	catch_ends(parent);
 	return follow(child, grouped);
 }

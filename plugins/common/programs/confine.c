@@ -45,35 +45,6 @@ struct stream {
 	struct clean clean;
 };
 
-static volatile sig_atomic_t ended_by;
-
-static void
-on_end(int signal_number)
-{
-	ended_by = signal_number;
-}
-
-/* The handler does nothing. The signal interrupts poll. */
-static void
-on_child(int signal_number)
-{
-	(void)signal_number;
-}
-
-static void
-catch_signals(void)
-{
-	struct sigaction end = { .sa_handler = on_end }, child = { .sa_handler = on_child };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-
-	sigaction(SIGHUP, &end, NULL);
-	sigaction(SIGINT, &end, NULL);
-	sigaction(SIGTERM, &end, NULL);
-	sigaction(SIGCHLD, &child, NULL);
-	/* Whoever reads us may go. COMMAND goes on, and need not notice. */
-	sigaction(SIGPIPE, &ignore, NULL);
-}
-
 static bool
 same_output(void)
 {
@@ -235,10 +206,9 @@ main(int argc, char **argv)
 	close(out);
 	if (err != out)
 		close(err);
-	catch_signals();
-	/* SIGTERM and not SIGKILL, because this process still has to end the group. */
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != parent)
-		ended_by = SIGTERM;
+	catch_ends(parent);
+	/* Whoever reads us may go. COMMAND goes on, and need not notice. */
+	signal(SIGPIPE, SIG_IGN);
 	status = follow(child, streams, deadline);
 	if (status)
 		end_group(child);

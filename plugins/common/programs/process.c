@@ -49,6 +49,34 @@ die_with(pid_t parent)
 		raise(SIGKILL);
 }
 
+volatile sig_atomic_t ended_by;
+
+static void
+on_end(int signal_number)
+{
+	ended_by = signal_number;
+}
+
+/* The handler does nothing. The signal interrupts poll. */
+static void
+on_child(int signal_number)
+{
+	(void)signal_number;
+}
+
+void
+catch_ends(pid_t parent)
+{
+	struct sigaction end = { .sa_handler = on_end }, child = { .sa_handler = on_child };
+
+	sigaction(SIGHUP, &end, NULL);
+	sigaction(SIGINT, &end, NULL);
+	sigaction(SIGTERM, &end, NULL);
+	sigaction(SIGCHLD, &child, NULL);
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != parent)
+		ended_by = SIGTERM;
+}
+
 int
 exit_status_of(int status)
 {

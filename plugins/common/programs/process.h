@@ -8,6 +8,7 @@
 #ifndef PROCESS_H
 #define PROCESS_H
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -28,6 +29,16 @@ _Noreturn void become(char **command);
  * that should be the parent. If it has ended already, this process kills itself at once.
  */
 void die_with(pid_t parent);
+
+/* The signal that asked this process to end, or 0. Only catch_ends sets it. */
+extern volatile sig_atomic_t ended_by;
+
+/*
+ * From here on SIGHUP, SIGINT and SIGTERM only set ended_by, for a program that has to end others
+ * before itself. The end of parent, which should be the parent, counts as SIGTERM. The end of a
+ * child interrupts poll.
+ */
+void catch_ends(pid_t parent);
 
 /* The exit status that a shell gives to the status of waitpid: 128 + N for signal N. */
 int exit_status_of(int status);
