@@ -356,6 +356,35 @@ canary_has() {
 	assert_equal "" "$(canary_has)"
 }
 
+# held - the addresses to which connections wait.
+held() { nft list set ip dokku held | grep -oE '10\.86\.[0-9.]+ timeout [0-9]+s' | sort; }
+
+@test "hold-traffic: at all of the app's addresses, until they are pointed anywhere" {
+	make_app web
+	make_release web 1 web=13
+	make_current web 1
+	kernel_has
+	code service-addresses 'addresses_claim_all web 1; targets[1]="10.86.128.2 5000"
+		addresses_point web 1'
+	got "$PLUGIN_PATH/service-addresses/hold-traffic" web 20
+	assert_success ""
+	assert_equal "10.86.0.2 timeout 20s
+10.86.0.3 timeout 20s" "$(held)"
+	# Nobody is told to keep connections, and stopping lets nobody go.
+	got "$PLUGIN_PATH/service-addresses/core-post-stop" web
+	assert_success ""
+	assert_equal 2 "$(held | wc -l)"
+	printf 'web 1 idB 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
+	assert_equal "" "$(held)"
+	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
+	got "$PLUGIN_PATH/service-addresses/hold-traffic" web 20
+	assert_status 0
+	assert_error_like " !     web: requests cannot be held where nginx switches traffic*"
+	assert_equal "" "$(held)"
+}
+
 @test "canary-share: a switch says nothing of it; reconcile makes what the record says, the watch again" {
 	with_canary
 	assert_equal "" "$(canary_has)"
@@ -1224,7 +1253,8 @@ set 10.86.0.2 86 10.86.128.2:5000
 keep 10.86.0.2"
 	assert_equal 10.86.0.2.2 "$(kept)"
 	coproc OPEN { nsenter --target "$KERNEL" --net -- bash -c 'exec 3<>/dev/tcp/10.86.0.2/80 &&
-		echo open && read -r && printf "GET / HTTP/1.0\r\n\r\n" >&3 && head -n 1 <&3'; }
+		echo open && read -r && printf "GET / HTTP/1.0\r\n\r\n" >&3 && head -n 1 <&3
+		read -r'; }
 	read -r -t 5 line <&"${OPEN[0]}"
 	map "hold 10.86.0.2 60"
 	assert_success ""
@@ -1253,7 +1283,7 @@ unset 10.86.0.2 80"
 200"
 	done
 	assert_equal "" "$(nft list set ip dokku held | grep 10.86)"
-	kill "$LISTENER"
+	kill "$LISTENER" "$OPEN_PID"
 }
 
 @test "root/map: hold: after its time all is as the map says; a table without the set is renewed" {
