@@ -116,8 +116,10 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	assert_equal "" "$(grep -v '^buildkit 1' "$BATS_TEST_TMPDIR/builds")"
 	# It is not asked for again.
 	: >"$BATS_TEST_TMPDIR/builds"
-	hook fake docker-args-build <<<'printf "%s --target one" "$(cat)"'
+	hook fake docker-args-build <<<'printf "%s --target" "$(cat)"'
+	hook fake docker-args-process-build <<<'printf "%s one" "$(cat)"'
 	build
+	grep -qx "docker-args-process-build web dockerfile" "$STEPS"
 	assert_success ""
 	assert_equal "build --progress=plain --target one --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
 	# Another engine.
@@ -388,7 +390,8 @@ COPY . ."
 	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" \
 		dokku/web:v1
 	assert_status 1
-	assert_error " !     web: a docker-args-build hook failed, see above; nothing was built"
+	assert_error " !     web: a hook docker-args-build or docker-args-process-build failed," \
+		"see above; nothing was built"
 	rm "$PLUGIN_PATH/fake/docker-args-build"
 	got "$PLUGIN_PATH/builder-dockerfile/builder-build" herokuish web "$WORLD/tree" dokku/web:v1
 	assert_success ""
