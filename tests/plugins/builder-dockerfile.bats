@@ -429,3 +429,40 @@ COPY . ."
 	build
 	assert_status 0
 }
+
+# image_files PATH… - runs the hook for the image shop, whose working folder is $WORLD/image.
+image_files() {
+	rm -rf "$WORLD/taken"
+	mkdir -p "$WORLD/taken/own"
+	printf 'mine\n' >"$WORLD/taken/own/CHECKS"
+	ln -s "$WORLD" "$WORLD/taken/out"
+	got "$PLUGIN_PATH/builder-dockerfile/image-files" web shop "$WORLD/taken" "$@"
+}
+
+@test "image-files: regular files of the image's working folder, and nothing else" {
+	mkdir -p "$WORLD/image/folder" "$WORLD/image/own" "$WORLD/image/out"
+	printf 'web: run\n' >"$WORLD/image/Procfile"
+	printf '{}\n' >"$WORLD/image/folder/app.json"
+	printf 'theirs\n' >"$WORLD/image/own/CHECKS"
+	printf 'evil\n' >"$WORLD/image/out/evil"
+	ln -s /etc/passwd "$WORLD/image/link"
+	fake_engine <<<'printf "{ \"Config\": { \"WorkingDir\": \"%s/\" } }\n" "$WORLD/image"'
+	fake docker <<<'case $1 in
+		create) printf "id7\n" ;;
+		cp) tar -C "$(dirname "${2#id7:}")" -c "$(basename "$2")" ;;
+		esac'
+	image_files Procfile folder/app.json own/CHECKS link folder none out/evil
+	assert_success "       Procfile comes from the image
+       folder/app.json comes from the image"
+	assert_file "$WORLD/taken/Procfile" "web: run"
+	assert_file "$WORLD/taken/folder/app.json" "{}"
+	assert_file "$WORLD/taken/own/CHECKS" mine
+	assert_absent "$WORLD/taken/link" "$WORLD/evil" "$WORLD/taken.tar"
+	grep -qx "docker create --network none --label com.dokku.app-name=web shop /" "$CALLS"
+	grep -qx "docker rm --force id7" "$CALLS"
+	: >"$CALLS"
+	head -c 1100000 /dev/zero >"$WORLD/image/Procfile"
+	image_files Procfile
+	assert_refused "web: Procfile of the image shop has more than 1 MB; nothing was deployed"
+	grep -qx "docker rm --force id7" "$CALLS"
+}
