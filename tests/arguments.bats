@@ -114,7 +114,10 @@ refuses() {
 		'dots and hyphens, at most 63'
 	command 'PLUGIN'
 	dokku t:do nope
-	assert_refused 'no such plugin: "nope": dokku plugin:list shows them'
+	assert_refused 'Specified plugin not enabled or installed: "nope": dokku plugin:list' \
+		'shows all plugins'
+	dokku t:do ../nope
+	assert_refused 'Invalid plugin name specified: "../nope": dokku plugin:list shows the names'
 	mkdir "$PLUGIN_AVAILABLE_PATH/nope"
 	gives "nope" "<nope>"
 }
@@ -126,7 +129,7 @@ refuses() {
 	usage='APP [--format a|b] [NAME]'
 	make_app web
 	gives "web x --format b" "<web><x> format=b"
-	refuses "web --format c" '--format: "c" is not one of a, b'
+	refuses "web --format c" 'Invalid output format "c": --format wants one of a, b'
 	gives "--help" "Do it
     dokku t:do APP [--format a|b] [NAME]
      More about it.
@@ -154,7 +157,7 @@ refuses() {
 	gives "--running" "<> FLAG=running"
 	gives "--all --format json" "<--all> format=json"
 	refuses "--running --stopped" "only one of --running and --stopped can be given"
-	refuses "--format yaml" '--format: "yaml" is not one of json'
+	refuses "--format yaml" 'Invalid output format "yaml": --format wants one of json'
 	refuses "--Running" "there is no option --Running"
 }
 

@@ -489,6 +489,13 @@ scheduler-retire docker-local web 2" "$(steps)"
        start +([0-9.]) ?(m)s, checks +([0-9.]) ?(m)s, verify +([0-9.]) ?(m)s, switch +([0-9.]) ?(m)s"
 }
 
+@test "deploy: a release without a process is named, too" {
+	transaction_world
+	printf 'web=0\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/scale"
+	deploy
+	assert_output_like "-----> Releasing web v2, which runs no process"$'\n'*
+}
+
 @test "deploy: the tasks of a release that was built run before anything starts; of another, none" {
 	transaction_world
 	hook fake release-tasks <<<'cat "$DOKKU_LIB_ROOT/data/releases/web/current" >>"$STEPS"'

@@ -259,6 +259,8 @@ applied() {
 	make_app shop
 	applied '{"env": {"A": "2", "B": "x y\nz", "C": {"value": "$(id)"}, "N": 5, "O": {"required": false}}}'
 	assert_success $'-----> Processing app.json env vars\n-----> Setting 3 env var(s) from app.json\nA=1;B=x y\nz;C=$(id);N=5;'
+	applied '{"env": {"A": false, "B": {"value": false}, "T": true, "Z": 0, "E": ""}}'
+	assert_success $'-----> Processing app.json env vars\n-----> Setting 4 env var(s) from app.json\nA=1;B=false;E=;T=true;Z=0;'
 	applied '{"env": {"S": {"generator": "secret"}}}'
 	[[ $output =~ S=[0-9a-f]{64}\; ]]
 	applied '{"env": {"R": {"description": "x"}}}'

@@ -306,8 +306,8 @@ B:  two\x0alines "q" \
 C:  '
 	dokku config:export --format nope web
 	assert_status 2
-	assert_error_like ' !     config:export: --format: "nope" is not one of exports, envfile,' \
-		'*; nothing was done.*'
+	assert_error_like ' !     config:export: Invalid output format "nope": --format' \
+		'wants one of exports, envfile,*; nothing was done.*'
 	dokku config:export web
 	assert_output "export A='it'\\''s'
 export B='two

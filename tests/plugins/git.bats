@@ -1806,6 +1806,22 @@ LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
+@test "git:from-image: the files that plugins read come from the image, and are committed" {
+	an_app
+	engine_has
+	hook fake image-paths <<<'printf "Procfile\nCHECKS\n"'
+	hook fake image-files <<<'printf "web: x\n" >"$3/Procfile"'
+	dokku git:from-image web shop:1
+	went_live 1
+	grep -q '^image-files web shop:1 .*/lib/tmp/image.* app.json Procfile CHECKS' "$STEPS"
+	assert_equal "web: x" "$(git -C "$DOKKU_ROOT/web" show master:Procfile)"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile" "web: x"
+	hook fake image-files <<<'exit 1'
+	dokku git:from-image web shop:2
+	assert_status 1
+	assert_equal 1 "$(current web)"
+}
+
 @test "git:sync: sets the branch, deploys if asked to or if there is something new" {
 	an_app
 	commit main

@@ -1797,3 +1797,44 @@ installs() {
 	assert_error_like ' !     nginx: it keeps the config that it runs, because the config on the disk does not pass its test: unknown directive "BAD" in x:1'*
 	assert_equal 1 "$(reloads)"
 }
+
+@test "nginx:validate-config: tests the disk and what an app would get, and changes nothing" {
+	deployed web blog
+	dokku nginx:validate-config
+	assert_success ""
+	assert_equal 0 "$(grep -c unshare "$CALLS")" "both have what they are made of"
+	dokku nginx:validate-config web
+	assert_success ""
+	assert_equal 1 "$(grep -c unshare "$CALLS")"
+	mkdir "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'BAD;\n' >"$DOKKU_ROOT/web/nginx.conf.d/own.conf"
+	cp "$TREE/web.conf" "$WORLD/before"
+	# The fake nginx looks for BAD in the file that it is given.
+	fake unshare <<<'CANDIDATE=$(dirname "$7")/custom/own.conf exec nginx -t -q'
+	for app in web ""; do
+		dokku nginx:validate-config ${app:+"$app"}
+		assert_status 1
+		assert_error " !     nginx: the config for web does not pass its test:" \
+			'unknown directive "BAD" in x:1'
+	done
+	dokku nginx:validate-config blog
+	assert_success ""
+	cmp "$WORLD/before" "$TREE/web.conf"
+	assert_equal 0 "$(reloads)"
+}
+
+@test "nginx:validate-config --clean: makes a file again that somebody has written into" {
+	deployed web
+	cp "$TREE/web.conf" "$WORLD/before"
+	printf 'BAD\n' >"$DOKKU_ROOT/web/nginx.conf"
+	export CANDIDATE="$TREE/web.conf"
+	dokku nginx:validate-config
+	assert_status 1
+	assert_error " !     nginx: the config on the disk does not pass its test:" \
+		'unknown directive "BAD" in x:1'
+	dokku nginx:validate-config --clean web
+	assert_success ""
+	cmp "$WORLD/before" "$TREE/web.conf"
+	dokku nginx:validate-config
+	assert_success ""
+}

@@ -150,6 +150,20 @@ installs() { sed -n 's/^apt-get .* install .* --no-remove //p' "$CALLS"; }
 	run ! grep apt-get "$CALLS"
 }
 
+@test "dependencies: a server that has the original Dokku is refused, nothing is changed" {
+	has_engine docker.io buildx
+	run -0 dependencies
+	printf 'dokku\n' >>"$INSTALLED"
+	run -1 dependencies
+	[[ $output == " !     The original Dokku is on this server, "*"Nothing was changed."* ]]
+	sed -i '/^dokku$/d' "$INSTALLED"
+	# It was removed, and its apps are still there.
+	mkdir -p "$BATS_TEST_TMPDIR/lib/core-plugins"
+	DOKKU_LIB_ROOT=$BATS_TEST_TMPDIR/lib run -1 dependencies
+	[[ $output == " !     The original Dokku is on this server, "* ]]
+	run ! grep apt-get "$CALLS"
+}
+
 @test "dependencies: another libcurl to develop with, or another sudo, is not replaced" {
 	has_engine docker.io buildx
 	sed -i -e 's/libcurl4-openssl-dev/libcurl4-gnutls-dev/' -e 's/^sudo$/sudo-ldap/' \

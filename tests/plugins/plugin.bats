@@ -28,7 +28,7 @@ setup() {
 	dokku plugin:disable common
 	assert_refused "all plugins need the plugin common, so it stays enabled"
 	dokku plugin:disable ../checks
-	assert_refused 'no such plugin: "../checks": dokku plugin:list shows them'
+	assert_refused 'Invalid plugin name specified: "../checks": dokku plugin:list shows the names'
 }
 
 @test "plugin:install: from a folder; :uninstall takes it away again, but no core plugin" {
@@ -247,6 +247,11 @@ $TAKEN_BACK"
 	dokku plugin:install --committish v1 --skip-install-trigger "$WORLD/dokku-mine"
 	assert_success "-----> Installed the plugin mine, and enabled it"
 	assert_absent "$PLUGIN_AVAILABLE_PATH/mine/update"
+	dokku plugin:disable mine
+	dokku plugin:update mine
+	assert_refused 'Specified plugin not enabled or installed: "mine": dokku' \
+		'plugin:enable mine enables it'
+	dokku plugin:enable mine
 	: >"$WORLD/fail"
 	dokku plugin:update mine
 	assert_status 1
@@ -263,4 +268,39 @@ $TAKEN_BACK"
 	dokku plugin:install "$WORLD/mine.tar.gz"
 	assert_status 0
 	[[ -x $PLUGIN_ENABLED_PATH/mine/install ]]
+}
+
+@test "plugin:update: a plugin of dokku, one that is not there, a URL" {
+	dokku plugin:update checks
+	assert_refused "checks is part of dokku: please update Dokku instead, by make install of a" \
+		"newer version"
+	dokku plugin:update nope
+	assert_refused 'Specified plugin not enabled or installed: "nope": dokku plugin:list' \
+		'shows all plugins'
+	dokku plugin:update https://example.com/x.git
+	assert_refused 'Invalid plugin name specified: "https://example.com/x.git": dokku' \
+		'plugin:list shows the names'
+}
+
+@test "plugin:list --format json: where a plugin comes from, without the password in its URL" {
+	local dir
+	git init --quiet --initial-branch=main "$WORLD/dokku-mine"
+	git -C "$WORLD/dokku-mine" add --all
+	git -C "$WORLD/dokku-mine" commit --quiet --message one
+	dokku plugin:install "$WORLD/dokku-mine"
+	dir=$PLUGIN_AVAILABLE_PATH/mine
+	printf 'version = "1.2"\ndescription = "a \\"b"\n' >"$dir/plugin.toml"
+	git -C "$dir" remote set-url origin https://ann:secret@example.com/a/mine.git
+	dokku plugin:disable mine
+	dokku plugin:list --format json
+	assert_status 0
+	assert_equal '["mine",false,false,"1.2","a \\","https://example.com/a/mine.git","'"$(
+		git -C "$dir" rev-parse HEAD
+	)"'","main"]' \
+		"$(jq -c '.[] | select(.name == "mine") | [.[]]' <<<"$output")"
+	jq -e '.[] | select(.name == "checks") | .core and .enabled and .source_url == ""' \
+		<<<"$output"
+	dokku plugin:list --format yaml
+	assert_refused 'plugin:list: Invalid output format "yaml": --format wants one of json,' \
+		'stdout; nothing was done. Usage: dokku plugin:list [--format json|stdout]' 2
 }

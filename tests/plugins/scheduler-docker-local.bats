@@ -599,6 +599,22 @@ engine POST /containers/f/stop?t=30" "$(grep -E '/stop|DELETE /containers' "$CAL
 		"$(jq -c '[.Labels["com.dokku.app-name", "dokku", "own"]]' "$CREATED/web.web.1.v1")"
 }
 
+@test "docker-args-process-deploy gets what docker-args-deploy printed, and Dokku's arguments" {
+	rm "$BIN/docker"
+	make_release web 1
+	hook fake docker-args-deploy <<<'cat; printf " --label old=1"'
+	hook fake docker-args-process-deploy <<<'cat; printf " --label new=%s" "$4.$5"'
+	got "$HOOKS/scheduler-start" docker-local web 1
+	assert_success ""
+	assert_equal '["1","web.1"]' \
+		"$(jq -c '[.Labels["old", "new"]]' "$CREATED/web.web.1.v1")"
+	grep -qx "docker-args-process-deploy web dockerfile v1 web 1" "$STEPS"
+	make_release web 2
+	hook fake docker-args-process-deploy <<<'exit 3'
+	got "$HOOKS/scheduler-start" docker-local web 2
+	assert_status 1
+}
+
 @test "scheduler_list: one that goes while we look costs another look" {
 	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1' \
 		'b 1 web 2 running 10.86.128.3 5000 8 /web.web.2.v1' >"$LISTED"

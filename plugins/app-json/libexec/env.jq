@@ -8,4 +8,4 @@
 | if ($it.generator // "secret") != "secret" then error("env.\($name): the only generator is secret") else . end
 | [$name, ($it.sync == true | tostring), ($it.required != false | tostring),
 	(if $it.value != null then "value" elif $it.generator != null then "secret" else "none" end),
-	($it.value // "" | tostring | @base64)] | join(" ")
+	(if $it.value == null then "" else $it.value end | tostring | @base64)] | join(" ")
