@@ -568,7 +568,7 @@ second_push() {
 	push -o ci.skip main
 	went_live 1
 	grep \
-		-qxF ' !     web: git push -o ci.skip is ignored: the options are wait, wait=SECONDS and canary=PERCENT' <<<"$remote"
+		-qxF ' !     web: git push -o ci.skip is ignored: the options are wait, wait=SECONDS, canary=PERCENT and hold=SECONDS' <<<"$remote"
 	commit
 	slow_push main
 	commit
@@ -1043,6 +1043,28 @@ ended() {
 	printf 'web=0\nmail=1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/scale"
 	code "" 'release_tell_port web 2'
 	assert_success ""
+}
+
+@test "git push -o hold, hold=SECONDS: requests wait for this release; the next one is as the setting says" {
+	an_app
+	hook fake hold-traffic </dev/null
+	hook fake scheduler-stop </dev/null
+	commit
+	push -o hold main
+	went_live 1
+	commit
+	push -o hold=56 main
+	[[ $status -ne 0 && $remote == *'git push -o hold=SECONDS wants 0 to 55, not "56"'* ]]
+	push -o hold=7 main
+	went_live 2
+	commit
+	push -o hold main
+	went_live 3
+	commit
+	push main
+	went_live 4
+	assert_equal "hold-traffic web 7
+hold-traffic web 30" "$(grep hold-traffic "$STEPS")"
 }
 
 @test "git push -o canary=PERCENT: a share of the visitors, and the branch follows when it is promoted" {

@@ -1179,6 +1179,19 @@ engine DELETE /containers/idC?force=true&v=true" "$(grep DELETE "$CALLS" | sort)
 	assert_success ""
 	assert_equal "engine POST /containers/idA/stop?t=30
 engine POST /containers/idB/stop?t=30" "$(grep /stop "$CALLS" | sort)"
+	# With a deadline, what the web containers have begun is waited for.
+	: >"$CALLS"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 7 /web.web.1.v1' \
+		'idB 1 worker 1 running 10.86.128.51 5000 8 /web.worker.1.v1' >"$LISTED"
+	printf '#!/bin/bash\nsleep 0.3\necho "observe $*" >>"$CALLS"\n' >"$DOKKU_PROGRAMS/observe"
+	chmod +x "$DOKKU_PROGRAMS/observe"
+	got "$HOOKS/scheduler-stop" docker-local web 1764000009
+	assert_success ""
+	assert_equal "observe connections 7 5000 1764000009" \
+		"$(grep -e observe -e /stop "$CALLS" | head -n 1)"
+	assert_equal 2 "$(grep -c /stop "$CALLS")"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' \
+		'idB 1 web 2 running 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
 	printf '1764000000.0\n' >"$DOKKU_LIB_ROOT/lock/.prune.web"
 	got "$HOOKS/scheduler-destroy" docker-local web
 	assert_success ""
