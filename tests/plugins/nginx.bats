@@ -124,6 +124,9 @@ set https-redirect true"
  listen *:8443 ssl http2; server_name web.example.com *.web.example.com;" \
 		"$(rendered | grep -o -e 'listen \*:.*' -e 'server_name.*' | paste -sd ' ')"
 	rendered | grep -qF 'return 301 https://$host:8443$request_uri;'
+	assert_equal 2 "$(rendered | grep -cF 'if ($host !~ "^(web\.example\.com)$") {')"
+	apply "$FACTS"$'\nlisten http 81\nonly http 81 *.web.example.com'
+	rendered | grep -qF 'if ($host !~ "^(.+\.web\.example\.com)$") {'
 	for line in 'only http 0 a.com' 'only http 80 a;b' 'only http a.com' 'only http 80'; do
 		apply "$FACTS"$'\n'"$line"
 		assert_status 1
