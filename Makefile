@@ -56,6 +56,7 @@ install-files:
 	install -d $(LIB).new/bin
 	install -m 755 $(PLUGIN_BIN:%=build/bin/%) $(LIB).new/bin/
 	install -m 755 build/bin/map $(LIB).new/plugins/service-addresses/root/map
+	plugins/common/libexec/join $(LIB).new/plugins/common
 	rm -rf $(LIB).new/plugins/*/*.c $(LIB).new/plugins/*/programs $(LIB).new/plugins/rules.mk
 	echo '$(VERSION)' >$(LIB).new/VERSION
 	bash=/bin/bash-static; [ -x $$bash ] || bash=/bin/bash; grep -rlZE '^#!(/usr/bin/env bash|/bin/bash -p)$$' $(LIB).new | \

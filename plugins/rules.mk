@@ -45,7 +45,7 @@ $(PLUGIN_OUT)/engine: $(PLUGIN_ENGINE) $(CR_OUT)/check-runner
 # The address map: the modules of its main program, lowest first.
 PLUGIN_NFTNL = $(or $(wildcard $(shell $(CC) -print-file-name=libnftnl.a)),-lnftnl)
 MAP_SRC := plugins/service-addresses/programs
-MAP_MODULES := network lines netlink kept shares replies links ports route rule guard_table guard
+MAP_MODULES := network netlink sockets kept lines shares replies held links ports route rule guard_table guard
 MAP_OBJECTS := $(MAP_MODULES:%=$(PLUGIN_OUT)/o/map/%.o) $(PLUGIN_OUT)/o/map/map.o
 
 $(PLUGIN_OUT)/o/map/%.o: $(MAP_SRC)/%.c plugins/rules.mk $(CR_LIBRARIES)

@@ -489,6 +489,13 @@ scheduler-retire docker-local web 2" "$(steps)"
        start +([0-9.]) ?(m)s, checks +([0-9.]) ?(m)s, verify +([0-9.]) ?(m)s, switch +([0-9.]) ?(m)s"
 }
 
+@test "deploy: a release without a process is named, too" {
+	transaction_world
+	printf 'web=0\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/scale"
+	deploy
+	assert_output_like "-----> Releasing web v2, which runs no process"$'\n'*
+}
+
 @test "deploy: the tasks of a release that was built run before anything starts; of another, none" {
 	transaction_world
 	hook fake release-tasks <<<'cat "$DOKKU_LIB_ROOT/data/releases/web/current" >>"$STEPS"'
@@ -1005,6 +1012,176 @@ scheduler-retire docker-local web 2" "$(steps)"
 	printf '2 5 10 0 1\n' >"$CANARY"
 	code "" 'release_is_of web id1; ! release_is_of web id2'
 	assert_success ""
+}
+
+# hold_world - the release 2 must not run beside the release 1.
+hold_world() {
+	transaction_world
+	mkdir -p "$DOKKU_LIB_ROOT/config/releases/web"
+	printf '20\n' >"$DOKKU_LIB_ROOT/config/releases/web/hold"
+	printf 'worker 1 id1 10.86.128.9 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	hook fake hold-traffic </dev/null
+	hook fake scheduler-start <<-'BODY'
+		[[ $3 == 1 ]] || printf '%s\n' 'web 1 idA 10.86.128.2 5000' \
+			'web 2 idB 10.86.128.3 5000' 'worker 1 idC 10.86.128.4 5000' \
+			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"
+	BODY
+	hook fake release-tasks </dev/null
+	# How long after the hook it may wait is nearly the same in each run.
+	hook fake scheduler-stop <<<'left=$(($3 - EPOCHSECONDS))
+		sed -i "s/^\(scheduler-stop.* \)[0-9]*\$/\1in $left/" "$STEPS"'
+	: >"$DOKKU_LIB_ROOT/data/releases/web/2/built"
+}
+
+readonly HELD="hold-traffic web 20
+scheduler-stop docker-local web in 7"
+readonly BACK_HELD="$HELD
+$REMOVED
+scheduler-start docker-local web 1
+$BACK"
+
+@test "deploy: where two releases must not run at once, the old one stops before the tasks; the switch lets requests go" {
+	hold_world
+	deploy
+	assert_status 0
+	assert_error ""
+	assert_equal "pre-deploy web dokku/web:v2
+$HELD
+release-tasks web 2
+scheduler-start docker-local web 2
+$CHECKED
+verify-deploy web 2
+service-address web web
+core-post-deploy web 80 10.86.0.2 2
+post-deploy web 80 10.86.0.2 2
+scheduler-retire docker-local web 2" "$(steps)"
+	assert_output_like "-----> Stopping v1: requests wait, for 20 s at most
+-----> Starting web v2: web.1, web.2, worker.1
+*
+       start *, checks *, verify *, switch *, held *s"
+}
+
+@test "deploy: a push may ask for it, and for no waiting; nothing is stopped before the first release or of a stopped app" {
+	hold_world
+	rm "$DOKKU_LIB_ROOT/config/releases/web/hold"
+	deploy
+	assert_status 0
+	assert_equal "" "$(grep hold-traffic "$STEPS")"
+	hold_world
+	rm "$DOKKU_LIB_ROOT/config/releases/web/hold"
+	hook fake release-exclusive <<<'echo yes'
+	deploy
+	assert_equal "hold-traffic web 30" "$(grep hold-traffic "$STEPS")"
+	hold_world
+	: >"$STEPS"
+	printf '20\n' >"$DOKKU_LIB_ROOT/config/releases/web/hold"
+	printf '0\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/hold"
+	deploy
+	assert_equal "" "$(grep hold-traffic "$STEPS")"
+	hold_world
+	rm "$DOKKU_LIB_ROOT/config/releases/web/hold"
+	printf '20\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/hold"
+	deploy
+	assert_equal "hold-traffic web 20" "$(grep hold-traffic "$STEPS")"
+	hold_world
+	: >"$STEPS"
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/web"
+	printf 'true\n' >"$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	deploy
+	assert_equal "" "$(grep hold-traffic "$STEPS")"
+	hold_world
+	: >"$STEPS"
+	rm -r "$DOKKU_LIB_ROOT/config/ps/web" "$DOKKU_LIB_ROOT/data/releases/web/"{1,current}
+	deploy
+	assert_status 0
+	assert_equal "" "$(grep hold-traffic "$STEPS")"
+}
+
+@test "deploy: what fails while requests wait, even the switch, stops the new release before the old one starts" {
+	hold_world
+	hook fake check-deploy <<<'exit 1'
+	deploy
+	assert_status 1
+	assert_equal "$BACK_HELD" "$(tail -n 5 "$STEPS")"
+	assert_error_like "* !     web: starting v1 again
+ !     web: v2 did not go live: *"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+	hold_world
+	make_release web 2
+	hook fake check-deploy </dev/null
+	hook fake verify-switch <<<'exit 1'
+	deploy
+	assert_status 1
+	assert_equal "core-post-deploy web 80 10.86.0.2 2
+verify-switch web 2
+$BACK_HELD" "$(tail -n 7 "$STEPS")"
+	assert_equal 1 "$(current web)"
+	# The old one does not start beside the new one, and the watch is told.
+	hold_world
+	hook fake scheduler-stop <<<'[[ ! -e $DOKKU_LIB_ROOT/data/releases/web/2/steps ]]'
+	make_release web 2
+	deploy
+	assert_status 1
+	assert_equal "hold-traffic web 20" "$(tail -n 2 "$STEPS" | head -n 1)"
+	[[ -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
+}
+
+@test "deploy: the old release takes connections before requests are let go to it" {
+	hold_world
+	printf 'web 1 id1 127.0.0.1 1\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	fake timeout <<<'[[ "$*" == *"127.0.0.1 1" ]] || exec /usr/bin/timeout "$@"
+		printf "asked\n" >>"$STEPS"; [[ $(grep -c asked "$STEPS") -ge 3 ]]'
+	hook fake check-deploy <<<'exit 1'
+	deploy
+	assert_status 1
+	assert_equal "scheduler-start docker-local web 1
+asked
+asked
+asked
+$BACK" "$(tail -n 5 "$STEPS")"
+}
+
+@test "deploy: a canary, or a rename, would run beside the current release, so it is refused" {
+	hold_world
+	printf '5 5 0\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/canary"
+	deploy
+	assert_status 1
+	assert_error_like " !     web: a canary runs beside the current release, which*"
+	assert_equal "" "$(grep hold-traffic "$STEPS")"
+	hold_world
+	make_release web 2
+	: >"$STEPS"
+	printf 'rename shop\n' >"$DOKKU_ROOT/web/made-from"
+	deploy
+	assert_status 1
+	assert_error_like " !     web: it would run beside shop, which*--skip-deploy*"
+	assert_steps "pre-deploy web dokku/web:v2"
+}
+
+@test "reconcile: a release for which the current one was stopped goes first, then that one starts" {
+	hold_world
+	: >"$STEPS"
+	printf '20\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/held"
+	dokku reconcile web
+	assert_status 0
+	assert_steps "$BACK_HELD
+reconcile web 1
+scheduler-retire docker-local web 1"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+	# Committed, or of a stopped app, it is nothing to take back.
+	make_release web 2
+	printf '20\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/held"
+	make_current web 2
+	: >"$STEPS"
+	dokku reconcile web
+	assert_status 0
+	assert_equal "" "$(grep hold-traffic "$STEPS")"
+	make_current web 1
+	mkdir -p "$DOKKU_LIB_ROOT/config/ps/web"
+	printf 'true\n' >"$DOKKU_LIB_ROOT/config/ps/web/stopped"
+	dokku reconcile web
+	assert_status 0
+	assert_equal "" "$(grep hold-traffic "$STEPS")"
 }
 
 # --- reconcile --------------------------------------------------------------------

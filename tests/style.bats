@@ -343,6 +343,24 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 	done | none
 }
 
+# library PLUGINS - prints the functions and variables of the library in the folder PLUGINS.
+library() {
+	env -i PATH="$PATH" DOKKU_LIB_ROOT=/nowhere DOKKU_PROGRAMS=/p HERE="$1" \
+		PLUGIN_CORE_AVAILABLE_PATH="$1" bash -euc '
+			source "$HERE/common/functions"
+			source "$HERE/common/lib/arguments"
+			declare -f
+			unset HERE PLUGIN_CORE_AVAILABLE_PATH
+			declare -p | grep -v -e BASH -e PPID -e " _="'
+}
+
+@test "joined at install, the library has the same functions" {
+	cp -r plugins "$BATS_TEST_TMPDIR/"
+	plugins/common/libexec/join "$BATS_TEST_TMPDIR/plugins/common"
+	[[ $(wc -l <"$BATS_TEST_TMPDIR/plugins/common/functions") -lt 30 ]]
+	diff <(library "$PWD/plugins") <(library "$BATS_TEST_TMPDIR/plugins") | none
+}
+
 @test "sourcing functions twice is harmless" {
 	local file
 	for file in plugins/*/functions; do

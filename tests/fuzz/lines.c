@@ -44,6 +44,7 @@ check_line(const struct line *line, const struct network *network)
 	struct shares shares = shares_wanted(line);
 
 	require(service < network->half && line->service.port != 0);
+	require((line->seconds > 0) == (line->verb == LINE_HOLD) && line->seconds <= 3600);
 	require(line->nr <= LINES_SHARES);
 	require((line->nr > 0) == (line->verb == LINE_SET || line->verb == LINE_ADD));
 	for (size_t i = 0; i < line->nr; i++) {

@@ -7,7 +7,7 @@ load ../helper
 
 setup() {
 	world
-	made_plugins apps backup config cron domains ssh-keys storage
+	made_plugins apps backup builder config cron domains ssh-keys storage
 	mkdir -p "$DOKKU_LIB_ROOT"/{data/storage,data/storage-registry/entries,backups}
 	hook fake scheduler-image-save <<-'HOOK'
 		cd "$TEST_HOST" && printf layer >layer && printf config >config
@@ -114,6 +114,26 @@ the_backup() {
 	[[ $stderr == *"tiny:db: tiny:export printed nothing"* ]]
 }
 
+@test "backup:run: folders of the storage with a dot in the name, with a blank, and below another" {
+	local name
+	dokku backup:set shop images false
+	for name in shop.data.v2 'two words' shop-data/below; do
+		mkdir -p "$DOKKU_LIB_ROOT/data/storage/$name"
+		printf 'x\n' >"$DOKKU_LIB_ROOT/data/storage/$name/file"
+		dokku storage:mount shop "$DOKKU_LIB_ROOT/data/storage/$name:/${name//[! -~]/}"
+		assert_status 0
+	done
+	dokku backup:run shop
+	assert_status 0
+	[[ $output == *', 1 files of the storage shop.data.v2'* ]]
+	[[ $stderr == *"data/storage/two words is mounted"*"it is not in the backup"* ]]
+	[[ $stderr == *"data/storage/shop-data/below is mounted"*"it is not in the backup"* ]]
+	printf 'lost\n' >"$DOKKU_LIB_ROOT/data/storage/shop.data.v2/file"
+	dokku backup:restore shop
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/data/storage/shop.data.v2/file" x
+}
+
 @test "backup:run: waits for a deploy, and says what keeps it" {
 	fifo ready
 	"$DOKKU_PROGRAMS/hold" -w 1 "$DOKKU_LIB_ROOT/lock/shop" -- bash -c \
@@ -186,6 +206,24 @@ the_backup() {
 	[[ $output == *'Removed the backup 20260102-000000: 2 are kept'* ]]
 	[[ $(ls "$DOKKU_LIB_ROOT/backups/shop") == 20260103-000000.tar$'\n'20* ]]
 	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/backups/shop" | wc -l)"
+}
+
+@test "backup:run: not if the disk has no room for three like the last one, and what a push needs" {
+	fake df <<<'printf "Avail Inodes IFree File\n2000 1000000 1000000 /var\n"'
+	dokku backup:run shop
+	assert_status 0
+	the_backup
+	truncate --size 1G "$file"
+	dokku backup:run shop
+	assert_refused "shop: not enough disk space for a backup: 2000 MB are free where /var is," \
+		"and 3172 MB are needed: three times the last backup, and what builder:set shop" \
+		"min-free keeps for pushes"
+	dokku backup:report shop --backup-failure
+	[[ $output == 'not enough disk space for a backup: '* ]]
+	dokku builder:set shop min-free 0
+	fake df <<<'printf "Avail Inodes IFree File\n3073 1000000 1000000 /var\n"'
+	dokku backup:run shop
+	assert_status 0
 }
 
 @test "backup:set target: another folder; one that cannot be written is told" {
@@ -325,6 +363,114 @@ lines"
 	rm -r "$DOKKU_LIB_ROOT/services/tiny/db"
 	dokku backup:restore tiny:db
 	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" rows
+}
+
+@test "backup:restore: the same backup twice, each time keeping what was there before" {
+	local folders
+	dokku backup:set shop images false
+	dokku backup:run shop
+	for n in 1 2; do
+		printf 'lost %s\n' "$n" >"$DOKKU_LIB_ROOT/data/storage/shop-data/rows"
+		# A folder has the time of its restore in its name.
+		sleep 1
+		dokku backup:restore shop
+		assert_status 0
+		assert_file "$DOKKU_LIB_ROOT/data/storage/shop-data/rows" row
+	done
+	folders=("$DOKKU_LIB_ROOT"/data/storage/shop-data-before-*)
+	assert_equal 2 "${#folders[@]}" "folders"
+	assert_file "${folders[0]}/rows" "lost 1"
+	assert_file "${folders[1]}/rows" "lost 2"
+}
+
+@test "backup:restore: releases go on with the next number, and the older ones are said to be gone" {
+	local releases=$DOKKU_LIB_ROOT/data/releases/shop
+	make_release shop 2
+	make_current shop 2
+	dokku backup:set shop images false
+	dokku backup:run shop
+	rm -r "$releases" "$DOKKU_ROOT/shop"
+	dokku backup:restore shop
+	assert_status 0
+	assert_file "$releases/last" 2
+	[[ $output == *'shop had 2 releases, and a backup has the image of the current one only'* ]]
+	printf '7\n' >"$releases/last"
+	dokku backup:restore shop
+	assert_file "$releases/last" 7
+}
+
+# A backup may come from a repository that others can write to.
+@test "backup:verify: a part with the name of something else, and a file that is no part" {
+	local how said file
+	make_service
+	dokku backup:run tiny:db
+	file=$(echo "$DOKKU_LIB_ROOT"/backups/tiny:db/*.tar)
+	mkdir "$WORLD/good"
+	tar xf "$file" -C "$WORLD/good"
+	while IFS='|' read -r how said; do
+		rm -rf "$WORLD/unpacked"
+		cp -r "$WORLD/good" "$WORLD/unpacked"
+		(cd "$WORLD/unpacked" && eval "$how" && tar cf "$file" -- *)
+		: >"$STEPS"
+		dokku backup:restore tiny:db
+		assert_status 1
+		[[ $stderr == *"$said"* ]] || differ "$how" "$said" "$stderr"
+		assert_steps "" "$how"
+	done <<-'HOSTILE'
+		sed -i 's,service.tiny.db,../x,' MANIFEST|"../x" is not the name of a part
+		sed -i 's,service.tiny.db,service.apps.db,' MANIFEST|"service.apps.db" is not the name of a part
+		sed -i 's,service.tiny.db,service.a:b.db,' MANIFEST|"service.a:b.db" is not the name of a part
+		sed -i 's,service.tiny.db,service.tiny.../../db,' MANIFEST|is not the name of a part
+		cp service.tiny.db service.tiny.other|service.tiny.other is not in its MANIFEST
+		rm service.tiny.db; ln -s /etc/passwd service.tiny.db|the backup lacks service.tiny.db
+		mkfifo service.tiny.pipe|service.tiny.pipe is not in its MANIFEST
+		rm MANIFEST; ln -s /etc/passwd MANIFEST|has no MANIFEST
+	HOSTILE
+}
+
+@test "a proof that was killed leaves a scratch service, which the watch removes" {
+	make_service
+	sed -i 's/^import).*/import) : >"$DOKKU_LIB_ROOT\/at"; sleep 60 ;;/' \
+		"$PLUGIN_PATH/tiny/subcommands/import"
+	setsid "$DOKKU" backup:run tiny:db >/dev/null 2>&1 3>&- &
+	timeout 20 bash -c 'until [[ -e $1 ]]; do sleep 0.05; done' bash "$DOKKU_LIB_ROOT/at"
+	# As long as it runs, it is nobody else's business.
+	got "$PLUGIN_CORE_AVAILABLE_PATH/backup/heal"
+	assert_success
+	compgen -G "$DOKKU_LIB_ROOT/services/tiny/backup-check-*"
+	kill -9 -- "-$!"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/backup/heal"
+	assert_status 0
+	[[ $stderr == *'removed the scratch service tiny:backup-check-'* ]]
+	assert_equal db "$(ls "$DOKKU_LIB_ROOT/services/tiny")"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/backup/heal"
+	assert_success
+}
+
+@test "backup:import: an app that fails does not keep the others, and is named; again brings it" {
+	local app
+	make_service
+	make_app one two
+	for app in one two; do
+		git init --quiet --bare "$DOKKU_ROOT/$app"
+	done
+	printf 'one\n' >"$DOKKU_LIB_ROOT/services/tiny/db/LINKS"
+	rm -r "$DOKKU_LIB_ROOT/data/releases/shop"
+	umask 077
+	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
+	rm -rf "$DOKKU_ROOT"/* "$DOKKU_LIB_ROOT"/{data/storage/shop-data,services/tiny/db}
+	sed -i 's/^import)/&  [[ $2 != db || -e $TEST_HOST\/well ]];/' "$PLUGIN_PATH/tiny/subcommands/import"
+	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
+	assert_status 1
+	[[ $stderr == *'not restored, see above: one; the others serve. Run it again for these' ]]
+	assert_equal "shop two" "$(ls "$DOKKU_ROOT" | paste -sd ' ')"
+	assert_nothing_in "$DOKKU_LIB_ROOT/services/tiny"
+	assert_file "$DOKKU_LIB_ROOT/data/storage/shop-data/rows" row
+	: >"$TEST_HOST/well"
+	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
+	assert_status 0
+	assert_equal "one shop two" "$(ls "$DOKKU_ROOT" | paste -sd ' ')"
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" rows
 }
 

@@ -116,8 +116,10 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	assert_equal "" "$(grep -v '^buildkit 1' "$BATS_TEST_TMPDIR/builds")"
 	# It is not asked for again.
 	: >"$BATS_TEST_TMPDIR/builds"
-	hook fake docker-args-build <<<'printf "%s --target one" "$(cat)"'
+	hook fake docker-args-build <<<'printf "%s --target" "$(cat)"'
+	hook fake docker-args-process-build <<<'printf "%s one" "$(cat)"'
 	build
+	grep -qx "docker-args-process-build web dockerfile" "$STEPS"
 	assert_success ""
 	assert_equal "build --progress=plain --target one --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
 	# Another engine.
@@ -388,7 +390,8 @@ COPY . ."
 	got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$WORLD/tree" \
 		dokku/web:v1
 	assert_status 1
-	assert_error " !     web: a docker-args-build hook failed, see above; nothing was built"
+	assert_error " !     web: a hook docker-args-build or docker-args-process-build failed," \
+		"see above; nothing was built"
 	rm "$PLUGIN_PATH/fake/docker-args-build"
 	got "$PLUGIN_PATH/builder-dockerfile/builder-build" herokuish web "$WORLD/tree" dokku/web:v1
 	assert_success ""
@@ -425,4 +428,41 @@ COPY . ."
 	printf 'NONE=1\0' >"$dir/env"
 	build
 	assert_status 0
+}
+
+# image_files PATH… - runs the hook for the image shop, whose working folder is $WORLD/image.
+image_files() {
+	rm -rf "$WORLD/taken"
+	mkdir -p "$WORLD/taken/own"
+	printf 'mine\n' >"$WORLD/taken/own/CHECKS"
+	ln -s "$WORLD" "$WORLD/taken/out"
+	got "$PLUGIN_PATH/builder-dockerfile/image-files" web shop "$WORLD/taken" "$@"
+}
+
+@test "image-files: regular files of the image's working folder, and nothing else" {
+	mkdir -p "$WORLD/image/folder" "$WORLD/image/own" "$WORLD/image/out"
+	printf 'web: run\n' >"$WORLD/image/Procfile"
+	printf '{}\n' >"$WORLD/image/folder/app.json"
+	printf 'theirs\n' >"$WORLD/image/own/CHECKS"
+	printf 'evil\n' >"$WORLD/image/out/evil"
+	ln -s /etc/passwd "$WORLD/image/link"
+	fake_engine <<<'printf "{ \"Config\": { \"WorkingDir\": \"%s/\" } }\n" "$WORLD/image"'
+	fake docker <<<'case $1 in
+		create) printf "id7\n" ;;
+		cp) tar -C "$(dirname "${2#id7:}")" -c "$(basename "$2")" ;;
+		esac'
+	image_files Procfile folder/app.json own/CHECKS link folder none out/evil
+	assert_success "       Procfile comes from the image
+       folder/app.json comes from the image"
+	assert_file "$WORLD/taken/Procfile" "web: run"
+	assert_file "$WORLD/taken/folder/app.json" "{}"
+	assert_file "$WORLD/taken/own/CHECKS" mine
+	assert_absent "$WORLD/taken/link" "$WORLD/evil" "$WORLD/taken.tar"
+	grep -qx "docker create --network none --label com.dokku.app-name=web shop /" "$CALLS"
+	grep -qx "docker rm --force id7" "$CALLS"
+	: >"$CALLS"
+	head -c 1100000 /dev/zero >"$WORLD/image/Procfile"
+	image_files Procfile
+	assert_refused "web: Procfile of the image shop has more than 1 MB; nothing was deployed"
+	grep -qx "docker rm --force id7" "$CALLS"
 }

@@ -492,7 +492,7 @@ needed() {
 	needed docker-options/docker-args-build 'docker_options_keep web "" build --x'
 	needed docker-options/docker-args-run 'docker_options_keep web "" run --x'
 	needed docker-options/docker-args-deploy 'docker_options_keep web worker deploy --x'
-	needed resource/docker-args-build 'property_set resource web build.limit.cpu 1'
+	needed resource/docker-args-process-build 'property_set resource web build.limit.cpu 1'
 	needed resource/docker-args-deploy 'property_set resource web _default_.reserve.memory 1'
 	needed storage/docker-args-deploy 'storage_attachments file web
 		mkdir -p "${file%/*}"; echo >"$file"'

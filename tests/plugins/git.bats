@@ -568,7 +568,7 @@ second_push() {
 	push -o ci.skip main
 	went_live 1
 	grep \
-		-qxF ' !     web: git push -o ci.skip is ignored: the options are wait, wait=SECONDS and canary=PERCENT' <<<"$remote"
+		-qxF ' !     web: git push -o ci.skip is ignored: the options are wait, wait=SECONDS, canary=PERCENT and hold=SECONDS' <<<"$remote"
 	commit
 	slow_push main
 	commit
@@ -1043,6 +1043,28 @@ ended() {
 	printf 'web=0\nmail=1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/scale"
 	code "" 'release_tell_port web 2'
 	assert_success ""
+}
+
+@test "git push -o hold, hold=SECONDS: requests wait for this release; the next one is as the setting says" {
+	an_app
+	hook fake hold-traffic </dev/null
+	hook fake scheduler-stop </dev/null
+	commit
+	push -o hold main
+	went_live 1
+	commit
+	push -o hold=56 main
+	[[ $status -ne 0 && $remote == *'git push -o hold=SECONDS wants 0 to 55, not "56"'* ]]
+	push -o hold=7 main
+	went_live 2
+	commit
+	push -o hold main
+	went_live 3
+	commit
+	push main
+	went_live 4
+	assert_equal "hold-traffic web 7
+hold-traffic web 30" "$(grep hold-traffic "$STEPS")"
 }
 
 @test "git push -o canary=PERCENT: a share of the visitors, and the branch follows when it is promoted" {
@@ -1782,6 +1804,22 @@ LABEL com.dokku.docker-image-labeler/alternate-tags=[\"example.com:5000/shop:1.2
 	went_live 4
 	assert_file "$WORLD/loaded" layers
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
+
+@test "git:from-image: the files that plugins read come from the image, and are committed" {
+	an_app
+	engine_has
+	hook fake image-paths <<<'printf "Procfile\nCHECKS\n"'
+	hook fake image-files <<<'printf "web: x\n" >"$3/Procfile"'
+	dokku git:from-image web shop:1
+	went_live 1
+	grep -q '^image-files web shop:1 .*/lib/tmp/image.* app.json Procfile CHECKS' "$STEPS"
+	assert_equal "web: x" "$(git -C "$DOKKU_ROOT/web" show master:Procfile)"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile" "web: x"
+	hook fake image-files <<<'exit 1'
+	dokku git:from-image web shop:2
+	assert_status 1
+	assert_equal 1 "$(current web)"
 }
 
 @test "git:sync: sets the branch, deploys if asked to or if there is something new" {

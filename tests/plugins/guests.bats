@@ -61,6 +61,17 @@ default
 --label=dokku"
 }
 
+# A container gives a folder of the plugin to a user of its own, and leaves the group as it is.
+@test "a guest: the group may write what it makes, and dokku below it writes as usual" {
+	as_guest <<-'BODY'
+		mkdir "$DOKKU_LIB_ROOT/made"
+		dokku config:set --no-restart web A=b >/dev/null
+		stat --format %a "$DOKKU_LIB_ROOT/made" "$DOKKU_LIB_ROOT/config/web"
+	BODY
+	assert_success "775
+755"
+}
+
 @test "a guest: sources our files by both paths, any number of times, and no readonly hurts it" {
 	as_guest <<-'BODY'
 		for i in 1 2 3; do

@@ -101,6 +101,35 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HO
 	done
 }
 
+@test "apply: a port that is limited to a domain answers for no other" {
+	local line
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS
+listen http 80
+listen http 8080
+listen http 8081
+listen https 444
+listen https 8443
+only http 8080 web.example.com
+only http 8081 gone.example.com
+only https 444 web.example.com
+certificate
+set https-redirect true"
+	assert_success ""
+	assert_equal "listen *:80; server_name web.example.com *.web.example.com;\
+ listen *:8080; server_name web.example.com;\
+ listen *:444 ssl http2; server_name web.example.com;\
+ listen *:8443 ssl http2; server_name web.example.com *.web.example.com;" \
+		"$(rendered | grep -o -e 'listen \*:.*' -e 'server_name.*' | paste -sd ' ')"
+	rendered | grep -qF 'return 301 https://$host:8443$request_uri;'
+	for line in 'only http 0 a.com' 'only http 80 a;b' 'only http a.com' 'only http 80'; do
+		apply "$FACTS"$'\n'"$line"
+		assert_status 1
+	done
+}
+
 @test "apply: an nginx that does not run is started, and does not keep our lock" {
 	rm "$TEST_HOST/run/nginx.pid"
 	apply "$FACTS"

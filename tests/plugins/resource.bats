@@ -16,6 +16,12 @@ args() {
 	output=$(paste -sd ' ' <<<"$output")
 }
 
+# build_args BUILDER - the same for a build.
+build_args() {
+	got "$PLUGIN_PATH/resource/docker-args-process-build" web "$1" <<<" before"
+	output=$(paste -sd ' ' <<<"$output")
+}
+
 @test "resource:report: of an app whose name is like that of a temporary file" {
 	make_app web.tmp.1
 	dokku resource:limit --memory 512 web.tmp.1
@@ -39,7 +45,7 @@ args() {
 	assert_success " before  --cpus=1.5 --memory=1GB --memory-swap=-1 --memory-reservation=128m"
 	args run
 	assert_success " before  --cpus=1.5 --memory=512m --memory-reservation=128m"
-	args build
+	build_args dockerfile
 	assert_success " before  "
 	dokku resource:report web --resource-worker.limit.memory
 	assert_success 1GB
@@ -67,8 +73,10 @@ args() {
 
 @test "resource:limit --process-type build: for builds alone" {
 	dokku resource:limit --process-type build --memory 1g --cpu 0.5 web
-	args build
+	build_args dockerfile
 	assert_success " before  --memory=1g --cpu-period=100000 --cpu-quota=50000"
+	build_args pack
+	assert_success " before"
 	args deploy web
 	assert_success " before  "
 }

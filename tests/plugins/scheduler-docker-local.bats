@@ -599,6 +599,22 @@ engine POST /containers/f/stop?t=30" "$(grep -E '/stop|DELETE /containers' "$CAL
 		"$(jq -c '[.Labels["com.dokku.app-name", "dokku", "own"]]' "$CREATED/web.web.1.v1")"
 }
 
+@test "docker-args-process-deploy gets what docker-args-deploy printed, and Dokku's arguments" {
+	rm "$BIN/docker"
+	make_release web 1
+	hook fake docker-args-deploy <<<'cat; printf " --label old=1"'
+	hook fake docker-args-process-deploy <<<'cat; printf " --label new=%s" "$4.$5"'
+	got "$HOOKS/scheduler-start" docker-local web 1
+	assert_success ""
+	assert_equal '["1","web.1"]' \
+		"$(jq -c '[.Labels["old", "new"]]' "$CREATED/web.web.1.v1")"
+	grep -qx "docker-args-process-deploy web dockerfile v1 web 1" "$STEPS"
+	make_release web 2
+	hook fake docker-args-process-deploy <<<'exit 3'
+	got "$HOOKS/scheduler-start" docker-local web 2
+	assert_status 1
+}
+
 @test "scheduler_list: one that goes while we look costs another look" {
 	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1' \
 		'b 1 web 2 running 10.86.128.3 5000 8 /web.web.2.v1' >"$LISTED"
@@ -1163,6 +1179,19 @@ engine DELETE /containers/idC?force=true&v=true" "$(grep DELETE "$CALLS" | sort)
 	assert_success ""
 	assert_equal "engine POST /containers/idA/stop?t=30
 engine POST /containers/idB/stop?t=30" "$(grep /stop "$CALLS" | sort)"
+	# With a deadline, what the web containers have begun is waited for.
+	: >"$CALLS"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 7 /web.web.1.v1' \
+		'idB 1 worker 1 running 10.86.128.51 5000 8 /web.worker.1.v1' >"$LISTED"
+	printf '#!/bin/bash\nsleep 0.3\necho "observe $*" >>"$CALLS"\n' >"$DOKKU_PROGRAMS/observe"
+	chmod +x "$DOKKU_PROGRAMS/observe"
+	got "$HOOKS/scheduler-stop" docker-local web 1764000009
+	assert_success ""
+	assert_equal "observe connections 7 5000 1764000009" \
+		"$(grep -e observe -e /stop "$CALLS" | head -n 1)"
+	assert_equal 2 "$(grep -c /stop "$CALLS")"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1.v1' \
+		'idB 1 web 2 running 10.86.128.51 5000 0 /web.web.2.v1' >"$LISTED"
 	printf '1764000000.0\n' >"$DOKKU_LIB_ROOT/lock/.prune.web"
 	got "$HOOKS/scheduler-destroy" docker-local web
 	assert_success ""

@@ -356,6 +356,35 @@ canary_has() {
 	assert_equal "" "$(canary_has)"
 }
 
+# held - the addresses to which connections wait.
+held() { nft list set ip dokku held | grep -oE '10\.86\.[0-9.]+ timeout [0-9]+s' | sort; }
+
+@test "hold-traffic: at all of the app's addresses, until they are pointed anywhere" {
+	make_app web
+	make_release web 1 web=13
+	make_current web 1
+	kernel_has
+	code service-addresses 'addresses_claim_all web 1; targets[1]="10.86.128.2 5000"
+		addresses_point web 1'
+	got "$PLUGIN_PATH/service-addresses/hold-traffic" web 20
+	assert_success ""
+	assert_equal "10.86.0.2 timeout 20s
+10.86.0.3 timeout 20s" "$(held)"
+	# Nobody is told to keep connections, and stopping lets nobody go.
+	got "$PLUGIN_PATH/service-addresses/core-post-stop" web
+	assert_success ""
+	assert_equal 2 "$(held | wc -l)"
+	printf 'web 1 idB 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
+	assert_success ""
+	assert_equal "" "$(held)"
+	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
+	got "$PLUGIN_PATH/service-addresses/hold-traffic" web 20
+	assert_status 0
+	assert_error_like " !     web: requests cannot be held where nginx switches traffic*"
+	assert_equal "" "$(held)"
+}
+
 @test "canary-share: a switch says nothing of it; reconcile makes what the record says, the watch again" {
 	with_canary
 	assert_equal "" "$(canary_has)"
@@ -620,6 +649,15 @@ chain timeouts_prerouting {
 type filter hook prerouting priority -150
 ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-86 ct state new ct timeout set "forget"
 }
+set held {
+type ipv4_addr
+size 65536
+flags timeout
+}
+chain held_output {
+type filter hook output priority -160
+ip daddr @held tcp dport 80-86 tcp dport != 81 ct state new drop
+}
 chain output {
 type nat hook output priority -100
 ip daddr 10.86.0.0-10.86.127.255 dnat ip to ip daddr . tcp dport map @services
@@ -805,7 +843,7 @@ chain $RULES {
 }
 }"
 	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
-	assert_equal "crowds_prerouting impostors_prerouting invalid_input metadata_prerouting output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
+	assert_equal "crowds_prerouting held_output impostors_prerouting invalid_input metadata_prerouting output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
 		"$(nft list table ip dokku | sed -n 's/^\tchain \(.*\) {/\1/p' | sort |
 			paste -sd ' ')"
 	# The table has the chains of this version now, so the next call leaves it alone.
@@ -1226,6 +1264,87 @@ keep 10.86.0.2"
 	assert_equal 10.86.0.2.2 "$(kept)"
 }
 
+# client PORT - asks the app at PORT until it is answered, and writes that to the file of that name.
+# Each connection that ends before it is open is a line "again".
+client() {
+	# shellcheck disable=SC2016 # for the other shell
+	nsenter --target "$KERNEL" --net -- bash -c 'until exec 3<>"/dev/tcp/10.86.0.2/$1"; do
+			printf "again\n" >>"$2"
+		done
+		printf "GET / HTTP/1.0\r\n\r\n" >&3 && read -r line <&3 && printf "%s\n" "${line:9:3}" >>"$2"' \
+		bash "$1" "$BATS_TEST_TMPDIR/$1" >/dev/null 2>&1 3>&- &
+}
+
+# waits PORT - a connection to PORT has sent its first packet, and has no answer.
+waits() {
+	timeout 5 nsenter --target "$KERNEL" --net -- bash -c \
+		'until ss -Htn state syn-sent dst "10.86.0.2:$1" | grep -q .; do sleep 0.01; done' bash "$1"
+}
+
+@test "root/map: hold: new connections wait, open ones and previews do not; set lets them go at once" {
+	local port
+	an_app_that_listens
+	map "set 10.86.0.2 81 10.86.128.2:5000
+set 10.86.0.2 86 10.86.128.2:5000
+keep 10.86.0.2"
+	assert_equal 10.86.0.2.2 "$(kept)"
+	coproc OPEN { nsenter --target "$KERNEL" --net -- bash -c 'exec 3<>/dev/tcp/10.86.0.2/80 &&
+		echo open && read -r && printf "GET / HTTP/1.0\r\n\r\n" >&3 && head -n 1 <&3
+		read -r'; }
+	read -r -t 5 line <&"${OPEN[0]}"
+	map "hold 10.86.0.2 60"
+	assert_success ""
+	assert_equal "" "$(kept)"
+	for port in 80 82 83 84 85 86; do client "$port"; done
+	for port in 80 82 83 84 85 86; do waits "$port"; done
+	client 81
+	eventually assert_file "$BATS_TEST_TMPDIR/81" 200
+	printf '\n' >&"${OPEN[1]}"
+	read -r -t 5 line <&"${OPEN[0]}"
+	[[ $line == 'HTTP/1.'?' 200'* ]]
+	# Nobody is let go by another address, another port, or when the containers go.
+	map "set 10.86.0.3 80 10.86.128.3:5000
+set 10.86.0.2 81 10.86.128.3:5000
+add 10.86.0.2 80 10.86.128.3:5000
+unset 10.86.0.2 80"
+	nft list set ip dokku held | grep -qF 10.86.0.2
+	map "hold 10.86.0.2 60"
+	assert_success ""
+	for port in 80 82 83 84 85 86; do waits "$port"; done
+	[[ ! -e $BATS_TEST_TMPDIR/80 ]]
+	map "set 10.86.0.2 80 10.86.128.2:5000"
+	assert_success ""
+	for port in 80 82 83 84 85 86; do
+		eventually assert_file "$BATS_TEST_TMPDIR/$port" "again
+200"
+	done
+	assert_equal "" "$(nft list set ip dokku held | grep 10.86)"
+	kill "$LISTENER" "$OPEN_PID"
+}
+
+@test "root/map: hold: after its time all is as the map says; a table without the set is renewed" {
+	an_app_that_listens
+	map "unset 10.86.0.2 80
+hold 10.86.0.2 1"
+	client 80
+	# Where the map says nothing, they are refused then.
+	eventually grep -qs again "$BATS_TEST_TMPDIR/80"
+	assert_equal "" "$(nft list set ip dokku held | grep 10.86)"
+	map "set 10.86.0.2 80 10.86.128.2:5000"
+	eventually grep -qx 200 "$BATS_TEST_TMPDIR/80"
+	nft delete chain ip dokku held_output
+	nft delete chain ip dokku "$RULES"
+	nft delete set ip dokku held
+	map "set 10.86.0.2 80 10.86.128.3:5000"
+	assert_success ""
+	map "hold 10.86.0.2 1"
+	assert_status 3
+	code service-addresses 'addresses_map "hold 10.86.0.2 60"'
+	assert_success ""
+	nft list set ip dokku held | grep -qF 10.86.0.2
+	kill "$LISTENER"
+}
+
 @test "root/map: refuses whatever is outside its grammar, and changes nothing" {
 	kernel_has
 	map "set 10.86.0.2 80 10.86.128.2:5000"
@@ -1252,6 +1371,12 @@ $1"
 		keep 10.86.128.2
 		keep 10.86.0.2 x
 		complete 10.86.0.2
+		hold
+		hold 10.86.0.2
+		hold 10.86.0.2 0
+		hold 10.86.0.2 3601
+		hold 10.86.0.2 5 x
+		hold 10.86.128.2 5
 		set 10.86.0.2 80 10.86.128.2:99999
 		set 10.86.0.2 80 10.86.128.2
 		set 10.86.0.2 80 :5000

@@ -155,6 +155,23 @@ args() {
 	[[ -d $STORAGE/data ]]
 }
 
+@test "storage:mount --volume-exclusive: two releases do not use it at the same time" {
+	exclusive() { got "$PLUGIN_CORE_AVAILABLE_PATH/storage/release-exclusive" web; }
+	dokku storage:mount web /srv/a:/data
+	exclusive
+	assert_success ""
+	dokku storage:mount web /srv/b:/db --volume-exclusive
+	assert_status 0
+	[[ $output != *'at the same time'* ]]
+	exclusive
+	assert_success yes
+	args deploy web
+	assert_success " before  -v /srv/a:/data -v /srv/b:/db"
+	dokku storage:unmount web /srv/b:/db
+	exclusive
+	assert_success ""
+}
+
 @test "storage:destroy --destroy-host-dir: not a folder that an app has by its path" {
 	local mount
 	dokku storage:create data

@@ -172,6 +172,13 @@ client() {
 	printf 'A=b\n# why\nC=$D\n' >"$work/ENV"
 	"$san/read-env" "$work/ENV" | tr '\0' '|' >"$work/out"
 	assert_file "$work/out" 'A=b|= # why|=3 C=$D|'
+	printf 'A=b\nAB=c\n=A\nA=d\\ne\n' >"$work/ENV"
+	got "$san/read-env" "$work/ENV" A
+	assert_success 'd\ne'
+	got "$san/read-env" "$work/ENV" AB
+	assert_success c
+	got "$san/read-env" "$work/ENV" B
+	assert_status 1 && assert_output ""
 	: >"$work/ENV"
 	got "$san/read-env" "$work/ENV"
 	assert_success ""

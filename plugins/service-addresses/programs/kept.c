@@ -4,28 +4,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <linux/inet_diag.h>
-#include <linux/sock_diag.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "netlink.h"
+#include "sockets.h"
 
 /* root/table makes this folder, so it is there only if the table has rules for all ports. */
 #define FOLDER "/run/dokku-kept"
 
-enum {
-	REQUEST_SIZE = 256,
-	PREFIX_SIZE = INET_ADDRSTRLEN + 1,
-	PATH_SIZE = 64,
-	/* What the kernel calls the states of a connection. linux/tcp.h has them for itself. */
-	STATE_ESTABLISHED = 1,
-	STATE_SYN_SENT = 2,
-	STATE_CLOSE_WAIT = 8
-};
+enum { PREFIX_SIZE = INET_ADDRSTRLEN + 1, PATH_SIZE = 64 };
 
 const uint16_t kept_ports[KEPT_PORTS] = { 80, 82, 83, 84, 85 };
 
@@ -91,33 +81,6 @@ is_allowed(const char *prefix)
 
 /* --- connections ---------------------------------------------------------------------------- */
 
-/* A program of the kernel's socket filter: is this address the peer, at ports first to last? */
-struct filter {
-	struct inet_diag_bc_op peer;
-	/* These four are a struct inet_diag_hostcond, whose last member has no size. */
-	uint8_t family, prefix_len;
-	int32_t port;
-	uint32_t address;
-	struct inet_diag_bc_op first[2], last[2];
-};
-
-static struct filter
-filter_for(struct endpoint service, uint16_t first, uint16_t last)
-{
-	/* A step that does not hold jumps four bytes beyond the end, which means no. */
-	enum { PEER = 16, BOUND = 8, END = 4 };
-
-	return (struct filter){
-		.peer = { INET_DIAG_BC_D_COND, PEER, PEER + 2 * BOUND + END },
-		.family = AF_INET,
-		.prefix_len = 32,
-		.port = -1,
-		.address = service.address,
-		.first = { { INET_DIAG_BC_D_GE, BOUND, 2 * BOUND + END }, { .no = first } },
-		.last = { { INET_DIAG_BC_D_LE, BOUND, BOUND + END }, { .no = last } },
-	};
-}
-
 static int
 count_one(const struct nlmsghdr *header, void *context)
 {
@@ -132,22 +95,11 @@ count_one(const struct nlmsghdr *header, void *context)
 static bool
 is_unused(struct mnl_socket *socket, struct endpoint service, uint16_t first, uint16_t last)
 {
-	char buffer[REQUEST_SIZE];
-	struct filter filter = filter_for(service, first, last);
-	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-	struct inet_diag_req_v2 *request;
+	const uint32_t states = SOCKETS_ESTABLISHED | SOCKETS_SYN_SENT | SOCKETS_CLOSE_WAIT;
 	size_t nr = 0;
 
-	header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	header->nlmsg_seq = 1;
-	request = mnl_nlmsg_put_extra_header(header, sizeof(*request));
-	request->sdiag_family = AF_INET;
-	request->sdiag_protocol = IPPROTO_TCP;
-	request->idiag_states =
-		1 << STATE_ESTABLISHED | 1 << STATE_SYN_SENT | 1 << STATE_CLOSE_WAIT;
-	mnl_attr_put(header, INET_DIAG_REQ_BYTECODE, sizeof(filter), &filter);
-	return netlink_exchange(socket, header, count_one, &nr) == 0 && nr == 0;
+	return sockets_list(socket, service.address, first, last, states, count_one, &nr) == 0 &&
+		nr == 0;
 }
 
 static bool

@@ -1,8 +1,10 @@
 #include "lines.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kept.h"
 #include "util.h"
 
 /* A word of a line, or the rest of a line. */
@@ -79,6 +81,19 @@ parse_keep(
 		refuse(refusal, "1 to %d addresses are needed", LINES_SHARES);
 }
 
+static bool
+parse_hold(
+	struct line *line, const struct network *network, struct word rest, struct refusal *refusal)
+{
+	struct word service = next_word(&rest), seconds = next_word(&rest);
+
+	line->service.port = htons(kept_ports[0]);
+	return network_parse_address(&line->service.address, network, NETWORK_SERVICES,
+		       service.text, service.length, refusal) &&
+		network_parse_seconds(&line->seconds, seconds.text, seconds.length, refusal) &&
+		(next_word(&rest).length == 0 || refuse(refusal, "too many words"));
+}
+
 /* Parses what follows the verb. */
 static bool
 parse_change(
@@ -88,6 +103,8 @@ parse_change(
 
 	if (line->verb == LINE_KEEP)
 		return parse_keep(line, network, rest, refusal);
+	if (line->verb == LINE_HOLD)
+		return parse_hold(line, network, rest, refusal);
 	service = next_word(&rest);
 	port = next_word(&rest);
 	if (!network_parse_address(&line->service.address, network, NETWORK_SERVICES, service.text,
@@ -113,7 +130,8 @@ lines_add(struct lines *lines, const struct network *network, const char *text, 
 		[LINE_ADD] = "add",
 		[LINE_UNSET] = "unset",
 		[LINE_GET] = "get",
-		[LINE_KEEP] = "keep" };
+		[LINE_KEEP] = "keep",
+		[LINE_HOLD] = "hold" };
 	struct word rest = { text, length }, verb = next_word(&rest);
 	struct line line = { .verb = LINE_SET };
 	size_t i = 0;

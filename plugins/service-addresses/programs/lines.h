@@ -9,6 +9,8 @@
  *   get SERVICE PORT            print what the kernel has for SERVICE:PORT after the changes
  *   keep SERVICE…               nginx may keep connections to the app that has these addresses, the
  *                               first one first, to at most LINES_SHARES (see kept.h)
+ *   hold SERVICE SECONDS        new connections to SERVICE wait for at most so long (see held.h), or
+ *                               until a line sets SERVICE at the port for visitors
  *   complete                    connections to all ports at which nginx asks go to the containers
  *                               of the first one, as an older version left it
  *   list                        print the whole map after the changes
@@ -21,16 +23,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "network.h"
 
 enum { LINES_SHARES = 12 };
 
-enum line_verb { LINE_SET, LINE_ADD, LINE_UNSET, LINE_GET, LINE_KEEP };
+enum line_verb { LINE_SET, LINE_ADD, LINE_UNSET, LINE_GET, LINE_KEEP, LINE_HOLD };
 
 struct line {
 	enum line_verb verb;
-	struct endpoint service;
+	struct endpoint service; /* its port is that for visitors, if the verb is LINE_HOLD */
+	uint32_t seconds; /* 0 unless the verb is LINE_HOLD */
 	size_t nr; /* of targets; 0 unless the verb is LINE_SET, LINE_ADD or LINE_KEEP */
 	struct endpoint target[LINES_SHARES]; /* services, if the verb is LINE_KEEP */
 };

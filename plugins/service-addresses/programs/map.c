@@ -15,7 +15,8 @@
  * first, one by one, so the time does not grow with the size of the map. Elements that are right
  * are left alone. If another process changes one of them meanwhile, the kernel refuses the
  * transaction, and this program starts again. A line about the port for new connections (kept.h)
- * counts for all ports at which nginx asks.
+ * counts for all ports at which nginx asks, and if it sets them, connections that wait (held.h) are
+ * let go in the same transaction.
  *
  * Exit status: 0; 1 and a line on stderr if anything fails, and then nothing has changed; 3 if the
  * table is missing or of an older version, and for "list" also if the bridge's table (root/bridge)
@@ -38,6 +39,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "held.h"
 #include "kept.h"
 #include "lines.h"
 #include "netlink.h"
@@ -167,6 +169,43 @@ require_table(struct kernel *kernel)
 	}
 }
 
+/* Ends the program if a line holds connections and the table has no set for that. */
+static void
+require_held(struct kernel *kernel, const struct lines *lines)
+{
+	char buffer[REQUEST_SIZE];
+	size_t i = 0;
+
+	while (i < lines->nr && lines->line[i].verb != LINE_HOLD)
+		i++;
+	if (i == lines->nr)
+		return;
+	struct nlmsghdr *request = held_question(buffer, ++kernel->sequence);
+	if (!request)
+		die(FAILED, "out of memory");
+	int error = netlink_exchange(kernel->socket, request, NULL, NULL);
+	if (error == ENOENT)
+		exit(NO_TABLE);
+	if (error)
+		fail_to_read(error);
+}
+
+/* Whether new connections to this address wait. */
+static bool
+is_held(struct kernel *kernel, uint32_t address)
+{
+	char buffer[REQUEST_SIZE];
+	struct nlmsghdr *request =
+		held_message(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK, ++kernel->sequence, address, 0);
+
+	if (!request)
+		die(FAILED, "out of memory");
+	int error = netlink_exchange(kernel->socket, request, NULL, NULL);
+	if (error && error != ENOENT)
+		fail_to_read(error);
+	return error == 0;
+}
+
 /* Returns 0 if our table of this family has a chain of this name. */
 static int
 look_for_chain(struct kernel *kernel, uint16_t family, const char *name)
@@ -280,6 +319,7 @@ struct batch {
 	size_t size, used;
 	size_t changes;
 	bool moves_visitors;
+	bool lets_go; /* of connections that wait */
 };
 
 /* Makes room for one more message. */
@@ -341,6 +381,28 @@ is_change(const struct line *line)
 	return line->verb == LINE_SET || line->verb == LINE_ADD || line->verb == LINE_UNSET;
 }
 
+static void
+add_held(struct batch *batch, uint16_t type, uint16_t flags, const struct line *line)
+{
+	make_room(batch);
+	struct nlmsghdr *header = held_message(batch->at + batch->used, type, flags | NLM_F_ACK,
+		++batch->kernel->sequence, line->service.address, line->seconds);
+	if (!header)
+		die(FAILED, "out of memory");
+	batch->used += header->nlmsg_len;
+	batch->changes++;
+}
+
+/* New connections wait. If they do already, the time begins again. */
+static void
+add_hold(struct batch *batch, const struct line *line)
+{
+	if (is_held(batch->kernel, line->service.address))
+		add_held(batch, NFT_MSG_DELSETELEM, 0, line);
+	add_held(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, line);
+	batch->moves_visitors = true;
+}
+
 /* Adds what one line asks for. */
 static void
 add_line(struct batch *batch, const struct line *line)
@@ -362,6 +424,11 @@ add_line(struct batch *batch, const struct line *line)
 	}
 	if (batch->changes > before && kept_is_visited(line->service.port))
 		batch->moves_visitors = true;
+	if (line->verb == LINE_SET && kept_is_visited(line->service.port) &&
+		is_held(batch->kernel, line->service.address)) {
+		add_held(batch, NFT_MSG_DELSETELEM, 0, line);
+		batch->lets_go = true;
+	}
 }
 
 /*
@@ -375,7 +442,8 @@ forbid_kept(const struct lines *lines, const char *changed)
 		const struct line *line = &lines->line[i];
 		int error = 0;
 
-		if (is_change(line) && kept_is_visited(line->service.port))
+		if ((is_change(line) || line->verb == LINE_HOLD) &&
+			kept_is_visited(line->service.port))
 			error = kept_forbid(line->service.address);
 		if (error)
 			die(FAILED, "kept connections cannot be forbidden: %s; %s", strerror(error),
@@ -416,6 +484,15 @@ commit(struct batch *batch)
 	return netlink_commit(batch->kernel->socket, batch->at, batch->used);
 }
 
+static void
+wake(const struct lines *lines)
+{
+	for (size_t i = 0; i < lines->nr; i++) {
+		if (lines->line[i].verb == LINE_SET && kept_is_visited(lines->line[i].service.port))
+			held_wake(lines->line[i].service.address);
+	}
+}
+
 /* Returns 0; ENOENT or EEXIST if another process has changed an element meanwhile; or an errno. */
 static int
 try_change(struct kernel *kernel, const struct lines *lines)
@@ -428,6 +505,8 @@ try_change(struct kernel *kernel, const struct lines *lines)
 	for (size_t i = 0; i < lines->nr; i++) {
 		if (is_change(&lines->line[i]))
 			add_line(&batch, &lines->line[i]);
+		else if (lines->line[i].verb == LINE_HOLD)
+			add_hold(&batch, &lines->line[i]);
 	}
 	if (lines->want_complete)
 		add_pools(&batch);
@@ -437,6 +516,8 @@ try_change(struct kernel *kernel, const struct lines *lines)
 		error = commit(&batch);
 	if (batch.moves_visitors)
 		forbid_kept(lines, "the map was changed");
+	if (batch.lets_go && error == 0)
+		wake(lines);
 	free(batch.at);
 	return error;
 }
@@ -542,6 +623,7 @@ answer_from_kernel(const struct lines *lines)
 		die(FAILED, "the kernel's netfilter cannot be reached: %s; nothing was changed",
 			strerror(errno));
 	require_table(&kernel);
+	require_held(&kernel, lines);
 	if (lines->want_list)
 		require_bridge(&kernel);
 	change(&kernel, lines);

@@ -7,7 +7,7 @@
 
 #include "util.h"
 
-enum { MAX_BITS = 30 };
+enum { MAX_BITS = 30, MAX_SECONDS = 3600 };
 
 bool
 refuse(struct refusal *refusal, const char *format, ...)
@@ -92,6 +92,13 @@ network_parse_port(uint16_t *port, const char *text, size_t length, struct refus
 		return refuse(refusal, "not a port");
 	*port = htons((uint16_t)number);
 	return true;
+}
+
+bool
+network_parse_seconds(uint32_t *seconds, const char *text, size_t length, struct refusal *refusal)
+{
+	return (parse_number(text, length, MAX_SECONDS, seconds) && *seconds > 0) ||
+		refuse(refusal, "not 1 to %d seconds", MAX_SECONDS);
 }
 
 bool

@@ -49,6 +49,10 @@ bool network_parse_address(uint32_t *address, const struct network *network, enu
 /* Parses a port, 1 to 65535. The result has network byte order. */
 bool network_parse_port(uint16_t *port, const char *text, size_t length, struct refusal *refusal);
 
+/* Parses a number of seconds, 1 to 3600. */
+bool network_parse_seconds(
+	uint32_t *seconds, const char *text, size_t length, struct refusal *refusal);
+
 bool endpoint_is_none(struct endpoint endpoint);
 
 bool endpoint_equals(struct endpoint a, struct endpoint b);

@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# Hold: a release that must not run beside the one before. The old one stops first, requests wait
+# meanwhile, and all are answered, also when the new release is refused or the deploy is killed.
+# shellcheck disable=SC2154 # helper.bash and e2e_setup set address, keys, top, world
+# shellcheck disable=SC2016 # for the shell in the world
+
+load helper
+
+setup_file() {
+	e2e_setup
+	in_world mkdir -p /srv/held
+	dokku_run apps:create held
+	dokku_run storage:mount held /srv/held:/data --volume-exclusive
+	dokku_run checks:set held wait-to-retire 20
+	commit_with_boot a
+	push held
+	commit_with_boot b
+	push held
+}
+
+teardown_file() { dokku_run apps:destroy --force held || true; }
+
+# commit_with_boot RELEASE - commits a release that takes a second until it listens, with a worker.
+commit_with_boot() { commit_with_worker held "$1" --env BOOT_DELAY_MS=1000; }
+
+# events_begin - records which containers of the app start and end.
+events_begin() {
+	in_world bash -c 'setsid docker events --filter label=com.dokku.app-name=held \
+		--filter event=start --filter event=die \
+		--format "{{.Status}} {{index .Actor.Attributes \"com.dokku.release\"}}" \
+		>/tmp/held.events 2>/dev/null </dev/null & echo $! >/tmp/held.pid; sleep 0.5' 3>&-
+}
+
+# events_end - fails if a container of one release started while one of another was running.
+events_end() {
+	in_world bash -c 'sleep 0.5; kill "$(cat /tmp/held.pid)"; cat /tmp/held.events'
+	in_world awk '{ n[$2] += $1 == "start" ? 1 : -1; if (n[$2] < 0) n[$2] = 0 }
+		$1 == "start" { for (r in n) if (r != $2 && n[r] > 0) bad = 1 }
+		END { exit bad || NR < 4 }' /tmp/held.events
+}
+
+# held - the addresses whose connections wait.
+held() { in_world nft list set ip dokku held | grep -c 'timeout .* expires' || true; }
+
+@test "deploys, a change and a rollback: one release after the other, and each request is answered" {
+	local nginx
+	nginx=$(in_world pgrep -f 'nginx: worker' | sort)
+	in_world sh -c 'docker events --help >/dev/null'
+	# The running release is counted as one that has started.
+	events_begin
+	load_begin busy held --mode get=8@10 --mode post=8@10 --mode close=4@5
+	commit_with_boot c
+	run push held
+	printf '%s\n' "$output" | grep -E 'requests wait|held' >&3
+	[[ $status -eq 0 && $output == *'requests wait, for 30 s at most'*'held '* ]]
+	dokku_run config:set held A=1
+	dokku_run releases:rollback held
+	load_end busy >&3
+	assert_serves held c
+	events_end
+	[[ $(held) -eq 0 && $(in_world pgrep -f 'nginx: worker' | sort) == "$nginx" ]]
+	assert_clean held
+}
+
+@test "a release that is refused: the old one starts again, and each request is answered" {
+	local now
+	now=$(released held)
+	events_begin
+	load_begin refused held --mode get=8@10 --mode post=8@10
+	commit_with_boot d --break
+	run push held
+	[[ $status -ne 0 && $output == *'starting v'*' again'* && $output == *'still serves'* ]]
+	load_end refused >&3
+	assert_serves held "$now"
+	events_end
+	[[ $(held) -eq 0 ]]
+	assert_clean held
+}
+
+@test "a deploy that is killed: the watch starts the old one again, after the new one has ended" {
+	build_strike
+	local now step
+	now=$(released held)
+	for step in 'hold-traffic held' 'scheduler-stop docker-local held' \
+		'scheduler-start docker-local held' 'check-deploy held' 'core-post-deploy held'; do
+		events_begin
+		load_begin killed held --mode get=4@5 --mode post=4@5
+		commit_with_boot "e-$RANDOM"
+		push_struck held after "$step"
+		await 20 in_world flock --nonblock /var/lib/dokku/lock/held true
+		await 20 has_no_leftovers held
+		load_end killed >&3
+		assert_serves held "$now"
+		events_end || [[ $step == 'hold-traffic held' ]]
+		[[ $(held) -eq 0 ]]
+	done
+}
+
+@test "nothing is held of an app that is stopped, nor when its time is over" {
+	dokku_run ps:stop held
+	run fetch held / --output /dev/null --write-out '%{http_code} %{time_total}'
+	[[ $output == '503 0.0'* ]]
+	dokku_run ps:start held
+	[[ $(fetch held / --output /dev/null --write-out '%{http_code}') == 200 ]]
+	dokku_run releases:set held hold 2
+	commit_with_worker held late --env BOOT_DELAY_MS=7000
+	push held >/dev/null 3>&- &
+	await 20 eval '[[ $(held) -eq 1 ]]'
+	[[ $(fetch held / --max-time 30 --output /dev/null --write-out '%{http_code}') == 503 ]]
+	wait $!
+	assert_serves held late
+	dokku_run releases:set held hold
+}
