@@ -96,6 +96,8 @@ copy_code() {
 		-e 's,\(LOGS\?\)=/var/log/nginx,\1=$TEST_HOST/log,' \
 		-e 's,\(STORAGE\|RELEASED\)=/var/lib/dokku/,\1=$DOKKU_LIB_ROOT/,' \
 		"$stage"/plugins/{*/root/*,nginx/functions}
+	# As make install does.
+	bash "$stage/plugins/common/libexec/join" "$stage/plugins/common"
 	mkdir -p "$stage/build/check-runner"
 	mkdir -p "$stage"/plugins/{fake,say,env,t}
 	ln -s "$REPO/build/bin" "$stage/bin"

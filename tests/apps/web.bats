@@ -24,6 +24,13 @@ status_of() {
 	[[ $output == *"404 Not Found"*"X-App: shop"*"X-Release: v7"* ]]
 }
 
+@test "/row: without a database, and in the program that has no such page, it says why" {
+	web
+	run -0 curl -s "$(url /row)"
+	[[ $output == 'no row: this program was built without it' ]]
+	[[ $(status_of "$(url /row)") == 503 ]]
+}
+
 @test "CLOSE_AFTER: a connection ends after so many answers, of which none says so" {
 	web CLOSE_AFTER=2
 	run -0 curl -sv --output /dev/null --output /dev/null --output /dev/null "$(url /)" "$(url /)" "$(url /)"

@@ -19,6 +19,14 @@ setup() {
 	assert_equal "post-create web" "$(tail -n 1 "$STEPS")"
 }
 
+@test "apps:create: the git config of the server does not say how the repository is made" {
+	git config --file "$WORLD/gitconfig" init.templateDir "$WORLD/template"
+	mkdir -p "$WORLD/template/odd"
+	GIT_CONFIG_SYSTEM=$WORLD/gitconfig GIT_CONFIG_NOSYSTEM=0 dokku apps:create web
+	assert_success "-----> Created web"
+	assert_absent "$DOKKU_ROOT/web/odd"
+}
+
 @test "--app: names the new app where apps:create has no name, and the app of other commands" {
 	dokku --app web apps:create
 	assert_success "-----> Created web"

@@ -7,7 +7,7 @@ load ../helper
 
 setup() {
 	world
-	made_plugins apps backup config cron domains ssh-keys storage
+	made_plugins apps backup builder config cron domains ssh-keys storage
 	mkdir -p "$DOKKU_LIB_ROOT"/{data/storage,data/storage-registry/entries,backups}
 	hook fake scheduler-image-save <<-'HOOK'
 		cd "$TEST_HOST" && printf layer >layer && printf config >config
@@ -114,6 +114,26 @@ the_backup() {
 	[[ $stderr == *"tiny:db: tiny:export printed nothing"* ]]
 }
 
+@test "backup:run: folders of the storage with a dot in the name, with a blank, and below another" {
+	local name
+	dokku backup:set shop images false
+	for name in shop.data.v2 'two words' shop-data/below; do
+		mkdir -p "$DOKKU_LIB_ROOT/data/storage/$name"
+		printf 'x\n' >"$DOKKU_LIB_ROOT/data/storage/$name/file"
+		dokku storage:mount shop "$DOKKU_LIB_ROOT/data/storage/$name:/${name//[! -~]/}"
+		assert_status 0
+	done
+	dokku backup:run shop
+	assert_status 0
+	[[ $output == *', 1 files of the storage shop.data.v2'* ]]
+	[[ $stderr == *"data/storage/two words is mounted"*"it is not in the backup"* ]]
+	[[ $stderr == *"data/storage/shop-data/below is mounted"*"it is not in the backup"* ]]
+	printf 'lost\n' >"$DOKKU_LIB_ROOT/data/storage/shop.data.v2/file"
+	dokku backup:restore shop
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/data/storage/shop.data.v2/file" x
+}
+
 @test "backup:run: waits for a deploy, and says what keeps it" {
 	fifo ready
 	"$DOKKU_PROGRAMS/hold" -w 1 "$DOKKU_LIB_ROOT/lock/shop" -- bash -c \
@@ -186,6 +206,24 @@ the_backup() {
 	[[ $output == *'Removed the backup 20260102-000000: 2 are kept'* ]]
 	[[ $(ls "$DOKKU_LIB_ROOT/backups/shop") == 20260103-000000.tar$'\n'20* ]]
 	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/backups/shop" | wc -l)"
+}
+
+@test "backup:run: not if the disk has no room for three like the last one, and what a push needs" {
+	fake df <<<'printf "Avail Inodes IFree File\n2000 1000000 1000000 /var\n"'
+	dokku backup:run shop
+	assert_status 0
+	the_backup
+	truncate --size 1G "$file"
+	dokku backup:run shop
+	assert_refused "shop: not enough disk space for a backup: 2000 MB are free where /var is," \
+		"and 3172 MB are needed: three times the last backup, and what builder:set shop" \
+		"min-free keeps for pushes"
+	dokku backup:report shop --backup-failure
+	[[ $output == 'not enough disk space for a backup: '* ]]
+	dokku builder:set shop min-free 0
+	fake df <<<'printf "Avail Inodes IFree File\n3073 1000000 1000000 /var\n"'
+	dokku backup:run shop
+	assert_status 0
 }
 
 @test "backup:set target: another folder; one that cannot be written is told" {

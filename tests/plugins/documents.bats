@@ -10,7 +10,7 @@ setup() {
 	ln -s "$PLUGIN_CORE_AVAILABLE_PATH"/{apps,common,config,plugin} "$PLUGIN_AVAILABLE_PATH/"
 	ln -s ../available/{apps,common,config,plugin} "$PLUGIN_ENABLED_PATH/"
 	make_app web
-	# The installed files are run by the interpreter that they name, which is not that of the tests.
+	# The files name another interpreter than that of the tests.
 	ln -s "$DOKKU" "$BIN/dokku"
 }
 

@@ -134,3 +134,58 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	[[ $stderr == *'ports:set: web keeps the ports that it had' ]]
 	[[ ! -e $MAP && $(<"$STEPS") == *'nginx web 1 '* ]]
 }
+
+@test "ports:add --domain: a port for one domain; the others stay, and url and urls know" {
+	printf 'a.example.com\nb.example.com\n' >"$DOKKU_ROOT/web/VHOST"
+	dokku ports:add --domain B.example.com web http:8080:5000 http:81:5000
+	assert_success "-----> web: ports http:8080:5000 http:80:5000 http:81:5000
+       Only for a domain: http:8080 b.example.com, http:81 b.example.com"
+	dokku urls web
+	assert_success "http://a.example.com
+http://b.example.com:8080
+http://b.example.com
+http://b.example.com:81"
+	dokku ports:add web --domain a.example.com http:81:5000
+	report domains
+	assert_output "http:8080 b.example.com, http:81 a.example.com, http:81 b.example.com"
+	got "$PLUGIN_PATH/ports/ports-domains" web
+	assert_success "http 8080 b.example.com
+http 81 a.example.com
+http 81 b.example.com"
+	dokku ports:remove web 80
+	dokku url web
+	assert_success http://a.example.com:81
+	dokku ports:remove web 81
+	report domains
+	assert_output "http:8080 b.example.com"
+	dokku ports:set web http:8080:5000
+	report domains
+	assert_output ""
+	assert_absent "${MAP%/map}/domains"
+}
+
+@test "ports:add --domain: what is not the app's, or answers for all, is refused; a failure undoes it" {
+	made_plugins ports domains
+	hook fake proxy-build-config <<<'[[ ! -e "$WORLD/fail" ]]'
+	printf 'a.example.com\n' >"$DOKKU_ROOT/web/VHOST"
+	dokku ports:add --domain evil.example.com web http:81:5000
+	assert_refused 'ports:add: web does not have the domain "evil.example.com":' \
+		"dokku domains:add web adds one; nothing was changed"
+	dokku ports:add --domain a.example.com web http:80:5000
+	assert_refused "ports:add: http:80 answers for all domains of web already;" \
+		"nothing was changed"
+	assert_absent "$MAP"
+	make_release web 1
+	make_current web 1
+	dokku ports:add --domain a.example.com web http:81:5000
+	assert_status 0
+	: >"$WORLD/fail"
+	dokku ports:add --domain a.example.com web http:82:5000
+	assert_status 1
+	dokku ports:clear web
+	assert_status 1
+	report domains
+	assert_output "http:81 a.example.com"
+	report map
+	assert_output "http:80:5000 http:81:5000"
+}

@@ -1,7 +1,7 @@
 /*
- * Text of somebody else's program, made safe for a terminal and a log as it comes, in any pieces.
- * Colours stay and end with their line. Other control characters and marks of text direction
- * become question marks, and a carriage return before the end of a line goes.
+ * Makes the text of a foreign program safe for a terminal and a log, as it comes, in any pieces.
+ * Colours stay and end with their line. Other control characters and marks of text direction become
+ * question marks, and a carriage return before the end of a line is dropped.
  */
 #ifndef CLEAN_H
 #define CLEAN_H

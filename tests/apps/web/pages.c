@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "rows.h"
 #include "sha1.h"
 #include "ws.h"
 
@@ -237,6 +238,16 @@ answer_pid(struct conn *c, struct request *r, const struct config *config)
 	reply_text(c, r, 200, text);
 }
 
+static void
+answer_row(struct conn *c, struct request *r, const struct config *config)
+{
+	char name[64] = "";
+	char text[ROWS_TEXT];
+
+	http_param(r, "name", name, sizeof(name));
+	reply_text(c, r, rows_insert(config->release, name, text) ? 200 : 503, text);
+}
+
 static const struct {
 	const char *path; /* all that begins with it, if it ends in / */
 	page_answer *answer;
@@ -254,6 +265,7 @@ static const struct {
 	{ "/header", answer_header, false },
 	{ "/exit", answer_exit, false },
 	{ "/pid", answer_pid, false },
+	{ "/row", answer_row, false },
 };
 
 static void
