@@ -23,8 +23,8 @@ enum {
 	PORT_KEPT = 82,
 	PORT_LAST = 86,
 	/*
-	 * Milliseconds. The first packet is repeated after FIRST_MS, then after twice as long, up to
-	 * LONGEST_MS. One that was sent less than FRESH_MS ago may just be answered.
+	 * Milliseconds. The first packet is repeated after FIRST_MS, then after twice as long, up
+	 * to LONGEST_MS. One that was sent less than FRESH_MS ago may just be answered.
 	 */
 	FIRST_MS = 1000,
 	LONGEST_MS = 64000,
