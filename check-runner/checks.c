@@ -630,7 +630,7 @@ parse_body(struct parser *p, struct check *c, const char *at)
 	bool good = expand(p, at, p->end, &text);
 
 	if (good) {
-		/* More than one such line is a body of more than one line. */
+		/* Each further body line adds a line to the body. */
 		size_t gap = c->body ? 1 : 0;
 		c->body = xrealloc(c->body, c->body_len + gap + text.len + 1, 1);
 		if (gap)
@@ -648,7 +648,10 @@ is_more(const struct parser *p, const char *at)
 {
 	size_t span = vars_span(at, (size_t)(p->end - at));
 
-	/* A path may be a variable. The template of a brace is a brace. */
+	/*
+	 * A template with a "v" in it stands for a variable, so the line is a check with that path.
+	 * Any other template stands for a brace and adds to the check above, as a plain brace does.
+	 */
 	if (span > 0 && memchr(at, 'v', span))
 		return false;
 	return strchr("!~=<>{[", *at) && *at != '\0';
@@ -760,7 +763,7 @@ parse_line(struct parser *p)
 		parse_check(p, at);
 }
 
-/* The rules about a check that need all its lines. */
+/* Applies the rules that need all lines of a check. */
 static void
 judge_whole(struct checks *c, const struct check *check)
 {

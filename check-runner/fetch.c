@@ -41,7 +41,7 @@ struct transfer {
 	size_t header_lines;
 	uint64_t skipped;
 	bool headers_done;
-	bool acknowledged; /* … and the server has our acknowledgement of them */
+	bool acknowledged; /* we have acknowledged the headers */
 	bool coded; /* the answer has a Content-Encoding */
 	bool follows; /* this answer is a redirect, and next_* say where to */
 	char *next_host;

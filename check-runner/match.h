@@ -46,7 +46,7 @@ struct match;
 struct match *match_new(
 	enum match_kind kind, bool icase, const char *text, size_t len, struct match_error *error);
 
-/* free(NULL)-like for NULL. */
+/* Frees a pattern. Does nothing for NULL. */
 void match_free(struct match *m);
 
 /*

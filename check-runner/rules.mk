@@ -72,13 +72,14 @@ $(CR_OUT)/absent.list: $(CR_SRC)/absent.c $(CR_LIBRARIES)
 			$$1 == "U" && $$2 !~ /^_/ && !($$2 in present) && !seen[$$2]++ { print "ABSENT(" $$2 ")" } \
 		' $@.present - >$@ || :
 
-# Without it, what wants it does not link, and that is no error.
+# If this does not compile, the programs that need it do not link, and cr_link_alone takes others.
 $(CR_OUT)/absent.o: $(CR_SRC)/absent.c $(CR_OUT)/absent.list
 	-@$(CC) $(CR_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CR_LIB_CFLAGS) -I$(CR_OUT) $(CPPFLAGS) \
 		$(CFLAGS) -c -o $@ $<
 
-# HOW OTHERWISE: link alone, or take the other program and say so. A port of this machine that
-# refuses is told from everything else by its exit status.
+# cr_link_alone COMMAND PROGRAM - links the target with COMMAND, so that it needs no library at its
+# start. If that fails, it copies PROGRAM instead and says so. The new program is tried: it must
+# exit with 4, because no port listens, and with no other status.
 define cr_link_alone
 	@rm -f $@
 	@if [ '$(CR_ALONE)' = yes ] && \

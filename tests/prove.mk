@@ -3,12 +3,15 @@
 DEPLOYS ?= 1000
 
 prove:
+	@tests/packages pictures
 	@DEPLOYS=$(DEPLOYS) tests/prove
 
 prove-contrast:
+	@tests/packages pictures
 	@DEPLOYS=40 tests/prove --contrast
 
 prove-sustained:
+	@tests/packages pictures
 	@tests/sustained
 
 bench-sustained:
@@ -18,6 +21,7 @@ bench-switch:
 	@tests/bench/switch
 
 bench-road:
+	@tests/packages pictures
 	@tests/bench/road
 
 .PHONY: prove prove-contrast prove-sustained bench-sustained bench-switch bench-road

@@ -38,3 +38,39 @@ setup() {
 	[[ $status -eq 6 ]]
 	grep -q '^struck 5 fail .*/bin/true e b$' "$BATS_TEST_TMPDIR/log"
 }
+
+@test "the kinds: tests/torture takes them all, and each has an end that strike-once judges" {
+	run "$strike" -k
+	[[ $status -eq 0 && ${#lines[@]} -ge 6 && ${lines[0]} == "kill dies" ]]
+	local line
+	for line in "${lines[@]}"; do
+		[[ $line =~ ^[a-z]+\ (dies|fails)$ ]]
+	done
+	run "$strike" -a killl -- /bin/true
+	[[ $status -eq 111 ]]
+}
+
+# struck_by KIND - what a command prints and its exit status tells, if its second program is struck.
+struck_by() {
+	run "$strike" -l "$BATS_TEST_TMPDIR/log" -n 2 -a "$1" -t 5 -- \
+		bash -c '/bin/echo worked; echo "and $?"'
+}
+
+@test "the kinds do what strike.c says of them" {
+	struck_by fail
+	[[ $status -eq 0 && $output == "and 1" ]]
+	struck_by lost
+	[[ $status -eq 0 && $output == $'worked\nand 1' ]]
+	struck_by after
+	[[ $status -eq 137 && $output == worked ]]
+	struck_by kill
+	[[ $status -eq 137 && -z $output ]]
+	run "$strike" -l "$BATS_TEST_TMPDIR/log" -n 2 -a hang -t 1 -- \
+		bash -c '/bin/echo worked; echo "and $?"'
+	[[ $status -eq 124 && -z $output ]]
+	# shellcheck disable=SC2016 # for the inner bash
+	run "$strike" -l "$BATS_TEST_TMPDIR/log" -m ^/bin/true -a victim -v 'sleep 7' -t 5 -- \
+		bash -c 'sleep "$1" & until [[ $(</proc/$!/comm) == sleep ]]; do :; done
+			/bin/true; wait "$!" || echo "and $?"' bash 7
+	[[ $status -eq 0 && ${lines[-1]} == "and 137" ]]
+}

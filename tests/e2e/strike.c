@@ -5,23 +5,20 @@
  *
  *   strike [OPTION…] -- COMMAND [ARG…]
  *   strike [OPTION…] -p PID -b TEXT
+ *   strike -k       print the kinds of strikes, "KIND END" a line: END is dies or fails
  *
  *   -l LOG      write a line for each exec, "N PID ARGV", and "struck …" when it strikes (stderr)
  *   -n N        strike at the Nth exec
  *   -m TEXT     strike at the first exec whose ARGV contains TEXT. ^TEXT stands at the beginning,
  *               and * in TEXT stands for anything. With -n too, start to look at the Nth exec.
  *   -d MS       strike that much later
- *   -a MODE     how to strike, see below
+ *   -a KIND     how to strike, see the table kinds below
  *   -v TEXT     the victim has TEXT in its ARGV
  *   -f PID -c TEXT  a command that should hang, but has TEXT in its ARGV, goes on, and the process
  *               PID is stopped (SIGSTOP) in its place. For clients that keep a deadline of their
  *               own, and a server PID.
  *   -p PID -b TEXT  follow the process PID, and count from the first exec whose ARGV contains TEXT
  *   -t SECONDS  kill the tree after so long (600)
- *
- *   kill    SIGKILL for the whole tree         after   the command does its work, then kill
- *   fail    the command does nothing, exit 1   lost    it does its work, then exit 1
- *   hang    it stops for good                  victim  SIGKILL for the victim
  *
  * Exit status: that of COMMAND; 128 + N for a signal; 124 when time was up, also for processes that
  * COMMAND has left behind; 111 if it could not start.
@@ -48,6 +45,7 @@
 #define ARGV_SIZE 400
 
 enum { KNOWN = 1, STOPPED = 2 };
+enum { EXIT_GROUP = 231 }; /* its number on x86-64 */
 
 struct process {
 	pid_t pid;
@@ -64,7 +62,7 @@ static size_t count;
 static FILE *logfile;
 static unsigned long execs;
 static unsigned long strike_at;
-static const char *strike_text, *begin_text, *victim_text, *client_text, *mode = "none";
+static const char *strike_text, *begin_text, *victim_text, *client_text;
 static pid_t asked;
 static long delay_ms;
 static pid_t main_pid;
@@ -174,10 +172,11 @@ read_argv(pid_t pid, char *out)
 }
 
 static void
-kill_all(void)
+kill_all(struct process *struck_one)
 {
 	size_t i;
 
+	(void)struck_one;
 	killing = true;
 	for (i = 0; i < count; i++) {
 		if (processes[i].counted)
@@ -186,10 +185,11 @@ kill_all(void)
 }
 
 static void
-kill_victim(void)
+kill_victim(struct process *struck_one)
 {
 	size_t i;
 
+	(void)struck_one;
 	for (i = 0; i < count; i++) {
 		if (processes[i].counted && strstr(processes[i].argv, victim_text) != NULL) {
 			kill(processes[i].pid, SIGKILL);
@@ -249,6 +249,95 @@ on_stranger(pid_t pid)
 		adopt(p);
 }
 
+/* Makes a process hang, or the server that it asks (-f). */
+static void
+hang(struct process *p)
+{
+	if (p != NULL && asked != 0 && strstr(p->argv, client_text) != NULL)
+		kill(asked, SIGSTOP);
+	else if (p != NULL)
+		p->held = true;
+}
+
+static void
+watch_calls(struct process *p)
+{
+	if (p != NULL)
+		p->watched = true;
+}
+
+static void
+poke(struct process *p, size_t at, long value)
+{
+	ptrace(PTRACE_POKEUSER, p->pid, (void *)at, (void *)value);
+}
+
+/* Makes the next system call of a process exit_group(1). */
+static void
+exit_now(struct process *p, bool exits)
+{
+	(void)exits;
+	poke(p, offsetof(struct user_regs_struct, orig_rax), EXIT_GROUP);
+	poke(p, offsetof(struct user_regs_struct, rdi), 1);
+}
+
+static void
+exit_with_1(struct process *p, bool exits)
+{
+	if (exits)
+		poke(p, offsetof(struct user_regs_struct, rdi), 1);
+}
+
+static void
+kill_at_exit(struct process *p, bool exits)
+{
+	if (exits)
+		kill_all(p);
+}
+
+/*
+ * The kinds of strikes, all that tests know of them. end: the operation under test "dies", or one of
+ * its commands "fails", and it goes on or reports that. at_exec is called when the process to strike
+ * has become its command, with NULL for a strike that comes later (-d). at_call is called before
+ * each system call of a process that watch_calls watches, exits telling whether that ends it.
+ */
+static const struct kind {
+	const char *name;
+	const char *end;
+	void (*at_exec)(struct process *p);
+	void (*at_call)(struct process *p, bool exits);
+} kinds[] = {
+	{ "kill", "dies", kill_all, NULL }, /* SIGKILL for the whole tree */
+	{ "after", "dies", watch_calls, kill_at_exit }, /* the command does its work, then kill */
+	{ "fail", "fails", watch_calls, exit_now }, /* the command does nothing, and exits with 1 */
+	{ "lost", "fails", watch_calls, exit_with_1 }, /* it does its work, and exits with 1 */
+	{ "hang", "fails", hang, NULL }, /* it stops for good */
+	{ "victim", "dies", kill_victim, NULL }, /* SIGKILL for the victim (-v) */
+};
+
+static const struct kind *kind; /* NULL: only write the log */
+
+static const struct kind *
+find_kind(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	}
+	return NULL;
+}
+
+static void
+print_kinds(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		printf("%s %s\n", kinds[i].name, kinds[i].end);
+}
+
 static void
 strike(struct process *p)
 {
@@ -256,20 +345,11 @@ strike(struct process *p)
 
 	struck = true;
 	clock_gettime(CLOCK_REALTIME, &now);
-	fprintf(logfile, "struck %lu %s %lld.%03ld %s\n", execs, mode, (long long)now.tv_sec,
-		now.tv_nsec / 1000000, p != NULL ? p->argv : "later");
+	fprintf(logfile, "struck %lu %s %lld.%03ld %s\n", execs, kind != NULL ? kind->name : "none",
+		(long long)now.tv_sec, now.tv_nsec / 1000000, p != NULL ? p->argv : "later");
 	fflush(logfile);
-	if (strcmp(mode, "kill") == 0)
-		kill_all();
-	else if (strcmp(mode, "victim") == 0)
-		kill_victim();
-	else if (p != NULL && strcmp(mode, "hang") == 0 && asked != 0 &&
-		strstr(p->argv, client_text) != NULL)
-		kill(asked, SIGSTOP);
-	else if (p != NULL && strcmp(mode, "hang") == 0)
-		p->held = true;
-	else if (p != NULL && strcmp(mode, "none") != 0)
-		p->watched = true;
+	if (kind != NULL)
+		kind->at_exec(p);
 }
 
 static void
@@ -346,17 +426,7 @@ on_syscall(struct process *p)
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, p->pid, (void *)sizeof(info), &info) <= 0 ||
 		info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
-	if (strcmp(mode, "fail") == 0) {
-		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, orig_rax),
-			(void *)231);
-		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, rdi),
-			(void *)1);
-	} else if (info.entry.nr == 231 && strcmp(mode, "lost") == 0) {
-		ptrace(PTRACE_POKEUSER, p->pid, (void *)offsetof(struct user_regs_struct, rdi),
-			(void *)1);
-	} else if (info.entry.nr == 231) {
-		kill_all();
-	}
+	kind->at_call(p, info.entry.nr == EXIT_GROUP);
 }
 
 /* Handles the announcement of a child of p. The child's first stop may have come before. */
@@ -446,7 +516,7 @@ ring(time_t deadline)
 		strike(NULL);
 	if (time(NULL) >= deadline && !time_is_up) {
 		time_is_up = true;
-		kill_all();
+		kill_all(NULL);
 	}
 }
 
@@ -527,6 +597,9 @@ static bool
 take_option(struct options *options, int option)
 {
 	switch (option) {
+	case 'k':
+		print_kinds();
+		exit(0);
 	case 'l':
 		logfile = fopen(optarg, "we");
 		if (logfile == NULL)
@@ -539,8 +612,8 @@ take_option(struct options *options, int option)
 		strike_text = optarg;
 		return true;
 	case 'a':
-		mode = optarg;
-		return true;
+		kind = find_kind(optarg);
+		return kind != NULL || strcmp(optarg, "none") == 0;
 	case 'd':
 		delay_ms = strtol(optarg, NULL, 10);
 		return true;
@@ -575,7 +648,7 @@ main(int argc, char **argv)
 	int option;
 
 	logfile = stderr;
-	while ((option = getopt(argc, argv, "+l:n:m:a:d:v:t:p:b:f:c:")) != -1) {
+	while ((option = getopt(argc, argv, "+kl:n:m:a:d:v:t:p:b:f:c:")) != -1) {
 		if (!take_option(&options, option))
 			return 111;
 	}

@@ -7,6 +7,9 @@
  *   model --fault NAME  the same with a fault sown
  *   model --faults      the names of the faults
  *   model --names       the step names that the scripts must have, in order
+ *
+ * With --canary before the rest, the first deploy makes a canary, a release that has a share of the
+ * visitors beside the current one, the second actor promotes it, and the last one takes it back.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,10 +18,23 @@
 #include <string.h>
 
 enum { FIRST, SECOND, WATCH, DESTROY, ACTORS, DEPLOYS = 2 };
-enum { START, CHECKS, VERIFY, SWITCH, COMMIT, ANNOUNCE, RETIRE, STEPS };
+enum {
+	START,
+	CHECKS,
+	VERIFY,
+	SWITCH,
+	COMMIT,
+	ANNOUNCE,
+	RETIRE,
+	STEPS,
+	ADDRESS = STEPS,
+	CANARY,
+	SHARE
+};
 enum { DISCARD, REMOVE, PROXY_BACK, SWITCH_BACK, UNDOS };
 enum { RC_START, RC_MAP, RC_RETIRE, RC_DISCARD, RC_SWEEP, RECONCILES };
 enum { X_CURRENT, X_CONTAINERS, X_MAP, X_DATA, X_FOLDER, DESTROYS };
+enum { A_FORGET, A_UNSHARE, A_CONTAINERS, A_DATA, ABORTS };
 
 /*
  * Where an actor is. RC, NEW, STEP, UNDO and X are followed by one value for each step of that
@@ -38,18 +54,35 @@ enum {
 };
 enum { TOLD_NOTHING, TOLD_LIVE, TOLD_FAILED };
 
-static const char *const actor_names[] = { "first", "second", "watch", "destroy" };
+static const char *actor_names[] = { "first", "second", "watch", "destroy" };
 static const char *const step_names[] = { "start", "checks", "verify", "switch", "commit",
-	"announce", "retire" };
+	"announce", "retire", "canary-share 0", "canary_commit", "canary_apply" };
 static const char *const undo_names[] = { "discard_release", "remove_containers", "proxy_back",
 	"switch_back" };
 static const char *const reconcile_names[] = { "scheduler", "services", "retire", "discard",
 	"sweep" };
 static const char *const destroy_names[] = { "current", "containers", "addresses", "data",
 	"folder" };
+static const char *const abort_names[] = { "forget", "unshare", "containers", "data" };
 
-/* The number of undos that are due when step i fails. */
-static const int undos_at[STEPS] = { 2, 2, 3, 4, 4, 0, 0 };
+/*
+ * What a deploy does: its steps in order, and how many undos are due when each of them fails. Those
+ * of a promotion are counted from the last one, which is the only one that it has.
+ */
+struct plan {
+	int nr, step[STEPS], undos[STEPS];
+};
+static struct plan plans[DEPLOYS] = {
+	{ STEPS, { START, CHECKS, VERIFY, SWITCH, COMMIT, ANNOUNCE, RETIRE },
+		{ 2, 2, 3, 4, 4, 0, 0 } },
+	{ STEPS, { START, CHECKS, VERIFY, SWITCH, COMMIT, ANNOUNCE, RETIRE },
+		{ 2, 2, 3, 4, 4, 0, 0 } },
+};
+static const struct plan canary_plans[DEPLOYS] = {
+	{ 6, { START, CHECKS, VERIFY, ADDRESS, CANARY, SHARE }, { 2, 2, 3, 4, 4, 0 } },
+	{ 6, { START, CHECKS, SWITCH, COMMIT, ANNOUNCE, RETIRE }, { 0, 0, 4, 4, 0, 0 } },
+};
+static bool with_canary;
 
 enum fault {
 	NONE,
@@ -70,16 +103,24 @@ enum fault {
 	NUMBER_REUSED,
 	DESTROY_FOLDER_FIRST,
 	DEPLOY_TO_NOBODY,
-	FAULTS
+	SHARE_FIRST,
+	CANARY_DISCARDED,
+	CANARY_RETIRED,
+	SHARE_FORGOTTEN,
+	PROMOTE_REMOVES,
+	ABORT_CONTAINERS_FIRST,
+	FAULTS,
+	CANARY_FAULTS = SHARE_FIRST
 };
 static const char *const fault_names[] = { "none", "commit-before-switch", "retire-before-switch",
 	"no-checks", "no-undo-of-start", "no-undo-of-switch", "remove-after-failed-switch-back",
 	"lock-file-unlinked", "lock-inherited", "listing-error-is-empty", "no-reconcile-at-lock",
 	"reconcile-forgets-map", "reconcile-forgets-sweep", "commit-answer-trusted",
 	"drain-ignores-connections", "number-used-twice", "destroy-folder-first",
-	"deploy-to-destroyed-app" };
+	"deploy-to-destroyed-app", "share-before-record", "reconcile-discards-canary",
+	"retire-takes-canary", "reconcile-forgets-share", "failed-promotion-removes",
+	"abort-removes-first" };
 static enum fault fault;
-static int order[STEPS] = { START, CHECKS, VERIFY, SWITCH, COMMIT, ANNOUNCE, RETIRE };
 
 /* Sets have one bit for each release, 1 to 3; bit 0 is not used. All of it is bytes, so that
    two states can be compared as memory. */
@@ -91,6 +132,9 @@ struct state {
 	uint8_t down; /* no reconcile has run since the reboot */
 	uint8_t gone; /* a destroy took the release away */
 	uint8_t unmended; /* set of the deploys that had an undo fail */
+	uint8_t canary; /* a file */
+	uint8_t share, address; /* where the canary's visitors are sent, and where that leads */
+	uint8_t aborted; /* somebody took the canary back */
 	uint8_t at[ACTORS], release[DEPLOYS], told[DEPLOYS];
 };
 
@@ -109,6 +153,20 @@ static uint8_t
 bit(unsigned n)
 {
 	return n ? (uint8_t)(1u << n) : 0;
+}
+
+/* The release that the record of a canary means. One that is current by now is none. */
+static unsigned
+canary_of(const struct state *s)
+{
+	return s->canary > s->current && s->dirs & bit(s->canary) ? s->canary : 0;
+}
+
+/* The set of the releases that new visitors reach. */
+static uint8_t
+visited(const struct state *s)
+{
+	return (uint8_t)(bit(s->map) | (s->share ? bit(s->address) : 0));
 }
 
 static bool
@@ -158,15 +216,19 @@ broken(const struct state *s)
 	if (s->conns & ~s->passed)
 		return "an unchecked release answers";
 	for (int d = 0; d < DEPLOYS; ++d) {
-		if (s->told[d] == TOLD_LIVE && !s->gone && s->current < s->release[d])
+		if (s->told[d] == TOLD_LIVE && !s->gone && s->current < s->release[d] &&
+			(plans[d].step[4] != CANARY ||
+				(!s->aborted && canary_of(s) != s->release[d])))
 			return "told live, and is not";
 		if (s->told[d] == TOLD_FAILED && s->release[d] && s->current == s->release[d])
 			return "told failed, and is live";
 	}
 	if (s->gone)
 		return NULL;
-	if (s->map && !(bit(s->map) & s->running))
+	if (visited(s) & ~s->running)
 		return "traffic goes to what does not run";
+	if (s->share && !s->address)
+		return "visitors are sent to a canary that has no address";
 	if (s->conns & ~s->running)
 		return "a connection to what does not run";
 	if (s->current && !s->down && !s->map)
@@ -203,7 +265,7 @@ reached(const struct state *s, const char *who, const char *what)
 static void
 stop(struct state *s, uint8_t set, const char *who)
 {
-	if (!s->gone && (s->running & set & (bit(s->map) | s->conns)))
+	if (!s->gone && (s->running & set & (visited(s) | s->conns)))
 		violated("what traffic reaches is stopped", from, who);
 	s->running &= (uint8_t)~set;
 	s->made &= (uint8_t)~set;
@@ -214,7 +276,9 @@ stop(struct state *s, uint8_t set, const char *who)
 static void
 retire(struct state *s, unsigned keep)
 {
-	s->draining |= s->made & (uint8_t)~bit(keep);
+	uint8_t canary = fault == CANARY_RETIRED ? 0 : bit(canary_of(s));
+
+	s->draining |= s->made & (uint8_t) ~(bit(keep) | canary);
 	s->retirer = s->draining != 0;
 }
 
@@ -230,16 +294,20 @@ do_reconcile(struct state *s, int which)
 	if (!s->exists)
 		return;
 	if (which == RC_START) {
-		s->made |= bit(s->current);
-		s->running |= bit(s->current);
+		s->canary = (uint8_t)canary_of(s);
+		s->made |= bit(s->current) | bit(s->canary);
+		s->running |= bit(s->current) | bit(s->canary);
 	} else if (which == RC_MAP && fault != NO_MAP) {
 		s->map = s->current;
 		s->preview = 0;
 		s->down = 0;
+		if (fault != SHARE_FORGOTTEN)
+			s->share = s->address = (uint8_t)canary_of(s);
 	} else if (which == RC_RETIRE) {
 		retire(s, s->current);
 	} else if (which == RC_DISCARD) {
-		s->dirs &= (uint8_t)~above(s->current);
+		s->dirs &= (uint8_t)(~above(s->current) |
+			(fault == CANARY_DISCARDED ? 0 : bit(canary_of(s))));
 	} else if (which == RC_SWEEP && fault != NO_SWEEP) {
 		for (int d = 0; d < DEPLOYS; ++d)
 			if (s->at[d] >= DONE)
@@ -263,15 +331,27 @@ do_step(struct state *s, int which, unsigned release)
 	} else if (which == COMMIT) {
 		s->current = (uint8_t)release;
 		s->committed |= bit(release);
+	} else if (which == ANNOUNCE && s->canary) {
+		s->canary = s->share = s->address = 0;
 	} else if (which == RETIRE) {
 		retire(s, release);
+	} else if (which == ADDRESS) {
+		s->address = (uint8_t)release;
+	} else if (which == CANARY) {
+		s->canary = (uint8_t)release;
+		s->committed |= bit(release);
+	} else if (which == SHARE) {
+		if (s->canary == release || fault == SHARE_FIRST)
+			s->share = (uint8_t)release;
 	}
 }
 
 static void
 do_undo(struct state *s, int which, unsigned release, const char *who)
 {
-	if (which == SWITCH_BACK && fault != NO_UNDO_SWITCH) {
+	if (which == SWITCH_BACK && with_canary && s->map != release) {
+		s->share = s->address = 0;
+	} else if (which == SWITCH_BACK && fault != NO_UNDO_SWITCH) {
 		s->map = s->current;
 	} else if (which == PROXY_BACK) {
 		s->preview = 0;
@@ -302,6 +382,26 @@ do_destroy(struct state *s, int which)
 	}
 }
 
+static void
+do_abort(struct state *s, int which)
+{
+	unsigned release = s->aborted;
+
+	if (fault == ABORT_CONTAINERS_FIRST)
+		which = which == A_FORGET ? A_CONTAINERS : which - (which <= A_CONTAINERS);
+	if (which == A_FORGET) {
+		s->canary = 0;
+		s->committed &= (uint8_t)~bit(release);
+	} else if (which == A_UNSHARE) {
+		s->share = s->address = 0;
+	} else if (which == A_CONTAINERS) {
+		stop(s, bit(release) & (uint8_t)~s->conns, "abort");
+		retire(s, s->current);
+	} else if (which == A_DATA) {
+		s->dirs &= (uint8_t)~bit(release);
+	}
+}
+
 /* Ends an actor, whether it finishes or is killed. */
 static void
 leave(struct state *s, int actor, int at)
@@ -320,6 +420,8 @@ tell(struct state *s, int d)
 	s->tmp &= (uint8_t) ~(1u << d);
 	if (s->told[d] != TOLD_LIVE) {
 		s->told[d] = TOLD_FAILED;
+		if (with_canary && d == SECOND)
+			return;
 		if (!(s->unmended & 1u << d) && (s->dirs & mine || s->made & mine & ~s->draining))
 			violated("told failed, and something is left", from, actor_names[d]);
 		if (!(s->unmended & 1u << d) && mine && s->map == s->release[d])
@@ -357,12 +459,14 @@ undo_from(int n)
 static void
 act_step(struct state s, int actor)
 {
-	int i = s.at[actor] - STEP, which = order[i], next = i + 1 < STEPS ? STEP + i + 1 : END;
-	int failed = undo_from(undos_at[i]);
+	const struct plan *plan = &plans[actor];
+	int i = s.at[actor] - STEP, which = plan->step[i],
+	    next = i + 1 < plan->nr ? STEP + i + 1 : END;
+	int failed = undo_from(plan->undos[i]);
 	struct state after = s;
 
 	do_step(&after, which, s.release[actor]);
-	if (which == COMMIT) {
+	if (which == COMMIT || which == CANARY) {
 		after.told[actor] = TOLD_LIVE;
 		go(s, actor, failed, "commit fails");
 		go(after, actor, next, "commit");
@@ -373,8 +477,8 @@ act_step(struct state s, int actor)
 		}
 		return;
 	}
-	if (undos_at[i] == 0)
-		failed = next;
+	if (plan->undos[i] == 0)
+		failed = plan->step[1] == CHECKS && i < 2 ? END : next;
 	three(&s, &after, actor, next, failed, step_names[which]);
 	if (which == START) {
 		after = s;
@@ -382,7 +486,9 @@ act_step(struct state s, int actor)
 		go(after, actor, failed, "start, created only");
 	} else if (which == CHECKS) {
 		after = s;
-		after.failed |= bit(s.release[actor]);
+		/* A canary that has visitors had passed its checks. */
+		if (!with_canary || actor == FIRST)
+			after.failed |= bit(s.release[actor]);
 		go(after, actor, fault == NO_CHECKS ? next : failed, "checks do not hold");
 	}
 }
@@ -398,6 +504,8 @@ act_undo(struct state s, int actor)
 	    next = at + 1 < UNDO + UNDOS ? at + 1 : END;
 	struct state after = s;
 
+	if (with_canary && actor == SECOND && fault != PROMOTE_REMOVES)
+		next = END;
 	do_undo(&after, which, s.release[actor], undo_names[which]);
 	go(after, actor, next, undo_names[which]);
 	s.unmended |= (uint8_t)(1u << actor);
@@ -412,7 +520,7 @@ act_reconcile(struct state s, int actor)
 	struct state after = s;
 
 	if (which == RC_SWEEP)
-		next = actor == WATCH ? END : actor == DESTROY ? X : NEW;
+		next = actor == WATCH ? END : actor == DESTROY && !with_canary ? X : NEW;
 	do_reconcile(&after, which);
 	three(&s, &after, actor, next, END, reconcile_names[which]);
 	if (which == RC_MAP && fault == LISTING_ERROR_EMPTY) {
@@ -421,9 +529,30 @@ act_reconcile(struct state s, int actor)
 	}
 }
 
+/* A promotion, or an abort, takes the canary that there is. */
+static void
+act_on_canary(struct state s, int actor)
+{
+	unsigned canary = canary_of(&s);
+
+	if (canary == 0) {
+		go(s, actor, END, "there is no canary");
+	} else if (actor == SECOND) {
+		s.release[actor] = (uint8_t)canary;
+		go(s, actor, STEP, "the canary");
+	} else {
+		s.aborted = (uint8_t)canary;
+		go(s, actor, X, "the canary");
+	}
+}
+
 static void
 act_new(struct state s, int actor)
 {
+	if (with_canary && actor != FIRST) {
+		act_on_canary(s, actor);
+		return;
+	}
 	if (!s.exists && fault != DEPLOY_TO_NOBODY) {
 		go(s, actor, END, "the app is gone");
 		return;
@@ -466,6 +595,13 @@ act(struct state s, int actor)
 	} else if (at < END) {
 		struct state after = s;
 
+		if (with_canary) {
+			int next = at + 1 < X + ABORTS ? at + 1 : END;
+
+			do_abort(&after, at - X);
+			three(&s, &after, actor, next, END, abort_names[at - X]);
+			goto kill;
+		}
 		do_destroy(&after, at - X);
 		three(&s, &after, actor, at + 1, END, destroy_names[at - X]);
 	} else if (at == END) {
@@ -474,6 +610,7 @@ act(struct state s, int actor)
 		leave(&s, actor, DONE);
 		reached(&s, actor_names[actor], "ends");
 	}
+kill:
 	if (at > IDLE && at < DONE) {
 		leave(&killed, actor, DEAD);
 		reached(&killed, actor_names[actor], "is killed");
@@ -486,7 +623,7 @@ reboot(struct state s)
 	for (int a = 0; a < ACTORS; ++a)
 		if (s.at[a] != IDLE && s.at[a] < DONE)
 			s.at[a] = a == WATCH ? IDLE : DEAD;
-	s.running = s.map = s.preview = s.conns = s.locked = s.retirer = 0;
+	s.running = s.map = s.preview = s.conns = s.locked = s.retirer = s.share = s.address = 0;
 	s.down = 1;
 	reached(&s, "host", "reboots");
 }
@@ -501,6 +638,11 @@ act_others(const struct state *s)
 		after = *s;
 		after.conns |= bit(s->map);
 		reached(&after, "visitor", "connects");
+	}
+	if (s->share && bit(s->address) & s->running) {
+		after = *s;
+		after.conns |= bit(s->address);
+		reached(&after, "visitor", "connects to the canary");
 	}
 	for (unsigned r = 1; r <= 3; ++r) {
 		after = *s;
@@ -542,8 +684,10 @@ static void
 check_recovery(const struct state *was)
 {
 	struct state s = recover(*was), twice = recover(s);
-	uint8_t alone = bit(s.current);
+	uint8_t alone = bit(s.current) | bit(canary_of(&s));
 
+	if (s.canary != canary_of(&s) || s.share != s.canary || s.address != s.canary)
+		violated("after recovery the canary is not what its record says", from, NULL);
 	if (s.locked)
 		violated("after recovery the lock is held", from, NULL);
 	if (s.exists && (s.map != s.current || s.running != alone || s.preview))
@@ -552,8 +696,10 @@ check_recovery(const struct state *was)
 		violated("after recovery something is left over", from, NULL);
 	if (memcmp(&s, &twice, sizeof(s)) != 0)
 		violated("a second reconcile changes something", from, NULL);
-	for (int i = 0; i < DESTROYS && s.exists; ++i)
+	for (int i = 0; i < DESTROYS && s.exists && !with_canary; ++i)
 		do_destroy(&s, i);
+	if (with_canary)
+		return;
 	if (s.exists | s.current | s.map | s.made | s.running | s.dirs | s.draining)
 		violated("destroy leaves something", from, NULL);
 }
@@ -594,31 +740,59 @@ sow(const char *name)
 		fprintf(stderr, "no such fault: %s\n", name);
 		exit(2);
 	}
-	if (fault == COMMIT_FIRST) {
-		order[3] = COMMIT;
-		order[4] = SWITCH;
-	} else if (fault == RETIRE_FIRST) {
-		order[3] = RETIRE;
-		order[4] = SWITCH;
-		order[5] = COMMIT;
-		order[6] = ANNOUNCE;
+	for (int d = 0; d < DEPLOYS; ++d) {
+		int *step = plans[d].step;
+
+		if (fault == COMMIT_FIRST) {
+			step[3] = COMMIT;
+			step[4] = SWITCH;
+		} else if (fault == RETIRE_FIRST) {
+			step[3] = RETIRE;
+			step[4] = SWITCH;
+			step[5] = COMMIT;
+			step[6] = ANNOUNCE;
+		} else if (fault == SHARE_FIRST && d == FIRST) {
+			step[3] = SHARE;
+			step[4] = ADDRESS;
+			step[5] = CANARY;
+		}
 	}
+}
+
+static void
+print_names(void)
+{
+	puts("lock\nreconcile");
+	for (int i = 0; i < plans[FIRST].nr; ++i)
+		puts(step_names[plans[FIRST].step[i]]);
+	for (int i = 0; i < UNDOS; ++i)
+		printf("undo %s\n",
+			with_canary && i == SWITCH_BACK ? "canary_back" : undo_names[i]);
+	for (int i = 0; with_canary && i < plans[SECOND].nr; ++i)
+		puts(step_names[plans[SECOND].step[i]]);
 }
 
 int
 main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "--canary") == 0) {
+		with_canary = true;
+		memcpy(plans, canary_plans, sizeof(plans));
+		actor_names[SECOND] = "promotion";
+		actor_names[DESTROY] = "abort";
+		++argv;
+		--argc;
+	}
 	if (argc == 2 && strcmp(argv[1], "--faults") == 0) {
-		for (int i = 1; i < FAULTS; ++i)
+		int from_fault = with_canary ? CANARY_FAULTS : 1;
+		int to = with_canary ? FAULTS : CANARY_FAULTS;
+
+		for (int i = from_fault; i < to; ++i)
 			puts(fault_names[i]);
 		return 0;
 	}
 	if (argc == 2 && strcmp(argv[1], "--names") == 0) {
-		puts("lock\nreconcile");
-		for (int i = 0; i < STEPS; ++i)
-			puts(step_names[order[i]]);
-		for (int i = 0; i < UNDOS; ++i)
-			printf("undo %s\n", undo_names[i]);
+		print_names();
 		return 0;
 	}
 	if (argc == 3 && strcmp(argv[1], "--fault") == 0)

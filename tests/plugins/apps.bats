@@ -19,6 +19,14 @@ setup() {
 	assert_equal "post-create web" "$(tail -n 1 "$STEPS")"
 }
 
+@test "apps:create: the git config of the server does not say how the repository is made" {
+	git config --file "$WORLD/gitconfig" init.templateDir "$WORLD/template"
+	mkdir -p "$WORLD/template/odd"
+	GIT_CONFIG_SYSTEM=$WORLD/gitconfig GIT_CONFIG_NOSYSTEM=0 dokku apps:create web
+	assert_success "-----> Created web"
+	assert_absent "$DOKKU_ROOT/web/odd"
+}
+
 @test "--app: names the new app where apps:create has no name, and the app of other commands" {
 	dokku --app web apps:create
 	assert_success "-----> Created web"
@@ -385,6 +393,21 @@ post-delete web"
 	assert_status 0
 	assert_equal 2 "$(current third)"
 	assert_file "$DOKKU_LIB_ROOT/config/apps/third/former-names" "web other"
+}
+
+@test "apps:rename, apps:clone: an app without a release keeps its static-web-listener, and the visitors" {
+	owners
+	hook fake proxy-build-config </dev/null
+	dokku --quiet apps:create web
+	code "" 'property_set network web static-web-listener 127.0.0.1:8080'
+	: >"$STEPS"
+	dokku apps:clone web copy
+	assert_status 0
+	assert_steps "proxy-build-config nginx copy static"
+	: >"$STEPS"
+	dokku apps:rename web shop
+	assert_status 0
+	[[ $(<"$STEPS") == "proxy-build-config nginx shop static"* ]]
 }
 
 @test "apps:rename: a failure before the commit changes nothing, wherever it comes" {

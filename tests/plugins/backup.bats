@@ -395,7 +395,7 @@ lines"
 	dokku backup:restore shop
 	assert_status 0
 	assert_file "$releases/last" 2
-	[[ $output == *'shop had 2 releases, and a backup has the image of the current one only'* ]]
+	[[ $output == *'shop had 2 releases, but a backup has only the image of the current one, so'* ]]
 	printf '7\n' >"$releases/last"
 	dokku backup:restore shop
 	assert_file "$releases/last" 7
@@ -481,10 +481,10 @@ lines"
 	dokku backup:run tiny:nobody
 	assert_refused "there is no service tiny:nobody; nothing was done"
 	dokku backup:restore shop
-	assert_refused "shop has no backup: dokku backup:list shop shows those there are;" \
+	assert_refused "shop has no backup: dokku backup:list shop lists all of them;" \
 		"nothing was done"
 	dokku backup:verify shop ../../x
-	assert_refused "shop has no backup ../../x: dokku backup:list shop shows those there are;" \
+	assert_refused "shop has no backup ../../x: dokku backup:list shop lists all of them;" \
 		"nothing was done"
 	dokku backup:list ../x
 	assert_status 1
@@ -494,7 +494,7 @@ lines"
 	rm -r "$DOKKU_ROOT/shop"
 	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
 	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
-	assert_success "-----> This server is what the backup says"
+	assert_success "-----> Restored the server from the backup"
 }
 
 @test "backup:export, backup:import: a host" {
@@ -537,7 +537,7 @@ lines"
 	assert_file "$DOKKU_LIB_ROOT/config/checks/shop/wait-to-retire" 5
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" rows
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/LINKS" shop
-	[[ $(grep -c 'a line of authorized_keys is none that dokku writes' <<<"$stderr") -eq 2 ]]
+	[[ $(grep -c 'a line of authorized_keys was not written by dokku' <<<"$stderr") -eq 2 ]]
 	assert_equal "other one" "$(grep -o 'NAME=[a-z]*' "$DOKKU_ROOT/.ssh/authorized_keys" | cut -d = -f 2 | paste -sd ' ')"
 	assert_equal 2 "$(wc -l <"$DOKKU_ROOT/.ssh/authorized_keys")"
 	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"

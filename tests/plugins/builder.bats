@@ -43,7 +43,9 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	GIT_INDEX_FILE="$WORLD/push/tree.index" git -C "$DOKKU_ROOT/web" update-index \
 		--add --cacheinfo \
 		"160000,1111111111111111111111111111111111111111,vendor/my lib"
-	pre_build
+	# The server's git config is not asked.
+	git config --file "$WORLD/gitconfig" safe.bareRepository explicit
+	GIT_CONFIG_SYSTEM=$WORLD/gitconfig GIT_CONFIG_NOSYSTEM=0 pre_build
 	assert_error " !     vendor/my lib$said"
 	pre_build "$TREE/app"
 	assert_error " !     vendor/my lib$said"

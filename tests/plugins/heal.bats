@@ -67,6 +67,42 @@ setup() {
  !     sudo does not let the user dokku run backup/root/storage, $TEST_HOST/etc/sudoers.d/dokku was removed or changed: $AGAIN"
 }
 
+# rules_then RULE… - what sudo -ll prints of our rules, and of a later one with these lines.
+rules_then() {
+	printf '\nSudoers entry: /etc/sudoers.d/dokku\n    RunAsUsers: root\n%s\n    Commands:\n' \
+		'    Options: !authenticate'
+	printf '\t%s ""\n' "$PLUGIN_CORE_AVAILABLE_PATH"/{backup/root/storage,nginx/root/apply}
+	printf '\nSudoers entry: /etc/sudoers\n'
+	printf '%b\n' "$@"
+}
+
+@test "as_root: a rule of sudo that comes later and asks for a password is named; PAM, by its words" {
+	local later
+	later="sudo asks the user dokku for a password, because another rule for it comes"
+	later+=" after those in $TEST_HOST/etc/sudoers.d/dokku. See sudo -l -U dokku, and let"
+	later+=" that rule come first, in a file whose name sorts before dokku"
+	fake sudo <<<'[[ $1 != -l ]] || exit 0
+		[[ $2 != -ll ]] || exec cat "$BATS_TEST_TMPDIR/rules"
+		echo "sudo: a password is required" >&2; exit 1'
+	rules_then '    RunAsUsers: ALL' '    Commands:' '\tALL' >"$BATS_TEST_TMPDIR/rules"
+	code "" 'as_root nginx/root/apply'
+	assert_status 1
+	assert_error "sudo: a password is required
+ !     $later"
+	for later in '    RunAsUsers: www-data\n    Commands:\n\tALL' \
+		'    RunAsUsers: ALL\n    Commands:\n\t/bin/ls' \
+		'    RunAsUsers: ALL\n    Options: !authenticate\n    Commands:\n\tALL'; do
+		rules_then "$later" >"$BATS_TEST_TMPDIR/rules"
+		code "" 'as_root nginx/root/apply'
+		assert_error "sudo: a password is required"
+	done
+	fake sudo <<<'echo "sudo: PAM account management error: Permission denied" >&2; exit 1'
+	code "" 'as_root nginx/root/apply'
+	later="PAM account management error: Permission denied"
+	assert_error "sudo: $later
+ !     sudo does not let the user dokku run backup/root/storage: $later"
+}
+
 @test "nginx: what make install made is named; the file of an app is written again" {
 	local file
 	mkdir -p "$DOKKU_LIB_ROOT/data/nginx-vhosts/web"

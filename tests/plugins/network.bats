@@ -296,3 +296,35 @@ users_networks() {
 	got "$PLUGIN_PATH/network/core-post-deploy" web 80 10.86.0.2 2
 	assert_status 0
 }
+
+@test "network:set static-web-listener: at once, for an app without a release; a deploy is refused" {
+	hook fake proxy-build-config </dev/null
+	make_app web blog
+	dokku network:set web static-web-listener 127.0.0.1:8080 10.0.0.2:80
+	assert_success "-----> web: static-web-listener is now 127.0.0.1:8080,10.0.0.2:80;" \
+		"the proxy brings the visitors there"
+	assert_steps "proxy-build-config nginx web static"
+	local value
+	for value in nope 127.0.0.1 127.0.0.1:0 127.0.0.1:65536 ::1:80 127.0.0.1:80, a.b.c.d:80; do
+		dokku network:set web static-web-listener "$value"
+		assert_status 1
+	done
+	dokku network:report web --network-static-web-listener
+	assert_success 127.0.0.1:8080,10.0.0.2:80
+	make_release web 1
+	DOKKU_RELEASE=1 got "$PLUGIN_PATH/network/pre-deploy" web image
+	assert_refused "web: its visitors go to 127.0.0.1:8080,10.0.0.2:80, not to containers," \
+		"because of the setting static-web-listener: dokku network:set web" \
+		"static-web-listener removes it"
+	: >"$STEPS"
+	dokku network:set web static-web-listener
+	assert_status 0
+	assert_steps "proxy-build-config nginx web "
+	make_release blog 1
+	make_current blog 1
+	dokku network:set blog static-web-listener 127.0.0.1:8080
+	assert_refused "network:set: blog has releases, which have its visitors:" \
+		"static-web-listener is for apps without one; nothing was changed"
+	dokku network:set --global static-web-listener 127.0.0.1:8080
+	assert_status 2
+}

@@ -124,10 +124,41 @@ set https-redirect true"
  listen *:8443 ssl http2; server_name web.example.com *.web.example.com;" \
 		"$(rendered | grep -o -e 'listen \*:.*' -e 'server_name.*' | paste -sd ' ')"
 	rendered | grep -qF 'return 301 https://$host:8443$request_uri;'
+	assert_equal 2 "$(rendered | grep -cF 'if ($host !~ "^(web\.example\.com)$") {')"
+	apply "$FACTS"$'\nlisten http 81\nonly http 81 *.web.example.com'
+	rendered | grep -qF 'if ($host !~ "^(.+\.web\.example\.com)$") {'
 	for line in 'only http 0 a.com' 'only http 80 a;b' 'only http a.com' 'only http 80'; do
 		apply "$FACTS"$'\n'"$line"
 		assert_status 1
 	done
+}
+
+@test "a static-web-listener: nginx brings visitors there, without an address or a release of ours" {
+	mkdir -p "$DOKKU_LIB_ROOT/config/network/web"
+	printf '127.0.0.1:8080,10.1.2.3:90\n' \
+		>"$DOKKU_LIB_ROOT/config/network/web/static-web-listener"
+	dokku proxy:build-config web
+	assert_success ""
+	assert_equal "upstream dokku-web {
+	server 127.0.0.1:8080;
+	server 10.1.2.3:90;
+}" "$(rendered | sed -n '/^upstream/,/^}/p')"
+	assert_equal 0 "$(rendered | grep -c -e canary -e kept -e dokku-web_)"
+	dokku nginx:set web client-max-body-size 5m
+	rendered | grep -qF 'client_max_body_size 5m;'
+	: >"$CALLS"
+	dokku reconcile web
+	got "$PLUGIN_PATH/nginx/reconcile" web ""
+	assert_success ""
+	[[ -e $TREE/web.conf ]]
+	assert_equal 0 "$(reloads)"
+	rm "$TREE/web.conf"
+	got "$PLUGIN_PATH/nginx/heal"
+	assert_error " !     web: $TREE/web.conf was removed: writing it again"
+	[[ -e $TREE/web.conf ]]
+	printf '127.0.0.999:8080\n' >"$DOKKU_LIB_ROOT/config/network/web/static-web-listener"
+	dokku proxy:build-config web
+	assert_status 1
 }
 
 @test "apply: an nginx that does not run is started, and does not keep our lock" {

@@ -18,7 +18,7 @@ setup() {
 	fake_engine <<-'BODY'
 		url=$2
 		[[ -z $body ]] || body=$(cat)
-		if [[ -n ${ENGINE_DOWN-} ]]; then
+		if [[ -n ${ENGINE_DOWN-} || -e $LISTED.down ]]; then
 			printf 'the Docker engine does not answer: is dockerd running?\n' >&2
 			exit 1
 		fi
@@ -803,6 +803,18 @@ with_canary() {
 	assert_error_like "*web: the canary v2 cannot be started, so it is taken back*"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/canary"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+}
+
+@test "a canary: an engine that falls silent while reconcile starts it is no reason to take it back" {
+	with_canary
+	hook fake canary-share </dev/null
+	sed -i 's/^\(idB .*\) running/\1 exited/' "$LISTED"
+	hook fake scheduler-start <<<': >"$LISTED.down"'
+	got "$HOOKS/reconcile" web 1
+	assert_status 1
+	grep -q '^scheduler-start docker-local web 2' "$STEPS"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/canary" "2 5 5 0 1"
+	[[ -d $DOKKU_LIB_ROOT/data/releases/web/2 && $stderr != *'taken back'* ]]
 }
 
 @test "a canary: the watch looks at its containers, too" {

@@ -100,3 +100,21 @@ scheduler-runs moon"
 	assert_status 3
 	assert_output known
 }
+
+@test "the scheduler and the builder null: they can be chosen, and refuse a deploy with what to do" {
+	made_plugins builder scheduler-null builder-null
+	dokku scheduler:set web selected null
+	assert_success "-----> web: selected is now null"
+	dokku builder:set web selected null
+	assert_success "-----> web: selected is now null"
+	got "$PLUGIN_PATH/scheduler-null/pre-receive-app" web git-push /dir abc
+	assert_refused "web has the scheduler null, which runs no process; nothing was built." \
+		"To deploy it: dokku scheduler:set web selected docker-local"
+	got "$PLUGIN_PATH/scheduler-null/pre-receive-app" blog git-push /dir abc
+	assert_success ""
+	got "$PLUGIN_PATH/builder-null/pre-build" null web /dir
+	assert_refused "web has the builder null, which builds nothing." \
+		"To deploy it: dokku builder:set web selected dockerfile"
+	got "$PLUGIN_PATH/builder-null/pre-build" dockerfile web /dir
+	assert_success ""
+}

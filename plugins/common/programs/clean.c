@@ -7,7 +7,7 @@ enum part {
 	PART_OPEN, /* the beginning of something: wait for more */
 	PART_COLOUR, /* kept */
 	PART_MARK, /* one question mark */
-	PART_TEXT, /* the last byte is none of it */
+	PART_TEXT, /* plain text, and the last byte does not belong to it */
 };
 
 static enum part

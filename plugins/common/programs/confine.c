@@ -1,9 +1,9 @@
 /*
  * confine [-d] SECONDS COMMAND [ARG…] - runs a hook of a plugin that somebody else wrote. COMMAND
- * has a session of its own, so no terminal. When it ends, all that is left of its process group is
- * killed. After SECONDS, or 10 MB of output, or when our parent has ended, so is COMMAND. What it
- * prints is made safe for a terminal. With -d its standard output is data, which is passed on as it
- * is.
+ * has a session of its own, so it has no terminal. It is killed after SECONDS, after 10 MB of
+ * output, or when our parent ends. When it ends, all that is left of its process group is killed.
+ * What it prints is made safe for a terminal. With -d its standard output is data, which is passed
+ * on as it is.
  *
  * Exit status: that of COMMAND; 124 after SECONDS; 125 after too much output; 128 + N after signal
  * N, whether COMMAND got it or we did; 127 if there is no such program, 126 if it cannot be run.
@@ -97,7 +97,7 @@ write_all(int fd, const char *text, size_t n)
 	}
 }
 
-/* Passes on what there is to read. Returns how many bytes that were. */
+/* Passes on what there is to read. Returns how many bytes it has read. */
 static size_t
 pass_on(struct stream *s)
 {
@@ -207,7 +207,7 @@ main(int argc, char **argv)
 	if (err != out)
 		close(err);
 	catch_ends(parent);
-	/* Whoever reads us may go. COMMAND goes on, and need not notice. */
+	/* Our reader may end. Then COMMAND goes on without noticing it. */
 	signal(SIGPIPE, SIG_IGN);
 	status = follow(child, streams, deadline);
 	if (status)

@@ -406,7 +406,7 @@ fill_value(struct filling *f, bool run)
 	return true;
 }
 
-/* {{ if PIPE }} … {{ end }}, after the word if. taken: an earlier branch was. */
+/* {{ if PIPE }} … {{ end }}, after the word if. taken: an earlier branch was taken. */
 static bool
 fill_if(struct filling *f, bool run)
 {
@@ -583,7 +583,10 @@ fill_text(struct filling *f, bool run, bool *action)
 	return true;
 }
 
-/* Text and actions until an else or end of its own, whose action is not left yet, or the end. */
+/*
+ * Fills in text and actions up to the end of this block: the else or end that belongs to it, which
+ * is not passed yet, or the end of the template.
+ */
 static enum ending
 fill_block(struct filling *f, bool run)
 {

@@ -88,7 +88,10 @@ value_print(struct buf *out, const struct value *value)
 
 /* --- functions ------------------------------------------------------------------------------- */
 
-/* The arguments have the types that the table says. NULL and *result, or why it was refused. */
+/*
+ * A function of templates. Its arguments have the types that the table says. Returns NULL and fills
+ * in *result, or returns why it refuses them.
+ */
 typedef const char *call(
 	struct arena *arena, const struct value *argument, size_t count, struct value *result);
 

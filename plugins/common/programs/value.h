@@ -9,7 +9,7 @@
 
 #include "buf.h"
 
-/* Memory that is freed at once. A zeroed struct is empty. */
+/* Pieces of memory that are all freed together. A zeroed struct is empty. */
 struct arena {
 	void **chunk;
 	size_t count;

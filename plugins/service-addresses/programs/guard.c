@@ -86,7 +86,10 @@ is_saved(void)
 	return found;
 }
 
-/* Looks at RULES if they have changed, and gives the table up if they contain it. */
+/*
+ * Looks at the file RULES if it has changed. If it contains the guard's table, the guard gives the
+ * table up, so that those rules can be loaded.
+ */
 static void
 check_rules(struct guard *guard)
 {

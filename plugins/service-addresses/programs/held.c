@@ -18,13 +18,13 @@
 
 enum {
 	REQUEST_SIZE = 256,
-	/* The ports on both sides of that for previews, which never wait. */
+	/* The ports at which nginx asks. The one for previews, between them, is not held. */
 	PORT_VISITORS = 80,
 	PORT_KEPT = 82,
 	PORT_LAST = 86,
 	/*
-	 * Milliseconds. The first packet is repeated after FIRST_MS, then after twice as long, up to
-	 * LONGEST_MS. One that was sent less than FRESH_MS ago may just be answered.
+	 * Milliseconds. The first packet is repeated after FIRST_MS, then after twice as long, up
+	 * to LONGEST_MS. One that was sent less than FRESH_MS ago may just be answered.
 	 */
 	FIRST_MS = 1000,
 	LONGEST_MS = 64000,
@@ -161,7 +161,7 @@ held_wake(uint32_t address)
 	if (!socket)
 		return;
 	wake_once(socket, address);
-	/* Those that were too fresh are not any more. */
+	/* Connections that were too fresh the first time are old enough now. */
 	nanosleep(&pause, NULL);
 	wake_once(socket, address);
 	netlink_close(socket);

@@ -252,7 +252,10 @@ read_element(struct kernel *kernel, enum map map, struct endpoint service, uint3
 	return target;
 }
 
-/* The ports of the kernel's map that a line about this service is about. Returns their number. */
+/*
+ * Sets port to the ports of the kernel's map that a line with this service changes: all at which
+ * nginx asks, if it names one of them, else its own. Returns their number.
+ */
 static size_t
 ports_of(struct endpoint service, uint16_t port[KEPT_PORTS])
 {
@@ -451,7 +454,10 @@ forbid_kept(const struct lines *lines, const char *changed)
 	}
 }
 
-/* Adds what gives the pools of each service the elements of its first port. */
+/*
+ * Adds the changes after which the ports of each service's pools have the elements of its first
+ * port.
+ */
 static void
 add_pools(struct batch *batch)
 {
@@ -463,7 +469,7 @@ add_pools(struct batch *batch)
 		struct endpoint service = entries.entry[i].key.service;
 		struct shares first;
 
-		/* Of those in the map shares, one stands for all. */
+		/* In the map shares a service has several elements, so look at the first only. */
 		if (!kept_is_visited(service.port) || entries.entry[i].key.share > 0)
 			continue;
 		first = read_shares(batch->kernel, service);

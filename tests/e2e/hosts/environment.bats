@@ -85,6 +85,22 @@ harden() {
 	in_world rm /etc/sudoers.d/zz-hardening
 }
 
+@test "a rule of sudo after ours that asks for a password, and a sudo that reads no folder: said" {
+	local said="sudo asks the user dokku for a password"
+	in_world bash -c 'umask 227; echo "%adm ALL=(ALL) ALL" >/etc/sudoers.d/sysadmins'
+	run in_world dokku plugin:trigger install
+	[[ $output == *" !     $said, so no push works"* ]]
+	run dokku_run domains:add odd rule.example.com
+	[[ $status -ne 0 && $output == *" !     $said, because another rule"* ]]
+	in_world rm /etc/sudoers.d/sysadmins
+	in_world sed -i.kept /includedir/d /etc/sudoers
+	run in_world dokku plugin:trigger install
+	in_world mv /etc/sudoers.kept /etc/sudoers
+	[[ $output == *'no push works. It says: "a password is required". Let /etc/sudoers read'* ]]
+	run in_world dokku plugin:trigger install
+	[[ $output != *sudo* ]]
+}
+
 @test "an engine of this host that another one's settings hide: what root runs goes there too" {
 	in_world bash -c 'set -a; . /etc/environment; exec /usr/local/bin/dokku ps:restart odd'
 	in_world bash -c \
