@@ -47,7 +47,7 @@ make_service() {
 			#!/bin/bash
 			set -eu
 			dir=$DOKKU_LIB_ROOT/services/tiny/$2
-			printf 'tiny:%s\n' "${0##*/} ${*:2}" >>"$STEPS"
+			printf 'tiny:%s\n' "${0##*/} ${*:2}${TINY_IMAGE_VERSION:+ $TINY_IMAGE_VERSION}" >>"$STEPS"
 			case ${0##*/} in
 			create) mkdir -p "$dir" && : >"$dir/LINKS" && : >"$dir/data" ;;
 			export) cat "$dir/data" ;;
@@ -87,14 +87,15 @@ the_backup() {
 	[[ $output == *'the backup '*' is good' ]]
 }
 
-@test "backup:run: a linked service is proven in a scratch service, which goes" {
+@test "backup:run: a linked service is proven in a scratch service of its image, which goes" {
 	make_service
+	printf '7\n' >"$DOKKU_LIB_ROOT/services/tiny/db/IMAGE_VERSION"
 	dokku backup:run shop
 	assert_status 0
 	[[ $output == *', 5 bytes of tiny:db'* ]] || differ output "" "$output"
 	assert_equal "$DOKKU_LIB_ROOT/services/tiny/db" \
 		"$(echo "$DOKKU_LIB_ROOT"/services/tiny/*)"
-	[[ $(<"$STEPS") == *"tiny:create backup-check-"*"tiny:import backup-check-"* ]]
+	[[ $(<"$STEPS") == *"tiny:create backup-check-"*" 7"*"tiny:import backup-check-"*" 7"* ]]
 	[[ $(<"$STEPS") == *"tiny:destroy backup-check-"* ]]
 	dokku backup:run tiny:db
 	assert_status 0
