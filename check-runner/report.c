@@ -379,7 +379,7 @@ report_clear_line(struct report *r)
 	r->line_shown = false;
 }
 
-/* Cuts at so many characters, which is good enough for a line that is replaced at once. */
+/* Prints text up to this many characters. A wide one counts as one, which will do for this line. */
 static void
 print_cut(FILE *out, const char *text, size_t columns)
 {

@@ -395,6 +395,21 @@ post-delete web"
 	assert_file "$DOKKU_LIB_ROOT/config/apps/third/former-names" "web other"
 }
 
+@test "apps:rename, apps:clone: an app without a release keeps its static-web-listener, and the visitors" {
+	owners
+	hook fake proxy-build-config </dev/null
+	dokku --quiet apps:create web
+	code "" 'property_set network web static-web-listener 127.0.0.1:8080'
+	: >"$STEPS"
+	dokku apps:clone web copy
+	assert_status 0
+	assert_steps "proxy-build-config nginx copy static"
+	: >"$STEPS"
+	dokku apps:rename web shop
+	assert_status 0
+	[[ $(<"$STEPS") == "proxy-build-config nginx shop static"* ]]
+}
+
 @test "apps:rename: a failure before the commit changes nothing, wherever it comes" {
 	owners
 	make_deployed web

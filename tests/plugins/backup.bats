@@ -47,7 +47,7 @@ make_service() {
 			#!/bin/bash
 			set -eu
 			dir=$DOKKU_LIB_ROOT/services/tiny/$2
-			printf 'tiny:%s\n' "${0##*/} ${*:2}" >>"$STEPS"
+			printf 'tiny:%s\n' "${0##*/} ${*:2}${TINY_IMAGE_VERSION:+ $TINY_IMAGE_VERSION}" >>"$STEPS"
 			case ${0##*/} in
 			create) mkdir -p "$dir" && : >"$dir/LINKS" && : >"$dir/data" ;;
 			export) cat "$dir/data" ;;
@@ -87,14 +87,15 @@ the_backup() {
 	[[ $output == *'the backup '*' is good' ]]
 }
 
-@test "backup:run: a linked service is proven in a scratch service, which goes" {
+@test "backup:run: a linked service is proven in a scratch service of its image, which goes" {
 	make_service
+	printf '7\n' >"$DOKKU_LIB_ROOT/services/tiny/db/IMAGE_VERSION"
 	dokku backup:run shop
 	assert_status 0
 	[[ $output == *', 5 bytes of tiny:db'* ]] || differ output "" "$output"
 	assert_equal "$DOKKU_LIB_ROOT/services/tiny/db" \
 		"$(echo "$DOKKU_LIB_ROOT"/services/tiny/*)"
-	[[ $(<"$STEPS") == *"tiny:create backup-check-"*"tiny:import backup-check-"* ]]
+	[[ $(<"$STEPS") == *"tiny:create backup-check-"*" 7"*"tiny:import backup-check-"*" 7"* ]]
 	[[ $(<"$STEPS") == *"tiny:destroy backup-check-"* ]]
 	dokku backup:run tiny:db
 	assert_status 0
@@ -394,7 +395,7 @@ lines"
 	dokku backup:restore shop
 	assert_status 0
 	assert_file "$releases/last" 2
-	[[ $output == *'shop had 2 releases, and a backup has the image of the current one only'* ]]
+	[[ $output == *'shop had 2 releases, but a backup has only the image of the current one, so'* ]]
 	printf '7\n' >"$releases/last"
 	dokku backup:restore shop
 	assert_file "$releases/last" 7
@@ -480,10 +481,10 @@ lines"
 	dokku backup:run tiny:nobody
 	assert_refused "there is no service tiny:nobody; nothing was done"
 	dokku backup:restore shop
-	assert_refused "shop has no backup: dokku backup:list shop shows those there are;" \
+	assert_refused "shop has no backup: dokku backup:list shop lists all of them;" \
 		"nothing was done"
 	dokku backup:verify shop ../../x
-	assert_refused "shop has no backup ../../x: dokku backup:list shop shows those there are;" \
+	assert_refused "shop has no backup ../../x: dokku backup:list shop lists all of them;" \
 		"nothing was done"
 	dokku backup:list ../x
 	assert_status 1
@@ -493,7 +494,7 @@ lines"
 	rm -r "$DOKKU_ROOT/shop"
 	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
 	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
-	assert_success "-----> This server is what the backup says"
+	assert_success "-----> Restored the server from the backup"
 }
 
 @test "backup:export, backup:import: a host" {
@@ -536,7 +537,7 @@ lines"
 	assert_file "$DOKKU_LIB_ROOT/config/checks/shop/wait-to-retire" 5
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" rows
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/LINKS" shop
-	[[ $(grep -c 'a line of authorized_keys is none that dokku writes' <<<"$stderr") -eq 2 ]]
+	[[ $(grep -c 'a line of authorized_keys was not written by dokku' <<<"$stderr") -eq 2 ]]
 	assert_equal "other one" "$(grep -o 'NAME=[a-z]*' "$DOKKU_ROOT/.ssh/authorized_keys" | cut -d = -f 2 | paste -sd ' ')"
 	assert_equal 2 "$(wc -l <"$DOKKU_ROOT/.ssh/authorized_keys")"
 	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"

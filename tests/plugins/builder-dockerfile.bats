@@ -459,10 +459,10 @@ image_files() {
 	assert_file "$WORLD/taken/own/CHECKS" mine
 	assert_absent "$WORLD/taken/link" "$WORLD/evil" "$WORLD/taken.tar"
 	grep -qx "docker create --network none --label com.dokku.app-name=web shop /" "$CALLS"
-	grep -qx "docker rm --force id7" "$CALLS"
+	grep -qx 'engine DELETE /containers/id7?force=true&v=true' "$CALLS"
 	: >"$CALLS"
 	head -c 1100000 /dev/zero >"$WORLD/image/Procfile"
 	image_files Procfile
 	assert_refused "web: Procfile of the image shop has more than 1 MB; nothing was deployed"
-	grep -qx "docker rm --force id7" "$CALLS"
+	grep -qx 'engine DELETE /containers/id7?force=true&v=true' "$CALLS"
 }

@@ -328,3 +328,25 @@ await_end() {
 	[[ -d $CRON/shop/${ids[0]}/20260301T1105+0000 &&
 		-f $CRON/shop/${ids[0]}/20260301T1005+0000/ended ]]
 }
+
+@test "cron-entries: commands of plugins run by the clock, once, without dokku's environment" {
+	hook fake cron-entries <<-'HOOK'
+		printf '%s\n' "0 5 * * *;printf '%s ' \"\$HOME\" \"\${DOKKU_ROOT-none}\";$WORLD/log" \
+			"@daily;touch '$WORLD/daily'" "61 * * * *;touch '$WORLD/never'" "no command"
+	HOOK
+	dokku cron:list --global --format json
+	assert_equal '["0 5 * * *",true,"'"$WORLD/log"'"]' \
+		"$(jq -c '.[0] | [.schedule, .global, .log]' <<<"$output")"
+	assert_equal 2 "$(jq length <<<"$output")"
+	[[ $stderr == *'"no command", not SCHEDULE;COMMAND;LOG'* ]]
+	[[ $stderr == *'the schedule "61 * * * *" of a plugin is not valid'* ]]
+	dokku cron:list --global
+	[[ $output == *"@daily"*"/dev/null"*"touch '$WORLD/daily'"* ]]
+	at "2026-03-02 04:59:30"
+	at "2026-03-02 05:00:10"
+	await "$WORLD/log"
+	at "2026-03-02 05:00:40"
+	at "2026-03-02 05:01:10"
+	assert_file "$WORLD/log" "$DOKKU_ROOT none "
+	assert_absent "$WORLD/daily" "$WORLD/never"
+}

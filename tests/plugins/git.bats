@@ -1055,7 +1055,7 @@ ended() {
 	commit
 	push -o hold=56 main
 	[[ $status -ne 0 && $remote == *'git push -o hold=SECONDS wants 0 to 55, not "56"'* ]]
-	push -o hold=7 main
+	push -o hold -o hold=7 main
 	went_live 2
 	commit
 	push -o hold main

@@ -72,6 +72,15 @@ default
 755"
 }
 
+# dokku-postgres and its like write the path that `which dokku` prints into a file of cron.
+@test "a guest: the dokku that it finds works from cron, which has no environment" {
+	as_guest <<<'which dokku'
+	assert_status 0
+	got env -i PATH="$PATH" DOKKU_TESTING=1 "$output" version
+	assert_status 0
+	[[ $output == 'dokku version '* ]]
+}
+
 @test "a guest: sources our files by both paths, any number of times, and no readonly hurts it" {
 	as_guest <<-'BODY'
 		for i in 1 2 3; do

@@ -52,6 +52,15 @@ setup() {
 	assert_status 0
 }
 
+@test "plugin:install: the programs that plugins of Dokku expect, such as cron, are installed" {
+	[[ $EUID -eq 0 ]] || skip "only root installs packages"
+	fake apt-get </dev/null
+	fake column netstat openssl </dev/null
+	code plugin 'PATH=$BIN plugin_install_programs'
+	assert_success "-----> Installing packages that plugins use: cron"
+	[[ $(<"$CALLS") == 'apt-get install '*' cron' ]]
+}
+
 @test "plugin:install: of a plugin that is built in, nothing is fetched, and that is no error" {
 	fake git <<<'exit 1'
 	dokku plugin:install https://github.com/dokku/dokku-letsencrypt.git

@@ -156,6 +156,8 @@ http 81 b.example.com"
 	dokku url web
 	assert_success http://a.example.com:81
 	dokku ports:remove web 81
+	assert_success "-----> web: ports http:8080:5000
+       Only for a domain: http:8080 b.example.com"
 	report domains
 	assert_output "http:8080 b.example.com"
 	dokku ports:set web http:8080:5000

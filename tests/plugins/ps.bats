@@ -79,7 +79,7 @@ worker=2"
 @test "ps:scale: release is a task, not a process" {
 	dokku ps:scale web release=1
 	assert_refused \
-		"release is run once by each deploy, it is nothing to scale; nothing was changed"
+		"release runs once in each deploy, so it has no count; nothing was changed"
 	dokku ps:scale --skip-deploy web web=2 release=1
 	assert_status 1
 	assert_absent "$DOKKU_LIB_ROOT/config/ps/web/scale"

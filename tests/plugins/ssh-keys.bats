@@ -285,7 +285,7 @@ $(line admin ann)"
 	SSHD=own installed <<<"$(key ann)"
 	assert_error " !     sshd does not tell whether it lets dokku in," \
 		"so pushes may be refused: terminating, 1 bad configuration option." \
-		"Mend its config, then run make install again."
+		"Correct its config, then run make install again."
 }
 
 # sshd_says - what sshd -T prints is stdin, behind what it always has.

@@ -10,9 +10,9 @@
 #include <stddef.h>
 
 enum {
-	/* A colour, such as ESC [ 1 ; 31 m, has at most so many bytes. */
+	/* The most bytes of a colour, such as ESC [ 1 ; 31 m. */
 	CLEAN_HELD = 32,
-	/* clean_bytes writes at most so many bytes for each that it takes, and clean_end in all. */
+	/* The most bytes that clean_bytes writes for each that it takes, and clean_end in all. */
 	CLEAN_GROWTH = 6,
 	CLEAN_END = CLEAN_HELD + CLEAN_GROWTH,
 };

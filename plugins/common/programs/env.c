@@ -73,7 +73,7 @@ read_double(struct env *env)
 	}
 }
 
-/* Reads a number of at most so many digits to base 8 or 16. Returns its lowest 8 bits. */
+/* Reads a number of at most this many digits to base 8 or 16. Returns its lowest 8 bits. */
 static int
 read_code(struct env *env, int base, int digits)
 {

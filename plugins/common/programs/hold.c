@@ -1,8 +1,8 @@
 /*
  * hold [-s] [-w SECONDS] FILE [[-s] [-w SECONDS] FILE…] -- COMMAND [ARG…] - runs COMMAND while this
  * process holds the locks (flock(2)) on all FILEs, which it takes in this order and creates if
- * needed. -s: the next lock is shared. -w: wait for the next lock at most so long; 0 means not at
- * all, and without -w the wait has no limit.
+ * needed. -s: the next lock is shared. -w: wait for the next lock for at most SECONDS; 0 means not
+ * at all, and without -w the wait has no limit.
  *
  * A lock is free the moment its holder is dead. COMMAND therefore gets no descriptor of a lock, so
  * that nothing it leaves running keeps the lock, and COMMAND is killed when this process ends.
@@ -43,8 +43,8 @@ on_alarm(int signal_number)
 }
 
 /*
- * Makes flock(2) fail with EINTR after so many seconds. The signal repeats every 20 ms, because the
- * first one may come just before flock starts to wait.
+ * Makes flock(2) fail with EINTR after this many seconds. The signal repeats every 20 ms, because
+ * the first one may come just before flock starts to wait.
  */
 static void
 start_timer(double seconds)

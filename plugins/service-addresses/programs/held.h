@@ -23,7 +23,7 @@ struct nlmsghdr *held_message(void *at, uint16_t type, uint16_t flags, uint32_t 
 struct nlmsghdr *held_question(void *at, uint32_t sequence);
 
 /*
- * Whether a connection waits whose first packet is repeated in that many milliseconds. It does not
+ * Whether a connection waits, if its first packet is repeated in ms_left milliseconds. It does not
  * if the packet was sent, or will be sent, within a moment: an answer may come, and the connection
  * may have a request by the time at which it would be ended.
  */

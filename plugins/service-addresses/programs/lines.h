@@ -9,7 +9,7 @@
  *   get SERVICE PORT            print what the kernel has for SERVICE:PORT after the changes
  *   keep SERVICE…               nginx may keep connections to the app that has these addresses, the
  *                               first one first, to at most LINES_SHARES (see kept.h)
- *   hold SERVICE SECONDS        new connections to SERVICE wait for at most so long (see held.h),
+ *   hold SERVICE SECONDS        new connections to SERVICE wait for at most SECONDS (see held.h),
  *                               or until a line sets SERVICE at the port for visitors
  *   complete                    connections to all ports at which nginx asks go to the containers
  *                               of the first one, as an older version left it

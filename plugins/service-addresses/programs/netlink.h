@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A buffer for what the kernel sends. Its messages are at most that long. */
+/* The size of a buffer for what the kernel sends. No message of it is longer. */
 enum { NETLINK_SIZE = 65536 };
 
 /*

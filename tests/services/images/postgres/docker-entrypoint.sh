@@ -15,7 +15,7 @@ if [[ ! -s $data/PG_VERSION ]]; then
 	printf '%s\n' "$POSTGRES_PASSWORD" >/tmp/password
 	chown postgres /tmp/password
 	as_postgres initdb --pgdata "$data" --encoding UTF8 --locale C.UTF-8 --auth-local trust \
-		--auth-host scram-sha-256 --pwfile /tmp/password
+		--auth-host trust --pwfile /tmp/password
 	rm /tmp/password
 	printf 'host all all all %s\n' "${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" \
 		>>"$data/pg_hba.conf"
