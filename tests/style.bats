@@ -230,7 +230,7 @@ readonly MAY_ASK='^plugins/(engine/functions|builder-dockerfile/.*|registry/.*|n
 
 # Who may read /proc: of processes that are nobody's container. builds and git look for their own,
 # nginx for its workers, dokku at its own environment; the rest asks the kernel for its settings.
-readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-files|libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(environment|files)):'
+readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-files|libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(clock|environment|files)):'
 
 @test "nobody but a scheduler names one, asks an engine or looks at a process of an app" {
 	mapfile -t files < <(shell_files | grep -v '^plugins/scheduler-')
@@ -352,6 +352,13 @@ library() {
 			declare -f
 			unset HERE PLUGIN_CORE_AVAILABLE_PATH
 			declare -p | grep -v -e BASH -e PPID -e " _="'
+}
+
+# What waits for apt is also sourced where there is no library.
+@test "no loop waits until a time of day, which may be set meanwhile" {
+	git ls-files -z dokku plugins | xargs -0 grep -IHnE \
+		'^[[:space:]]*(while|until) .*(EPOCH|\bSECONDS\b)|deadline=.*(EPOCH|\bSECONDS\b)' |
+		grep -v '^plugins/common/lib/packages:' | none
 }
 
 @test "joined at install, the library has the same functions" {

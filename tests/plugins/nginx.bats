@@ -161,6 +161,16 @@ set https-redirect true"
 	assert_status 1
 }
 
+@test "apply: nginx does not tell its version, unless the app's own lines say so" {
+	apply "$FACTS"
+	assert_equal 1 "$(rendered | grep -cx $'\tserver_tokens off;')"
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	printf 'server_tokens on;\n' >"$DOKKU_ROOT/web/nginx.conf.d/own.conf"
+	apply "$FACTS"
+	assert_success ""
+	assert_equal 0 "$(rendered | grep -c server_tokens)"
+}
+
 @test "apply: an nginx that does not run is started, and does not keep our lock" {
 	rm "$TEST_HOST/run/nginx.pid"
 	apply "$FACTS"
@@ -260,6 +270,7 @@ server {
 	server_name web.example.com *.web.example.com;
 	access_log /var/log/nginx/web-access.log;
 	error_log /var/log/nginx/web-error.log;
+	server_tokens off;
 	proxy_buffer_size 16k;
 	proxy_buffers 8 4k;
 	proxy_busy_buffers_size 24k;

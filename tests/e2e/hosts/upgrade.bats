@@ -36,7 +36,7 @@ containers_left() { [[ $(in_world docker ps --quiet | wc -l) -eq $1 ]]; }
 
 # the_watch - requires that exactly one watch runs, and that it is the one of this version.
 the_watch() {
-	[[ $(in_world pgrep --count --full 'plugins/watch/subcommands/default') -eq 1 ]] &&
+	[[ $(in_world pgrep --count --full 'watch/subcommands/default') -eq 1 ]] &&
 		! in_world pgrep --full 'subcommands/heal --watch'
 }
 
@@ -87,7 +87,7 @@ none_guessable() { ! guessable; }
 }
 
 @test "after it the watch of this version runs alone, and finds nothing to repair" {
-	await 20 the_watch || { in_world pgrep --list-full --full 'plugins/watch|heal --watch'; false; }
+	await 20 the_watch || { in_world pgrep --list-full --full 'watch/subcommands|heal --watch'; false; }
 	run dokku_run watch:heal
 	[[ $status -eq 0 && -z $output ]]
 	run dokku_run services:heal
