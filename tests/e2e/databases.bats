@@ -99,10 +99,10 @@ writes_rows() {
 
 @test "a container that is killed or removed comes back, under the same name" {
 	local id verb
-	for verb in kill 'rm -f'; do
+	for verb in 'kill' 'rm -f'; do
 		id=$(container)
 		[[ -n $id ]]
-		in_world docker $verb "$id"
+		in_world sh -c "docker $verb $id"
 		await 30 writes_rows
 	done
 }

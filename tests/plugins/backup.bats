@@ -460,7 +460,7 @@ lines"
 	rm -r "$DOKKU_LIB_ROOT/data/releases/shop"
 	umask 077
 	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
-	rm -rf "$DOKKU_ROOT"/* "$DOKKU_LIB_ROOT"/{data/storage/shop-data,services/tiny/db}
+	rm -rf "${DOKKU_ROOT:?}"/* "${DOKKU_LIB_ROOT:?}"/{data/storage/shop-data,services/tiny/db}
 	sed -i 's/^import)/&  [[ $2 != db || -e $TEST_HOST\/well ]];/' "$PLUGIN_PATH/tiny/subcommands/import"
 	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
 	assert_status 1

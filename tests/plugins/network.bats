@@ -305,7 +305,7 @@ users_networks() {
 		"the proxy brings the visitors there"
 	assert_steps "proxy-build-config nginx web static"
 	local value
-	for value in nope 127.0.0.1 127.0.0.1:0 127.0.0.1:65536 ::1:80 127.0.0.1:80, a.b.c.d:80; do
+	for value in nope 127.0.0.1 127.0.0.1:0 127.0.0.1:65536 ::1:80 "127.0.0.1:80," a.b.c.d:80; do
 		dokku network:set web static-web-listener "$value"
 		assert_status 1
 	done

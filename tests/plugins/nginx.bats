@@ -161,6 +161,19 @@ set https-redirect true"
 	assert_status 1
 }
 
+@test "heal: an app whose file was removed has it again, but not one without a web process" {
+	local dir=$DOKKU_LIB_ROOT/data/nginx-vhosts/web
+	make_release web 1 web=0 worker=1
+	make_current web 1
+	mkdir -p "$dir"
+	: >"$dir/applied"
+	got "$PLUGIN_PATH/nginx/heal"
+	assert_success ""
+	printf 'web=1\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/scale"
+	got "$PLUGIN_PATH/nginx/heal"
+	assert_error_like " !     web: $TREE/web.conf was removed: writing it again*"
+}
+
 @test "apply: nginx does not tell its version, unless the app's own lines say so" {
 	apply "$FACTS"
 	assert_equal 1 "$(rendered | grep -cx $'\tserver_tokens off;')"

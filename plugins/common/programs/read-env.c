@@ -75,7 +75,7 @@ print_value(struct env *env, const char *name)
 
 	while (env_next(env, &entry)) {
 		if (entry.kind != ENV_PAIR || entry.length < skip ||
-		    memcmp(entry.text, name, skip - 1) != 0 || entry.text[skip - 1] != '=')
+			memcmp(entry.text, name, skip - 1) != 0 || entry.text[skip - 1] != '=')
 			continue;
 		length = entry.length - skip;
 		value = xrealloc(value, length + 1, 1);

@@ -87,7 +87,10 @@ none_guessable() { ! guessable; }
 }
 
 @test "after it the watch of this version runs alone, and finds nothing to repair" {
-	await 20 the_watch || { in_world pgrep --list-full --full 'watch/subcommands|heal --watch'; false; }
+	await 20 the_watch || {
+		in_world pgrep --list-full --full 'watch/subcommands|heal --watch'
+		false
+	}
 	run dokku_run watch:heal
 	[[ $status -eq 0 && -z $output ]]
 	run dokku_run services:heal
