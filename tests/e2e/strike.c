@@ -296,10 +296,10 @@ kill_at_exit(struct process *p, bool exits)
 }
 
 /*
- * The kinds of strikes, all that tests know of them. end: the operation under test "dies", or one of
- * its commands "fails", and it goes on or reports that. at_exec is called when the process to strike
- * has become its command, with NULL for a strike that comes later (-d). at_call is called before
- * each system call of a process that watch_calls watches, exits telling whether that ends it.
+ * The kinds of strikes, all that tests know of them. end: the operation under test "dies", or one
+ * of its commands "fails", and it goes on or reports that. at_exec is called when the process to
+ * strike has become its command, with NULL for a strike that comes later (-d). at_call is called
+ * before each system call of a process that watch_calls watches; exits tells if that ends it.
  */
 static const struct kind {
 	const char *name;
