@@ -40,7 +40,7 @@ examples() {
 		["letsencrypt/engine"]=other ["registry/image-repo"]=team/web
 		["registry/image-repo-template"]="x/{{ .AppName }}"
 		["registry/push-extra-tags"]=a,b ["registry/server"]=ghcr.io
-		["backup/target"]=restic:sftp:user@host:/repo
+		["backup/target"]=restic:sftp:user@host:/repo ["releases/hold"]=20
 	)
 	declare -gA BAD=(
 		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b"
@@ -204,8 +204,9 @@ unset_keys() {
 		local -a keys=() every=()
 		local -A values=() defaults=()
 		for key in ${setting_keys[$1]}; do
-			# Without a value it is off, as in Dokku: git.bats has its test.
-			[[ $1/$key != git/rev-env-var ]] || continue
+			# Without a value it is off, as in Dokku, or it acts at once, for an app only:
+			# git.bats and network.bats have their tests.
+			[[ $1/$key != @(git/rev-env-var|network/static-web-listener) ]] || continue
 			example "$1" "$key"
 			setting_default default "$1" web "$key"
 			[[ $good != "$default" ]] || differ "$good" "two values" "one"
@@ -252,6 +253,8 @@ unset_keys() {
 @test "every setting refuses what is not of its kind, naming key and value, and keeps what it had" {
 	refuses() {
 		local good bad scope=web
+		# It acts at once: network.bats has its test.
+		[[ $1/$3 != network/static-web-listener ]] || return 0
 		example "$1" "$3"
 		[[ ${setting_kinds["$1/$3"]} != global:* ]] || scope=--global
 		dokku "$2:set" "$scope" "$3" "$good"

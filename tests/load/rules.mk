@@ -7,7 +7,7 @@ LOAD_MODULES := util stats releases options tls_$(LOAD_TLS) response frame excha
 LOAD_OBJECTS := $(LOAD_MODULES:%=$(LOAD_BUILD)/%.o) $(LOAD_BUILD)/web/sha1.o \
 	$(LOAD_BUILD)/http/base.o
 LOAD_FAULT_OBJECTS := $(LOAD_BUILD)/fault.o \
-	$(patsubst %,$(LOAD_BUILD)/web/%.o,sha1 config files ws pages) \
+	$(patsubst %,$(LOAD_BUILD)/web/%.o,sha1 config files ws pages rows_none) \
 	$(LOAD_BUILD)/http/base.o $(LOAD_BUILD)/http/http.o
 LOAD_CFLAGS := $(CR_STD) -O2 -fstack-protector-strong -pthread $(CR_WARN) -Itests/http
 LOAD_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -g

@@ -1195,6 +1195,8 @@ engine POST /containers/idB/stop?t=30" "$(grep /stop "$CALLS" | sort)"
 	: >"$CALLS"
 	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 7 /web.web.1.v1' \
 		'idB 1 worker 1 running 10.86.128.51 5000 8 /web.worker.1.v1' >"$LISTED"
+	# It is a link to the program that all tests share.
+	rm "$DOKKU_PROGRAMS/observe"
 	printf '#!/bin/bash\nsleep 0.3\necho "observe $*" >>"$CALLS"\n' >"$DOKKU_PROGRAMS/observe"
 	chmod +x "$DOKKU_PROGRAMS/observe"
 	got "$HOOKS/scheduler-stop" docker-local web 1764000009
