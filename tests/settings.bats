@@ -204,8 +204,8 @@ unset_keys() {
 		local -a keys=() every=()
 		local -A values=() defaults=()
 		for key in ${setting_keys[$1]}; do
-			# Without a value it is off, as in Dokku, or it acts at once, for an app only:
-			# git.bats and network.bats have their tests.
+			# Without a value the one is off, as in Dokku; the other acts at once, for
+			# an app only. git.bats and network.bats have their tests.
 			[[ $1/$key != @(git/rev-env-var|network/static-web-listener) ]] || continue
 			example "$1" "$key"
 			setting_default default "$1" web "$key"

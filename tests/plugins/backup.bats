@@ -157,6 +157,16 @@ the_backup() {
 	dokku backup:run shop
 	the_backup
 	cp "$file" "$BATS_TEST_TMPDIR/good"
+	# again HOW - HOW changes what files.tar has, and the MANIFEST says so.
+	again() {
+		local sum
+		tar xf files.tar
+		eval "$1"
+		tar cf files.tar files
+		rm -r files
+		sum=$(sha256sum <files.tar)
+		sed -i "s/^part files.tar [0-9a-f]*/part files.tar ${sum%% *}/" MANIFEST
+	}
 	while IFS='|' read -r how said; do
 		cp "$BATS_TEST_TMPDIR/good" "$file"
 		rm -rf "$WORLD/unpacked" && mkdir "$WORLD/unpacked"
@@ -178,12 +188,15 @@ the_backup() {
 		sed -i 's/^backup 1/backup 2/' MANIFEST|has the format "2"
 		sed -i 's/^variables 2/variables 3/' MANIFEST|the config has 2 variables, not 3
 		sed -i 's/^refs 1/refs 4/' MANIFEST|the repository has 1 branches, not 4
+		sed -i 's,^refs 1,refs PATH[$(touch "$WORLD/ran")0],' MANIFEST|its MANIFEST has no number of refs
+		again 'ln -s /etc files/config/link'|link in files.tar is a link
 	DAMAGE
+	assert_absent "$WORLD/ran"
 }
 
 @test "backup:run: a backup that is damaged on its way is not kept, and the report says why" {
 	fake sha256sum <<-'SUM'
-		if [[ -e $TEST_HOST/second ]]; then echo 0; else /usr/bin/sha256sum; fi
+		if [[ -e $TEST_HOST/second ]]; then printf '%064d\n' 0; else /usr/bin/sha256sum; fi
 		: >"$TEST_HOST/second"
 	SUM
 	dokku backup:run shop
@@ -420,6 +433,7 @@ lines"
 		assert_steps "" "$how"
 	done <<-'HOSTILE'
 		sed -i 's,service.tiny.db,../x,' MANIFEST|"../x" is not the name of a part
+		sed -i 's,^\(part .*\) [0-9]*$,\1 PATH[$(touch "$WORLD/ran")0],' MANIFEST|a line of its MANIFEST is not understood
 		sed -i 's,service.tiny.db,service.apps.db,' MANIFEST|"service.apps.db" is not the name of a part
 		sed -i 's,service.tiny.db,service.a:b.db,' MANIFEST|"service.a:b.db" is not the name of a part
 		sed -i 's,service.tiny.db,service.tiny.../../db,' MANIFEST|is not the name of a part
@@ -428,6 +442,7 @@ lines"
 		mkfifo service.tiny.pipe|service.tiny.pipe is not in its MANIFEST
 		rm MANIFEST; ln -s /etc/passwd MANIFEST|has no MANIFEST
 	HOSTILE
+	assert_absent "$WORLD/ran"
 }
 
 @test "a proof that was killed leaves a scratch service, which the watch removes" {

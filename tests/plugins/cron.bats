@@ -205,6 +205,24 @@ await_end() {
 	assert_equal "failed skipped" "$(jq -r '[.[].state] | join(" ")' <<<"$output")"
 }
 
+@test "the tasks of one app do not wait for those of another" {
+	local starts
+	make_app blog
+	make_release blog 1 web=1
+	make_current blog 1
+	printf '{"cron": [{"command": "slow", "schedule": "5 * * * *"}]}\n' \
+		>"$DOKKU_LIB_ROOT/data/releases/blog/1/app.json"
+	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH"/cron/pre-deploy blog image
+	manifest '[{"command": "a", "schedule": "5 * * * *"},
+		{"command": "b", "schedule": "5 * * * *"}]'
+	fake setsid <<<':'
+	at "2026-03-01 10:05:07"
+	mapfile -t starts < <(grep libexec/launch "$CALLS")
+	assert_equal 2 "${#starts[@]}"
+	[[ ${starts[0]} == *"launch blog "* && ${starts[0]} != *" web "* ]]
+	[[ ${starts[1]} == *"launch web "*" web "* && ${starts[1]} != *" blog "* ]]
+}
+
 @test "max-runs: tasks that do not end fill no server: runs beyond the limit are skipped" {
 	local minute
 	hook fake scheduler-run-end <<-'BODY'

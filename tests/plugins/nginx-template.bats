@@ -12,6 +12,7 @@ setup() {
 	fake nginx <<-'BODY'
 		case $* in
 		-v) printf 'nginx version: nginx/%s\n' "${NGINX_VERSION:-1.22.1}" >&2 ;;
+		-T) cat "$BATS_TEST_TMPDIR/sites" 2>/dev/null || true ;;
 		*-t*)
 			cat "$BATS_TEST_TMPDIR/warnings" >&2 2>/dev/null || true
 			! grep -qs BAD "${CANDIDATE:-/dev/null}" || {
@@ -259,6 +260,29 @@ rendered() {
 	done
 }
 
+@test "apply: a template gets no visitors of a server of the administrator, at any port" {
+	local name site=/etc/nginx/sites-enabled/corp
+	filled <<<'server { listen 80; server_name extra.example.com; }'
+	has_site() {
+		printf '# configuration file %s:\nserver { listen 443 ssl; server_name a.org %s; }\n' \
+			"$site" "$1" >"$BATS_TEST_TMPDIR/sites"
+		apply "$FACTS"
+	}
+	for name in extra.example.com '"*.example.com"' .example.com 'extra.*' EXTRA.example.com; do
+		has_site "$name"
+		assert_refused "nginx: web: its nginx.conf.sigil has a server for extra.example.com," \
+			"which $site has"
+		assert_absent "$TREE/web.conf"
+	done
+	for name in xtra.example.com '*.xample.com' 'ext.*' '_'; do
+		has_site "$name"
+		assert_success ""
+	done
+	# The app has the name now: what the administrator adds later takes nothing from it.
+	has_site extra.example.com
+	assert_success ""
+}
+
 @test "apply: a template does not use up nginx, nor change a variable of other apps" {
 	local before location
 	filled <<<'server { listen 80; }'
@@ -295,6 +319,10 @@ rendered() {
 		return 200 $a$b$c$d$e$f$g$h$i$j$k$l$m$n$o$p$q$r$s$t$u;
 		proxy_buffers 100 1m;
 		proxy_buffer_size 1g;
+		proxy_buffer_size 4m;
+		gzip_buffers 16 1m;
+		error_log /var/log/nginx/web-error.log debug;
+		error_log /var/log/nginx/web-error.log debug_http;
 		proxy_busy_buffers_size 17m;
 		client_body_buffer_size 100g;
 		client_header_buffer_size 2m;

@@ -12,6 +12,8 @@
 /* Blocks and parentheses within each other, and rounds of all loops together. */
 #define DEPTH_MAX 64
 #define ROUNDS_MAX 1000000
+/* Bytes of the template that the rounds read, all together. */
+#define WORK_MAX ((size_t)32 << 20)
 #define ARGUMENTS_MAX 16
 
 /* A variable of the template. */
@@ -36,6 +38,7 @@ struct filling {
 	struct template_error *error;
 	unsigned depth;
 	unsigned long rounds;
+	size_t work; /* bytes of the template that rounds have read */
 };
 
 /* How a block ended. */
@@ -448,7 +451,7 @@ fill_round(struct filling *f, const struct loop *loop, const char *from, size_t 
 {
 	size_t variables = f->variables;
 	struct value dot = f->dot;
-	if (++f->rounds > ROUNDS_MAX) {
+	if (++f->rounds > ROUNDS_MAX || f->work > WORK_MAX) {
 		refuse(f, "its loops take too long");
 		return ENDING_ERROR;
 	}
@@ -459,6 +462,7 @@ fill_round(struct filling *f, const struct loop *loop, const char *from, size_t 
 	if (loop->name)
 		add_variable(f, loop->name, loop->length, *item);
 	enum ending ending = fill_block(f, true);
+	f->work += (size_t)(f->at - from);
 	f->variables = variables;
 	f->dot = dot;
 	return ending;
