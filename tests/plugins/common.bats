@@ -277,10 +277,18 @@ without_kill() {
 		-c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"; $1" bash "${@:2}"
 }
 
-@test "is_alive: a process of another user too; is_ours: not that" {
-	local other
+# start_other - sets other to a process that is of another user by then.
+start_other() {
 	setpriv --reuid 65534 sleep 60 3>&- &
 	other=$!
+	until [[ $(stat --format %u "/proc/$other") == 65534 ]]; do
+		sleep 0.02
+	done
+}
+
+@test "is_alive: a process of another user too; is_ours: not that" {
+	local other
+	start_other
 	without_kill 'for pid; do is_alive "$pid" && printf "alive " || printf "dead "; is_ours "$pid" && printf "ours " || printf "not "; done' \
 		"$other" "$$" 999999999 99999999999999999999 0 -1 "" x 1x
 	kill "$other"
@@ -291,8 +299,7 @@ without_kill() {
 @test "sweep_temp: a number that another user has now, and a file of another user" {
 	local other
 	make_app web
-	setpriv --reuid 65534 sleep 60 3>&- &
-	other=$!
+	start_other
 	touch "$DOKKU_LIB_ROOT/tmp/thing.$other.aaaaaa" "$DOKKU_ROOT/VHOST.tmp.$other.bbbbbb" \
 		"$DOKKU_ROOT/VHOST.tmp.$other.cccccc" \
 		"$DOKKU_ROOT/VHOST.tmp.999999999.dddddd"
