@@ -414,6 +414,23 @@ lines"
 	assert_file "$releases/last" 7
 }
 
+# Files that containers make, some of them by accident.
+@test "a folder with hard links, odd names and sparse files: as many files saved as counted" {
+	local dir=$DOKKU_LIB_ROOT/data/storage/odd
+	mkdir -p "$dir/sub"
+	printf x >"$dir/a"
+	ln "$dir/a" "$dir/b"
+	ln -s a "$dir/link"
+	mkfifo "$dir/pipe"
+	: >"$dir/$(printf 'x\ny')"
+	truncate --size=2G "$dir/sub/sparse"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/backup/root/storage" <<<"count odd"
+	assert_success 6
+	"$PLUGIN_CORE_AVAILABLE_PATH/backup/root/storage" <<<"save odd" >"$WORLD/odd.tar"
+	assert_equal 6 "$(tar --list --verbose --file "$WORLD/odd.tar" | grep -c '^[^d]')"
+	[[ $(stat --format %s "$WORLD/odd.tar") -lt 100000 ]]
+}
+
 # A backup may come from a repository that others can write to.
 @test "backup:verify: a part with the name of something else, and a file that is no part" {
 	local how said file
