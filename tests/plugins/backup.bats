@@ -257,7 +257,10 @@ the_backup() {
 	fake restic <<-'RESTIC'
 		[[ $RESTIC_PASSWORD == hidden && $RESTIC_REPOSITORY == rest:https://u:hidden@host/ ]] || exit 9
 		case $* in
-		*' cat config') exit 1 ;;
+		*' init') : >"$TEST_HOST/repository" ;;
+		*) [[ -e $TEST_HOST/repository ]] || exit 10 ;;
+		esac
+		case $* in
 		*' backup '*) cat >"$TEST_HOST/stored" ;;
 		*' dump '*) cat "$TEST_HOST/stored" ;;
 		*' snapshots '*) printf '[{"id":"abc","tags":["app=shop","id=20260101-000000"]}]' ;;
