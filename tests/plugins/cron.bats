@@ -287,6 +287,20 @@ await_end() {
 	assert_equal "lost - 0" "$(<"$CRON/web/${ids[0]}/20260228T0000/ended")"
 }
 
+@test "a run that is taken up does not stop the clock" {
+	manifest '[{"command": "a", "schedule": "@daily"}]'
+	ids
+	hook fake scheduler-run-end <<<': >"$WORLD/waits"; while [[ ! -e "$WORLD/over" ]]; do sleep 0.05; done; printf "0 3"'
+	mkdir -p "$CRON/web/${ids[0]}/20260301T0000"
+	printf '1772323200\n' >"$CRON/web/${ids[0]}/20260301T0000/started"
+	printf 'web.cron.1\n' >"$CRON/web/${ids[0]}/20260301T0000/container"
+	at "2026-03-01 10:00"
+	until [[ -e $WORLD/waits ]]; do sleep 0.05; done
+	flock --nonblock "$DOKKU_LIB_ROOT/lock/.cron" true
+	: >"$WORLD/over"
+	await_end "${ids[0]}/20260301T0000"
+}
+
 @test "suspend, resume, maintenance: the clock starts nothing meanwhile" {
 	manifest '[{"command": "a", "schedule": "* * * * *"}, {"command": "b", "schedule": "* * * * *", "maintenance": true}]'
 	ids
