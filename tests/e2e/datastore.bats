@@ -128,6 +128,14 @@ tell_outage() {
 	printf '  refused for %d ms\n' $(((last - first) / 1000)) >&3
 }
 
+# outage_ends - waits until rows are written again, ends the load, and tells how long it took.
+outage_ends() {
+	within 20 writes_rows
+	sleep 2
+	rows_end
+	tell_outage
+}
+
 # writes_rows - true if the app answers with a row.
 writes_rows() {
 	[[ $(fetch shop '/row?name=probe' --output /dev/null --write-out '%{http_code}') == 200 ]]
@@ -163,10 +171,7 @@ boots() {
 @test "a restart of the database: the requests that it refuses, and no row" {
 	load_rows
 	dokku_run tinypg:restart store
-	within 20 writes_rows
-	sleep 2
-	rows_end
-	tell_outage
+	outage_ends
 	only_the_database_refused
 	no_row_is_lost
 	[[ $((failed + refused)) -gt 0 ]]
@@ -176,10 +181,7 @@ boots() {
 	load_rows
 	in_world docker kill dokku.tinypg.store
 	in_world docker start dokku.tinypg.store
-	within 20 writes_rows
-	sleep 2
-	rows_end
-	tell_outage
+	outage_ends
 	only_the_database_refused
 	no_row_is_lost
 }
@@ -189,10 +191,7 @@ boots() {
 	old=$(in_world docker inspect --format '{{.Id}} {{.Image}}' dokku.tinypg.store)
 	load_rows
 	in_world env TINYPG_IMAGE_VERSION=15-next dokku tinypg:upgrade store
-	within 20 writes_rows
-	sleep 2
-	rows_end
-	tell_outage
+	outage_ends
 	[[ $(in_world docker inspect --format '{{.Id}} {{.Image}}' dokku.tinypg.store) != "$old" ]]
 	[[ $(in_world docker inspect --format '{{.Config.Image}}' dokku.tinypg.store) == postgres:15-next ]]
 	only_the_database_refused

@@ -1,14 +1,10 @@
 #include "held.h"
 
-#include <arpa/inet.h>
 #include <libnftnl/set.h>
-#include <linux/inet_diag.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "netlink.h"
@@ -122,24 +118,6 @@ add_name(const struct nlmsghdr *header, void *context)
 }
 
 static void
-end_socket(struct mnl_socket *socket, const struct inet_diag_sockid *name)
-{
-	char buffer[REQUEST_SIZE];
-	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-	struct inet_diag_req_v2 *request;
-
-	header->nlmsg_type = SOCK_DESTROY;
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	header->nlmsg_seq = 1;
-	request = mnl_nlmsg_put_extra_header(header, sizeof(*request));
-	request->sdiag_family = AF_INET;
-	request->sdiag_protocol = IPPROTO_TCP;
-	request->idiag_states = SOCKETS_SYN_SENT;
-	request->id = *name;
-	netlink_exchange(socket, header, NULL, NULL);
-}
-
-static void
 wake_once(struct mnl_socket *socket, uint32_t address)
 {
 	struct names names = { 0 };
@@ -148,7 +126,7 @@ wake_once(struct mnl_socket *socket, uint32_t address)
 		socket, address, PORT_VISITORS, PORT_VISITORS, SOCKETS_SYN_SENT, add_name, &names);
 	sockets_list(socket, address, PORT_KEPT, PORT_LAST, SOCKETS_SYN_SENT, add_name, &names);
 	for (size_t i = 0; i < names.nr; i++)
-		end_socket(socket, &names.name[i]);
+		sockets_end(socket, SOCKETS_SYN_SENT, &names.name[i]);
 	free(names.name);
 }
 

@@ -149,6 +149,18 @@ fail_to_read(int error)
 	die(FAILED, "the kernel's table cannot be read: %s; nothing was changed", strerror(error));
 }
 
+/* Ends the program unless the set that the request asks for exists. */
+static void
+require_set(struct kernel *kernel, struct nlmsghdr *request)
+{
+	int error = netlink_exchange(kernel->socket, request, NULL, NULL);
+
+	if (error == ENOENT)
+		exit(NO_TABLE);
+	if (error)
+		fail_to_read(error);
+}
+
 /* Ends the program unless both maps exist. */
 static void
 require_table(struct kernel *kernel)
@@ -161,11 +173,7 @@ require_table(struct kernel *kernel)
 			message(kernel, buffer, NFT_MSG_GETSET, NLM_F_ACK, (enum map)map, &set);
 		nftnl_set_nlmsg_build_payload(request, set);
 		nftnl_set_free(set);
-		int error = netlink_exchange(kernel->socket, request, NULL, NULL);
-		if (error == ENOENT)
-			exit(NO_TABLE);
-		if (error)
-			fail_to_read(error);
+		require_set(kernel, request);
 	}
 }
 
@@ -183,11 +191,7 @@ require_held(struct kernel *kernel, const struct lines *lines)
 	struct nlmsghdr *request = held_question(buffer, ++kernel->sequence);
 	if (!request)
 		die(FAILED, "out of memory");
-	int error = netlink_exchange(kernel->socket, request, NULL, NULL);
-	if (error == ENOENT)
-		exit(NO_TABLE);
-	if (error)
-		fail_to_read(error);
+	require_set(kernel, request);
 }
 
 /* Whether new connections to this address wait. */

@@ -36,6 +36,22 @@ filter_for(uint32_t address, uint16_t first, uint16_t last)
 	};
 }
 
+/* Begins a message to the kernel about connections in some states. */
+static struct inet_diag_req_v2 *
+begin_request(struct nlmsghdr *header, uint16_t type, uint16_t flags, uint32_t states)
+{
+	struct inet_diag_req_v2 *request;
+
+	header->nlmsg_type = type;
+	header->nlmsg_flags = NLM_F_REQUEST | flags;
+	header->nlmsg_seq = 1;
+	request = mnl_nlmsg_put_extra_header(header, sizeof(*request));
+	request->sdiag_family = AF_INET;
+	request->sdiag_protocol = IPPROTO_TCP;
+	request->idiag_states = states;
+	return request;
+}
+
 int
 sockets_list(struct mnl_socket *socket, uint32_t address, uint16_t first, uint16_t last,
 	uint32_t states, mnl_cb_t on_socket, void *context)
@@ -43,15 +59,18 @@ sockets_list(struct mnl_socket *socket, uint32_t address, uint16_t first, uint16
 	char buffer[REQUEST_SIZE];
 	struct filter filter = filter_for(address, first, last);
 	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-	struct inet_diag_req_v2 *request;
 
-	header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	header->nlmsg_seq = 1;
-	request = mnl_nlmsg_put_extra_header(header, sizeof(*request));
-	request->sdiag_family = AF_INET;
-	request->sdiag_protocol = IPPROTO_TCP;
-	request->idiag_states = states;
+	begin_request(header, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, states);
 	mnl_attr_put(header, INET_DIAG_REQ_BYTECODE, sizeof(filter), &filter);
 	return netlink_exchange(socket, header, on_socket, context);
+}
+
+void
+sockets_end(struct mnl_socket *socket, uint32_t states, const struct inet_diag_sockid *name)
+{
+	char buffer[REQUEST_SIZE];
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+
+	begin_request(header, SOCK_DESTROY, NLM_F_ACK, states)->id = *name;
+	netlink_exchange(socket, header, NULL, NULL);
 }
