@@ -70,7 +70,8 @@ writes_rows() {
 	commit other v1
 	make_app other 0 5
 	push other
-	dokku_run config:set other "$(dokku_run config:export shop | grep DATABASE_URL | sed "s/^export //; s/'//g")"
+	dokku_run config:set other "$(dokku_run config:export shop | grep DATABASE_URL |
+		sed "s/^export //; s/'//g")"
 	[[ $(fetch other /row) == *'the database cannot be reached'* ]]
 	dokku_run --force apps:destroy other
 }

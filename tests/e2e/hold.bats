@@ -31,12 +31,15 @@ events_begin() {
 		>/tmp/held.events 2>/dev/null </dev/null & echo $! >/tmp/held.pid; sleep 0.5' 3>&-
 }
 
-# events_end - fails if a container of one release started while one of another was running.
+# events_end [LEAST] - fails if a container of one release started while one of another was running,
+# or if less than LEAST (4) starts and ends were seen.
 events_end() {
 	in_world bash -c 'sleep 0.5; kill "$(cat /tmp/held.pid)"; cat /tmp/held.events'
-	in_world awk '{ n[$2] += $1 == "start" ? 1 : -1; if (n[$2] < 0) n[$2] = 0 }
+	in_world awk -v least="${1:-4}" '
+		{ n[$2] += $1 == "start" ? 1 : -1 }
+		n[$2] < 0 { n[$2] = 0 }
 		$1 == "start" { for (r in n) if (r != $2 && n[r] > 0) bad = 1 }
-		END { exit bad || NR < 4 }' /tmp/held.events
+		END { exit bad || NR < least }' /tmp/held.events
 }
 
 # held - the addresses whose connections wait.
@@ -81,8 +84,9 @@ held() { in_world nft list set ip dokku held | grep -c 'timeout .* expires' || t
 
 @test "a deploy that is killed: the watch starts the old one again, after the new one has ended" {
 	build_strike
-	local now step
+	local now step least=2
 	now=$(released held)
+	# The first two are killed before a container of the new release has started.
 	for step in 'hold-traffic held' 'scheduler-stop docker-local held' \
 		'scheduler-start docker-local held' 'check-deploy held' 'core-post-deploy held'; do
 		events_begin
@@ -93,7 +97,8 @@ held() { in_world nft list set ip dokku held | grep -c 'timeout .* expires' || t
 		await 20 has_no_leftovers held
 		load_end killed >&3
 		assert_serves held "$now"
-		events_end || [[ $step == 'hold-traffic held' ]]
+		[[ $step != scheduler-start* ]] || least=4
+		events_end "$least"
 		[[ $(held) -eq 0 ]]
 	done
 }
@@ -105,7 +110,11 @@ held() { in_world nft list set ip dokku held | grep -c 'timeout .* expires' || t
 	dokku_run ps:start held
 	[[ $(fetch held / --output /dev/null --write-out '%{http_code}') == 200 ]]
 	dokku_run releases:set held hold 2
-	commit_with_worker held late --env BOOT_DELAY_MS=7000
+	# A request that is not held any more gets its answer after some 11 s, when nginx has tried
+	# the container that is gone. The release is live after that.
+	commit_with_worker held late --env BOOT_DELAY_MS=20000
+	printf 'WAIT=1\nTIMEOUT=5\nATTEMPTS=40\n/ My Amazing App\n' >"$(repo held)/CHECKS"
+	commit held late --env BOOT_DELAY_MS=20000
 	push held >/dev/null 3>&- &
 	await 20 eval '[[ $(held) -eq 1 ]]'
 	[[ $(fetch held / --max-time 30 --output /dev/null --write-out '%{http_code}') == 503 ]]

@@ -496,7 +496,8 @@ lines"
 	umask 077
 	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
 	rm -rf "${DOKKU_ROOT:?}"/* "${DOKKU_LIB_ROOT:?}"/{data/storage/shop-data,services/tiny/db}
-	sed -i 's/^import)/&  [[ $2 != db || -e $TEST_HOST\/well ]];/' "$PLUGIN_PATH/tiny/subcommands/import"
+	sed -i 's/^import)/&  [[ $2 != db || -e $TEST_HOST\/well ]];/' \
+		"$PLUGIN_PATH/tiny/subcommands/import"
 	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
 	assert_status 1
 	[[ $stderr == *'not restored, see above: one; the others serve. Run it again for these' ]]
@@ -573,7 +574,8 @@ lines"
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" rows
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/LINKS" shop
 	[[ $(grep -c 'a line of authorized_keys was not written by dokku' <<<"$stderr") -eq 2 ]]
-	assert_equal "other one" "$(grep -o 'NAME=[a-z]*' "$DOKKU_ROOT/.ssh/authorized_keys" | cut -d = -f 2 | paste -sd ' ')"
+	assert_equal "other one" "$(grep -o 'NAME=[a-z]*' "$DOKKU_ROOT/.ssh/authorized_keys" |
+		cut -d = -f 2 | paste -sd ' ')"
 	assert_equal 2 "$(wc -l <"$DOKKU_ROOT/.ssh/authorized_keys")"
 	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
 	assert_status 0

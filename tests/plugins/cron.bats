@@ -290,7 +290,11 @@ await_end() {
 @test "a run that is taken up does not stop the clock" {
 	manifest '[{"command": "a", "schedule": "@daily"}]'
 	ids
-	hook fake scheduler-run-end <<<': >"$WORLD/waits"; while [[ ! -e "$WORLD/over" ]]; do sleep 0.05; done; printf "0 3"'
+	hook fake scheduler-run-end <<-'END'
+		: >"$WORLD/waits"
+		until [[ -e "$WORLD/over" ]]; do sleep 0.05; done
+		printf "0 3"
+	END
 	mkdir -p "$CRON/web/${ids[0]}/20260301T0000"
 	printf '1772323200\n' >"$CRON/web/${ids[0]}/20260301T0000/started"
 	printf 'web.cron.1\n' >"$CRON/web/${ids[0]}/20260301T0000/container"
