@@ -193,8 +193,7 @@ boots() {
 	in_world env TINYPG_IMAGE_VERSION=15-next dokku tinypg:upgrade store
 	outage_ends
 	[[ $(in_world docker inspect --format '{{.Id}} {{.Image}}' dokku.tinypg.store) != "$old" ]]
-	[[ $(in_world docker inspect --format '{{.Config.Image}}' dokku.tinypg.store) == \
-		postgres:15-next ]]
+	[[ $(in_world docker inspect --format '{{.Config.Image}}' dokku.tinypg.store) == postgres:15-next ]]
 	only_the_database_refused
 	no_row_is_lost
 }
