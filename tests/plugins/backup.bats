@@ -222,6 +222,13 @@ the_backup() {
 	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/backups/shop" | wc -l)"
 }
 
+@test "backup:run: two at the same time have two names" {
+	"$DOKKU" backup:run shop >"$BATS_TEST_TMPDIR/one" 2>&1 3>&- &
+	"$DOKKU" backup:run shop >"$BATS_TEST_TMPDIR/two" 2>&1
+	wait $!
+	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/backups/shop" | wc -l)"
+}
+
 @test "backup:run: not if the disk has no room for three like the last one, and what a push needs" {
 	fake df <<<'printf "Avail Inodes IFree File\n2000 1000000 1000000 /var\n"'
 	dokku backup:run shop
