@@ -1264,6 +1264,9 @@ http { include /etc/nginx/conf.d/*.conf; }'
 		got "$PLUGIN_PATH/nginx/install"
 		assert_success ""
 	)
+	# A format and a condition after a log's name are no part of it.
+	grep -q 'access_log .*/dokku-canary.log dokku_canary if=' "$TREE/web.conf"
+	assert_equal $'dokku-canary.log\nweb-access.log\nweb-error.log' "$(ls "$TEST_HOST/log")"
 	assert_equal "LimitNOFILE=65536" \
 		"$(sed -n '/^\[Service\]$/{n;p}' \
 			"$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf")"
