@@ -312,6 +312,9 @@ server {
 	access_log /log/dokku-canary.log dokku_canary if=$dokku_canary;
 
 	location ^~ /.well-known/acme-challenge/ {
+		if ($uri ~ "/[.][.]") {
+			return 404;
+		}
 		root /var/lib/dokku/acme;
 		default_type text/plain;
 	}
