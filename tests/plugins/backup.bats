@@ -472,6 +472,203 @@ lines"
 	assert_absent "$WORLD/ran"
 }
 
+# forge CODE - unpacks the only backup of shop and its files.tar, runs CODE there, and packs both
+# again with a MANIFEST that fits.
+forge() {
+	local dir=$WORLD/forged file sum count
+	the_backup
+	rm -rf "$dir" && mkdir "$dir"
+	(
+		cd "$dir" && tar xf "$file" && tar xf files.tar && eval "$1"
+		tar cf files.tar files
+		count=$(find files -type f | wc -l)
+		rm -r files
+		sum=$(sha256sum <files.tar)
+		sed -i "s/^part files.tar .*/part files.tar ${sum%% *} 1 $count $count/" MANIFEST
+		tar cf "$file" -- *
+	)
+}
+
+# add_part NAME - for forge: adds the part NAME, which is a copy of the first of its kind.
+add_part() {
+	local sum first=("${1%%.*}".*)
+	cp "${first[0]}" "$1"
+	sum=$(sha256sum <"$1")
+	printf 'part %s %s %s 0 9\n' "$1" "${sum%% *}" "$(stat --format %s "$1")" >>MANIFEST
+}
+
+# entry_leads_to FOLDER - for forge: the storage entry of shop, which this server has forgotten,
+# leads to FOLDER.
+entry_leads_to() {
+	local entries=(files/entries/*.json) text
+	text=$(jq --compact-output --arg to "$1" '.host_path = $to' "${entries[0]}")
+	printf '%s\n' "$text" >"${entries[0]}"
+	rm "$DOKKU_LIB_ROOT/data/storage-registry/${entries[0]#files/}"
+}
+
+# other_app - the app other, with a folder, a service and a domain of its own.
+other_app() {
+	make_app other
+	printf 'other.example.com\n' >"$DOKKU_ROOT/other/VHOST"
+	mkdir -p "$DOKKU_LIB_ROOT/data/storage/other-data" \
+		"$DOKKU_LIB_ROOT/services/tiny/theirs"
+	printf 'theirs\n' >"$DOKKU_LIB_ROOT/data/storage/other-data/rows"
+	dokku storage:mount other "$DOKKU_LIB_ROOT/data/storage/other-data:/data"
+	printf 'theirs\n' >"$DOKKU_LIB_ROOT/services/tiny/theirs/data"
+	printf 'other\n' >"$DOKKU_LIB_ROOT/services/tiny/theirs/LINKS"
+}
+
+@test "backup:restore: a folder, a service or a domain of another app is refused without --foreign" {
+	local how said file storage=$DOKKU_LIB_ROOT/data/storage
+	make_service
+	other_app
+	dokku backup:set shop images false
+	dokku backup:run shop
+	assert_status 0
+	the_backup
+	cp "$file" "$WORLD/good"
+	while IFS='|' read -r how said; do
+		cp "$WORLD/good" "$file"
+		forge "$how"
+		dokku backup:restore shop
+		assert_status 1
+		[[ $stderr == *"not of shop alone: $said"*"; nothing was changed. With --f"* ]] ||
+			differ "$how" "$said" "$stderr"
+		assert_file "$DOKKU_LIB_ROOT/data/storage/other-data/rows" theirs
+		assert_file "$DOKKU_LIB_ROOT/services/tiny/theirs/data" theirs
+	done <<-TAKEN
+		add_part storage.other-data.tar|the folder $storage/other-data of other
+		add_part storage.nobody.tar|the folder $storage/nobody, which it does not mount
+		add_part service.tiny.theirs|the service tiny:theirs of other, which is not linked
+		entry_leads_to '${storage%/*}'|the folder ${storage%/*} of other
+		echo OTHER.example.com. >>files/app/VHOST|the domain other.example.com of other
+	TAKEN
+	cp "$WORLD/good" "$file"
+	forge 'add_part storage.other-data.tar'
+	dokku backup:restore --foreign shop
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/data/storage/other-data/rows" row
+	cp "$WORLD/good" "$file"
+	dokku backup:restore shop
+	assert_status 0
+}
+
+@test "backup:restore: git hooks, programs in git's config and values of settings are left out" {
+	local repository=$DOKKU_ROOT/shop what
+	printf '7\n' >"$DOKKU_LIB_ROOT/config/checks/shop/attempts"
+	dokku backup:set shop images false
+	dokku backup:run shop
+	forge 'printf "#!/bin/sh\ntouch \"%s\"\n" "$WORLD/ran" >files/app/hooks/post-update
+		chmod +x files/app/hooks/post-update
+		mkdir files/app/pushed.1
+		printf "rename other\n" >files/app/made-from
+		printf /tmp/other >files/app/objects/info/alternates
+		git config --file files/app/config core.fsmonitor "touch $WORLD/ran"
+		git config --file files/app/config core.hooksPath "$WORLD"
+		git config --file files/app/config receive.denyDeletes true
+		mkdir -p files/config/{backup,ps,ports,apps,resource}
+		printf "5; x\n" >files/config/checks/wait-to-retire
+		printf "3\n4\n" >files/config/checks/wait
+		printf "LD_PRELOAD=/tmp/x\n" >files/config/backup/auth
+		printf "PATH[\$(touch x)0]\n" | tee files/config/{apps/created,backup/scheduled}-at
+		printf "web=1\nx[0]=2\n" >files/config/ps/scale
+		printf "http:80:5000\nhttp:80:x;\n" >files/config/ports/map
+		printf "1 --privileged\n" >files/config/resource/_default_.limit.cpu'
+	dokku backup:restore shop
+	assert_status 0
+	for what in 'the git hook post-update' core.fsmonitor core.hookspath checks/wait-to-retire \
+		checks/wait backup/auth backup/scheduled-at apps/created-at ps/scale ports/map \
+		resource/_default_.limit.cpu; do
+		[[ $stderr == *"shop: left out of the backup: $what"* ]] ||
+			differ "$what" "" "$stderr"
+	done
+	assert_equal "pre-receive proc-receive" "$(ls "$repository/hooks" | paste -sd ' ')"
+	assert_equal true "$(git --git-dir "$repository" config receive.denyDeletes)"
+	assert_equal true "$(git --git-dir "$repository" config core.bare)"
+	assert_equal "" "$(git --git-dir "$repository" config core.hooksPath)"
+	assert_absent "$repository/made-from"
+	assert_absent "$repository/pushed.1"
+	assert_absent "$repository/objects/info/alternates"
+	assert_equal 7 "$(ls "$DOKKU_LIB_ROOT/config/checks/shop" | paste -sd ' ' |
+		sed s/attempts/7/)"
+	assert_absent "$DOKKU_LIB_ROOT/config/backup/shop/auth"
+	assert_absent "$WORLD/ran"
+	# A backup of ours loses nothing.
+	rm "$DOKKU_LIB_ROOT/backups/shop"/*
+	dokku backup:run shop
+	dokku backup:restore shop
+	assert_status 0
+	[[ $stderr != *'left out'* ]] || differ "left out" "" "$stderr"
+}
+
+@test "backup:verify: records that are no numbers, links to other apps, entries of another name" {
+	local how said
+	dokku backup:set shop images false
+	dokku backup:run shop
+	the_backup
+	cp "$file" "$WORLD/good"
+	while IFS='|' read -r how said; do
+		cp "$WORLD/good" "$file"
+		forge "$how"
+		dokku backup:verify shop
+		assert_status 1
+		[[ $stderr == *"$said"* ]] || differ "$how" "$said" "$stderr"
+	done <<-'HOSTILE'
+		echo 'PATH[$(touch "$WORLD/ran")0]' >files/releases/last|its last release has no number
+		echo '80; x' >files/release/port|the port of its release is none
+		rm -r files/app/info; ln -s /home/dokku/other/info files/app/|info in files.tar is neither
+		ln -s /etc/passwd files/config/checks/attempts|attempts in files.tar is neither a file
+		cp files/entries/*.json files/entries/other.json|other.json is not a storage entry
+		jq '.name="a_b"' files/entries/*.json >files/entries/a_b.json|a_b.json is not a storage
+	HOSTILE
+	assert_absent "$WORLD/ran"
+}
+
+@test "backup:restore: a backup of a service that has another one, too" {
+	local file
+	make_service
+	dokku backup:run tiny:db
+	file=$(echo "$DOKKU_LIB_ROOT"/backups/tiny:db/*.tar)
+	mkdir "$WORLD/forged"
+	(cd "$WORLD/forged" && tar xf "$file" && add_part service.tiny.more && tar cf "$file" -- *)
+	dokku backup:restore tiny:db
+	assert_status 1
+	[[ $stderr == *'tiny:db: the backup has more than tiny:db; nothing was changed' ]]
+	assert_absent "$DOKKU_LIB_ROOT/services/tiny/more"
+}
+
+# A folder and a service that two apps share come back once, and are not replaced below the first.
+@test "backup:import: what two apps share, and what is of an app that only this server has" {
+	make_service
+	make_app second
+	git init --quiet --bare "$DOKKU_ROOT/second"
+	dokku storage:mount second "$DOKKU_LIB_ROOT/data/storage/shop-data:/data"
+	printf 'shop\nsecond\n' >"$DOKKU_LIB_ROOT/services/tiny/db/LINKS"
+	rm -r "$DOKKU_LIB_ROOT/data/releases/shop"
+	umask 077
+	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
+	rm -rf "${DOKKU_ROOT:?}"/* "${DOKKU_LIB_ROOT:?}"/{data/storage/shop-data,services/tiny/db} \
+		"$DOKKU_LIB_ROOT"/config/{shop,second,*/shop,*/second}
+	make_app native
+	mkdir "$DOKKU_LIB_ROOT/data/storage/shop-data"
+	printf 'native\n' >"$DOKKU_LIB_ROOT/data/storage/shop-data/rows"
+	dokku storage:mount native "$DOKKU_LIB_ROOT/data/storage/shop-data:/data"
+	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
+	assert_status 1
+	[[ $stderr == *'not of second alone: '*'storage/shop-data of native'*'was changed'* ]] ||
+		differ stderr "" "$stderr"
+	assert_equal native "$(ls "$DOKKU_ROOT")"
+	dokku storage:unmount native "$DOKKU_LIB_ROOT/data/storage/shop-data:/data"
+	: >"$STEPS"
+	got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/host.tar"
+	assert_status 0
+	[[ $output == *'storage/shop-data is here already, for second: it stays'* ]]
+	[[ $output == *'tiny:db is here already: it stays'* ]]
+	assert_equal 1 "$(grep -c 'tiny:import db' "$STEPS")"
+	assert_file "$DOKKU_LIB_ROOT/data/storage/shop-data/rows" row
+	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/LINKS" $'second\nshop'
+}
+
 @test "a proof that was killed leaves a scratch service, which the watch removes" {
 	make_service
 	sed -i 's/^import).*/import) : >"$DOKKU_LIB_ROOT\/at"; sleep 60 ;;/' \
