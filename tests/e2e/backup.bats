@@ -109,7 +109,7 @@ backups() { dokku_run backup:list saved; }
 	[[ $(fetch saved / --output /dev/null --write-out '%{http_code}') != 200 ]]
 	in_world bash -c 'dokku backup:import </root/host.tar'
 	[[ $(released saved) == r3 ]]
-	fetch saved / --fail --header 'Host: saved.example.com' --output /dev/null
+	fetch_host saved.example.com / --fail --output /dev/null
 	[[ $(dokku_run config:get saved MARK) == three ]]
 	in_world bash -c '[[ $(cat /var/lib/dokku/data/storage/saved-data/rows) == row ]]'
 	# A push with the old key goes on where it was.

@@ -147,6 +147,12 @@ fetch() {
 		"http://$address:${proxy_port:-80}$path"
 }
 
+# fetch_host HOST [PATH] [curl options] - the same of a host name. (With fetch and a header Host it
+# would be that of the app.)
+fetch_host() {
+	curl --silent --max-time 10 --resolve "$1:80:$address" "${@:3}" "http://$1${2:-/}"
+}
+
 # released APP - prints which release answers now.
 released() { fetch "$1" / --head | tr -d '\r' | sed -n 's/^X-Release: //p'; }
 

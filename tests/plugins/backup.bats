@@ -53,7 +53,10 @@ make_service() {
 			export) cat "$dir/data" ;;
 			import) cat >"$dir/data" ;;
 			destroy) rm -r "$dir" ;;
-			link) printf '%s\n' "$3" >>"$dir/LINKS" ;;
+			link)
+				printf '%s\n' "$3" >>"$dir/LINKS"
+				"$DOKKU" config:set "$3" TINY_URL=tiny://dokku-tiny-$2:1/new
+				;;
 			esac
 		CODE
 		chmod +x "$PLUGIN_PATH/tiny/subcommands/$name"
@@ -441,6 +444,70 @@ lines"
 	[[ $(stat --format %s "$WORLD/odd.tar") -lt 100000 ]]
 }
 
+# storage_is WANTED - the names and the content of the folders of the storage, one line each.
+storage_is() {
+	local file
+	assert_equal "$1" "$(cd "$DOKKU_LIB_ROOT/data/storage" && for file in .[!.]*/rows */rows; do
+		[[ ! -f $file ]] || printf '%s %s\n' "$file" "$(<"$file")"
+	done)"
+}
+
+@test "a folder of the storage is put and taken back, wherever the restore was ended" {
+	local root=$PLUGIN_CORE_AVAILABLE_PATH/backup/root/storage inode kind name=shop-data
+	local before=$DOKKU_LIB_ROOT/data/storage/shop-data-before-1
+	mkdir "$WORLD/saved"
+	printf 'saved\n' >"$WORLD/saved/rows"
+	# load - sets inode.
+	load() {
+		inode=$({ echo "load $name" && tar --directory "$WORLD/saved" --create .; } |
+			"$root")
+	}
+	for kind in exchange rename; do
+		# In another folder the program that exchanges them is not found.
+		[[ $kind == exchange ]] || { cp "$root" "$WORLD/storage" && root=$WORLD/storage; }
+		load
+		"$root" <<<"back $name 1 $inode"
+		storage_is "shop-data/rows row"
+		load
+		# Ended between the two steps of put.
+		mv "$DOKKU_LIB_ROOT/data/storage/.new.shop-data" "$before"
+		"$root" <<<"back $name 1 $inode"
+		storage_is "shop-data/rows row"
+		load
+		"$root" <<<"put $name 1"
+		storage_is $'shop-data-before-1/rows row\nshop-data/rows saved'
+		"$root" <<<"back $name 1 $inode"
+		storage_is "shop-data/rows row"
+		# A put that was refused has changed nothing.
+		load
+		mkdir "$before"
+		got "$root" <<<"put $name 1"
+		assert_status 1
+		"$root" <<<"back $name 1 $inode"
+		storage_is "shop-data/rows row"
+		rmdir "$before"
+		name=none
+		load
+		"$root" <<<"put none 1"
+		"$root" <<<"back none 1 $inode"
+		storage_is "shop-data/rows row"
+		name=shop-data
+	done
+	got "$root" <<<"load $name"
+	assert_status 1
+	assert_absent "$DOKKU_LIB_ROOT/data/storage/.new.shop-data"
+}
+
+@test "what a restore has loaded that was killed a day ago is removed" {
+	mkdir "$DOKKU_LIB_ROOT/data/storage"/.new.{old,young}
+	fake find <<<'[[ $1 != */.new.old ]] || printf old'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/backup/heal"
+	assert_status 0
+	assert_absent "$DOKKU_LIB_ROOT/data/storage/.new.old"
+	[[ -d $DOKKU_LIB_ROOT/data/storage/.new.young ]]
+	grep -q 'find .*/.new.young -maxdepth 0 -cmin +1440' "$CALLS"
+}
+
 # A backup may come from a repository that others can write to.
 @test "backup:verify: a part with the name of something else, and a file that is no part" {
 	local how said file
@@ -637,6 +704,35 @@ other_app() {
 	assert_absent "$DOKKU_LIB_ROOT/services/tiny/more"
 }
 
+@test "backup:import: global settings that cannot be, and links among them" {
+	local dir=$WORLD/forged
+	mkdir -p "$DOKKU_LIB_ROOT/config"/{checks,backup}/--global "$dir"
+	printf '7\n' >"$DOKKU_LIB_ROOT/config/checks/--global/attempts"
+	dokku backup:set shop images false
+	umask 077
+	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
+	# again CODE - runs CODE in what host.tar of that file has, and imports it.
+	again() {
+		rm -rf "$dir" && mkdir "$dir"
+		(cd "$dir" && tar xf "$BATS_TEST_TMPDIR/host.tar" && tar xf host.tar && eval "$1" &&
+			tar cf host.tar host && rm -r host SUMS &&
+			sums=$(find . -type f -exec sha256sum {} +) && printf '%s\n' "$sums" >SUMS &&
+			tar cf "$BATS_TEST_TMPDIR/forged.tar" -- *)
+		rm -rf "$DOKKU_LIB_ROOT"/config/{checks,backup}/--global
+		got "$DOKKU" backup:import <"$BATS_TEST_TMPDIR/forged.tar"
+	}
+	again 'ln -s /etc/passwd host/config/checks/wait'
+	assert_refused "wait in host.tar is neither a file nor a folder; nothing was changed"
+	assert_absent "$DOKKU_LIB_ROOT/config/checks/--global"
+	again 'echo x >host/config/checks/wait; echo LD_PRELOAD=/x >host/config/backup/auth'
+	assert_status 0
+	[[ $stderr == *'the global settings: left out of the backup: checks/wait '*backup/auth* ||
+		$stderr == *'the global settings: left out of the backup: backup/auth '*checks/wait* ]]
+	assert_file "$DOKKU_LIB_ROOT/config/checks/--global/attempts" 7
+	assert_absent "$DOKKU_LIB_ROOT/config/checks/--global/wait"
+	assert_absent "$DOKKU_LIB_ROOT/config/backup/--global/auth"
+}
+
 # A folder and a service that two apps share come back once, and are not replaced below the first.
 @test "backup:import: what two apps share, and what is of an app that only this server has" {
 	make_service
@@ -754,6 +850,7 @@ other_app() {
 	printf 'ssh-ed25519 AAAA evil\nfrom="10.0.0.1",command="x" ssh-ed25519 CCCC his\n' \
 		>>"$DOKKU_ROOT/.ssh/authorized_keys"
 	rm -r "$DOKKU_LIB_ROOT/data/releases/shop"
+	dokku config:set shop TINY_URL=tiny://dokku-tiny-db:1/old
 	umask 077
 	"$DOKKU" backup:export >"$BATS_TEST_TMPDIR/host.tar"
 	rm -rf "$DOKKU_ROOT"/{shop,.ssh} "$DOKKU_LIB_ROOT"/config/{--global,shop,*/shop} \
@@ -777,6 +874,7 @@ other_app() {
 	assert_file "$DOKKU_LIB_ROOT/config/checks/shop/wait-to-retire" 5
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/data" rows
 	assert_file "$DOKKU_LIB_ROOT/services/tiny/db/LINKS" shop
+	[[ $(<"$DOKKU_LIB_ROOT/config/shop/ENV") == *"TINY_URL='tiny://dokku-tiny-db:1/new'"* ]]
 	[[ $(grep -c 'a line of authorized_keys was not written by dokku' <<<"$stderr") -eq 2 ]]
 	assert_equal "other one" "$(grep -o 'NAME=[a-z]*' "$DOKKU_ROOT/.ssh/authorized_keys" |
 		cut -d = -f 2 | paste -sd ' ')"

@@ -5,7 +5,7 @@ load ../helper
 
 setup() {
 	world
-	made_plugins builder
+	made_plugins builder config
 	make_app web
 	HOOKS="$PLUGIN_CORE_AVAILABLE_PATH/builder"
 	TREE="$WORLD/push/tree"
@@ -154,4 +154,30 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 			dokku/web:v1
 		assert_success ""
 	done
+}
+
+@test "builder-detect: what is set, or the builder that Dokku would take for these files" {
+	detects() {
+		got "$HOOKS/builder-detect" web "$TREE"
+		assert_success "$1"
+	}
+	detects ""
+	touch "$TREE/project.toml"
+	detects pack
+	# Dokku builds the Dockerfile then.
+	touch "$TREE/Dockerfile"
+	detects ""
+	touch "$TREE/.buildpacks"
+	detects herokuish
+	rm "$TREE/.buildpacks"
+	printf 'A=b\nBUILDPACK_URL=https://a.example/b\n' >"$TREE/.env"
+	detects herokuish
+	printf 'XBUILDPACK_URL=a\n' >"$TREE/.env"
+	detects ""
+	"$DOKKU" config:set --no-restart web BUILDPACK_URL=https://a.example/b >/dev/null
+	detects herokuish
+	"$DOKKU" builder:set --global selected other >/dev/null
+	detects other
+	"$DOKKU" builder:set web selected dockerfile >/dev/null
+	detects dockerfile
 }

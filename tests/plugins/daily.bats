@@ -113,7 +113,10 @@ setup() {
 	assert_status 0
 	[[ $output == *"engine of docker-local"*"=====> web apps information"*"more of web"* ]]
 	dokku report
-	[[ $output == *"dokku version"* && $output != *"apps information"* ]]
+	assert_status 0
+	assert_error ""
+	[[ $output == *"dokku version"* && $output == *"herokuish version: none"* &&
+		$output != *"apps information"* ]]
 	dokku report nope
 	assert_refused "App nope does not exist"
 }

@@ -310,6 +310,17 @@ refused() {
 	assert_equal " !     web: nothing here knows how to build this repo: add a Dockerfile at its top, commit, and push again" "$remote"
 }
 
+@test "a repo for a builder that is not here is refused before the build" {
+	an_app
+	hook fake builder-detect <<<'printf "herokuish\n"'
+	rm "$PLUGIN_PATH/fake/builder-build"
+	commit
+	push main
+	assert_status 1
+	[[ $remote == " !     web: this repo is for the builder herokuish, which is not on this"* ]]
+	[[ $remote == *": dokku builder:set web selected dockerfile" && $remote != *built* ]]
+}
+
 @test "builder:set build-dir: that folder is built, with its own files; a link there is refused" {
 	an_app
 	dokku builder:set web build-dir services/web
@@ -353,8 +364,8 @@ refused() {
 		-\n
 	VALUES
 	dokku builder:set web selected nixpacks
-	assert_refused \
-		'builder:set: selected wants one of dockerfile, not "nixpacks"; nothing was changed'
+	assert_success "-----> web: selected is now nixpacks; this server has no such builder, so" \
+		"pushes are refused until its plugin is installed"
 	dokku builder:set web selected dockerfile
 	assert_success "-----> web: selected is now dockerfile"
 	dokku builder:set web skip-all true
@@ -474,7 +485,8 @@ refused() {
 	NAMES
 	assert_nothing_in "$DOKKU_ROOT"
 	got "$DOKKU" git-receive-pack </dev/null
-	assert_refused "git-receive-pack: REPOSITORY is missing; nothing was done. Usage:" \
+	assert_refused "git-receive-pack: REPOSITORY is missing; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku git-receive-pack REPOSITORY" 2
 }
 

@@ -575,7 +575,8 @@ web.example.com
 	assert_success ""
 	assert_absent "$dir/proxy-template"
 	receive <<<'server { listen {{ .PROXY_PORT }}; }'
-	assert_success "-----> Pre-validating custom nginx.conf.sigil"
+	assert_success "-----> web: Overriding default nginx.conf with detected nginx.conf.sigil
+-----> Pre-validating custom nginx.conf.sigil"
 	assert_absent "$TREE/web.conf"
 	assert_file "$dir/proxy-template" 'server { listen {{ .PROXY_PORT }}; }'
 	receive <<<'some lame nginx config'
@@ -601,7 +602,8 @@ web.example.com
 	assert_success ""
 	mkdir "$tree/deploy"
 	receive deploy/x <<<'server { listen 80; }'
-	assert_success "-----> Pre-validating custom nginx.conf.sigil"
+	assert_success "-----> web: Overriding default nginx.conf with detected nginx.conf.sigil
+-----> Pre-validating custom nginx.conf.sigil"
 	rm "$tree/deploy/x"
 	ln -s /etc/passwd "$tree/deploy/x"
 	got "$PLUGIN_PATH/nginx/pre-receive-app" web git-push "$tree" abc

@@ -35,6 +35,8 @@ args() {
 	: >"$CALLS"
 	dokku storage:ensure-directory data --chown false
 	assert_status 0
+	assert_error " !     Deprecated: storage:create makes such a folder and gives it a name to" \
+		"mount it by"
 	[[ $output != *ownership* ]]
 	assert_equal "" "$(grep ^chown "$CALLS" || true)"
 }

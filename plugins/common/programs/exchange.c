@@ -1,7 +1,6 @@
 /*
  * exchange ONE OTHER - lets two files or folders swap their names at once, so that neither name is
- * missing for a moment, as it would be with two renames. mv can do that from coreutils 9.5 on. Only
- * make install runs this program, and it is not installed.
+ * missing for a moment, as it would be with two renames. mv can do that from coreutils 9.5 on.
  *
  * Exit status: 0; 1 and a line on stderr if they cannot be swapped; 100 for misuse.
  */
