@@ -153,7 +153,7 @@ wide_lines() {
 @test "a script of ours has one line for strict mode, trace and the library" {
 	# What root runs without dokku, and what runs before the library, stands alone.
 	shell_files | grep -v -e '/common/strict$' -e '/common/functions$' |
-		xargs grep -lE 'common/functions"$|DOKKU_TRACE-.*set -x' |
+		xargs grep -lE 'common/functions"$|DOKKU_TRACE-.*set -x|^trace_begin$' |
 		grep -v -e '^dokku$' -e '/git/hooks/' | none
 }
 

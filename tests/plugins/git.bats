@@ -188,7 +188,7 @@ refused() {
 	dokku git:set web nope x
 	assert_refused 'git:set: no such setting: "nope": there are archive-max-files,' \
 		'archive-max-size, deploy-branch, keep-git-dir, max-files, max-size,' \
-		'other-branches, rev-env-var' 2
+		'other-branches, rev-env-var, source-image' 2
 }
 
 @test "the branch that deploys cannot be deleted" {
@@ -1415,16 +1415,25 @@ branch_is() {
 	unbuilt "main is the branch that web deploys from: it cannot be deleted"
 }
 
-@test "a tag named as the branch is refused: that is what git makes of v1.0:main in a new app" {
+@test "v1.0:main in a new app deploys, though git makes a tag main of it; later it is refused" {
 	an_app
 	commit
 	git -C "$SOURCE" tag --annotate --message release v1.0
 	push v1.0:main
-	unbuilt "web: this would make a tag with the name of the branch main. To deploy, run:" \
-		"git push dokku COMMIT:refs/heads/main"
-	push 'v1.0^{}:refs/heads/main'
 	went_live 1
 	branch_is main
+	assert_equal "" "$(git -C "$DOKKU_ROOT/web" tag)"
+	commit
+	: >"$STEPS"
+	was=$(git -C "$DOKKU_ROOT/web" rev-parse refs/heads/main)
+	push main:refs/tags/main
+	unbuilt "web: this would make a tag with the name of the branch main. To deploy, run:" \
+		"git push dokku COMMIT:refs/heads/main"
+	push main main:refs/tags/main
+	unbuilt "web: this would make a tag with the name of the branch main. To deploy, run:" \
+		"git push dokku COMMIT:refs/heads/main"
+	push main
+	went_live 2
 }
 
 @test "only branches and tags are taken: refs/replace and the like are refused, and can be deleted" {
