@@ -40,7 +40,8 @@ refuses() {
 	local words
 	read -r -a words <<<"$1"
 	dokku t:do "${words[@]}"
-	assert_refused "t:do: $2; nothing was done. Usage: dokku t:do $usage" 2
+	assert_refused "t:do: $2; nothing was done." \
+		"Please retry with valid arguments. Usage: dokku t:do $usage" 2
 }
 
 @test "options stand anywhere, with =, short and long; -- ends them" {

@@ -53,7 +53,8 @@ made_docs() {
 	dokku t:do web x --how=b
 	assert_success "<web><x><b>"
 	dokku t:do web x --how c
-	assert_refused 't:do: --how: "c" is not one of a, b; nothing was done. Usage:' \
+	assert_refused 't:do: --how: "c" is not one of a, b; nothing was done.' \
+		'Please retry with valid arguments. Usage:' \
 		'dokku t:do [-f|--fast] [--how a|b] APP|--all NAME...' 2
 	dokku help
 	assert_status 0

@@ -148,7 +148,8 @@ Say words"* ]] || differ "stdout" "what the plugin is" "$output"
 	assert_refused '`../../etc` is not a dokku command. See `dokku help` for a list of' \
 		'available commands.'
 	dokku help say loud
-	assert_refused 'help: "loud" is one argument too many; nothing was done. Usage:' \
+	assert_refused 'help: "loud" is one argument too many; nothing was done.' \
+		'Please retry with valid arguments. Usage:' \
 		'dokku help [--all] [TOPIC]' 2
 }
 
@@ -156,18 +157,23 @@ Say words"* ]] || differ "stdout" "what the plugin is" "$output"
 	make_app web
 	dokku version now
 	assert_refused \
-		'version: "now" is one argument too many; nothing was done. Usage: dokku version' 2
+		'version: "now" is one argument too many; nothing was done. Please retry with' \
+		'valid arguments. Usage: dokku version' 2
 	dokku reconcile
-	assert_refused 'reconcile: APP|--all is missing; nothing was done. Usage:' \
+	assert_refused 'reconcile: APP|--all is missing; nothing was done.' \
+		'Please retry with valid arguments. Usage:' \
 		'dokku reconcile APP|--all...' 2
 	dokku reconcile --all web
-	assert_refused 'reconcile: --all stands alone; nothing was done. Usage:' \
+	assert_refused 'reconcile: --all stands alone; nothing was done.' \
+		'Please retry with valid arguments. Usage:' \
 		'dokku reconcile APP|--all...' 2
 	dokku reconcile web --all
-	assert_refused 'reconcile: --all stands alone; nothing was done. Usage:' \
+	assert_refused 'reconcile: --all stands alone; nothing was done.' \
+		'Please retry with valid arguments. Usage:' \
 		'dokku reconcile APP|--all...' 2
 	dokku reconcile web --bogus
-	assert_refused 'reconcile: there is no option --bogus; nothing was done. Usage:' \
+	assert_refused 'reconcile: there is no option --bogus; nothing was done.' \
+		'Please retry with valid arguments. Usage:' \
 		'dokku reconcile APP|--all...' 2
 	dokku reconcile web nosuch
 	assert_refused 'App nosuch does not exist'
@@ -1273,10 +1279,12 @@ reconcile web 1" "$(grep ^reconcile "$STEPS")"
 
 @test "reconcile: without a name it says how; of no app it says so" {
 	dokku reconcile
-	assert_refused "reconcile: APP|--all is missing; nothing was done. Usage:" \
+	assert_refused "reconcile: APP|--all is missing; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku reconcile APP|--all..." 2
 	dokku reconcile --nope
-	assert_refused "reconcile: there is no option --nope; nothing was done. Usage:" \
+	assert_refused "reconcile: there is no option --nope; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku reconcile APP|--all..." 2
 	dokku reconcile ghost
 	assert_refused "App ghost does not exist"

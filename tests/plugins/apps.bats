@@ -69,7 +69,8 @@ setup() {
 	NAMES
 	assert_equal web "$(ls -A "$DOKKU_ROOT")"
 	dokku apps:create
-	assert_refused "apps:create: NEW-APP is missing; nothing was done. Usage:" \
+	assert_refused "apps:create: NEW-APP is missing; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku apps:create NEW-APP" 2
 	dokku apps:create aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg
 	assert_status 0
@@ -212,7 +213,8 @@ blog"
 	dokku apps:destroy --force ghost
 	assert_refused "App ghost does not exist"
 	dokku apps:destroy --force
-	assert_refused "apps:destroy: APP is missing; nothing was done. Usage:" \
+	assert_refused "apps:destroy: APP is missing; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku apps:destroy [-f|--force] APP [force]" 2
 }
 
@@ -243,9 +245,45 @@ blog"
 	make_app web
 	dokku apps:set web disable-autocreation true
 	assert_refused "apps:set: Property can only be specified globally: say --global disable-autocreation" 2
+	dokku apps:set --global deploy-source git
+	assert_refused "apps:set: Property cannot be specified globally: name an app" \
+		"instead of --global" 2
 	dokku apps:set --global disable-autocreation maybe
 	assert_refused 'apps:set: disable-autocreation wants true or false, not "maybe";' \
 		'nothing was changed'
+}
+
+@test "apps:set deploy-source, git:set source-image: told by the reports until a build is live" {
+	local name
+	made_plugins apps git
+	make_app web
+	make_release web 1 web=1
+	make_current web 1
+	printf 'docker-image nginx:1\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/source"
+	"$DOKKU" apps:set web deploy-source git >/dev/null
+	"$DOKKU" apps:set web deploy-source-metadata main >/dev/null
+	"$DOKKU" git:set web source-image alpine:3.20 >/dev/null
+	told() {
+		assert_equal "$*" "$("$DOKKU" apps:report web --app-deploy-source) $(
+			"$DOKKU" apps:report web --app-deploy-source-metadata
+		) $(
+			"$DOKKU" git:report web --git-source-image
+		)"
+	}
+	told git main alpine:3.20
+	dokku apps:report web --format json
+	assert_equal 1 "$(grep -o '"app-deploy-source"' <<<"$output" | wc -l)"
+	for name in git apps; do
+		got "$PLUGIN_CORE_AVAILABLE_PATH/$name/post-deploy" web 5000 "" 1
+		assert_success ""
+	done
+	told git main alpine:3.20
+	: >"$DOKKU_LIB_ROOT/data/releases/web/1/built"
+	for name in git apps; do
+		got "$PLUGIN_CORE_AVAILABLE_PATH/$name/post-deploy" web 5000 "" 1
+		assert_success ""
+	done
+	told docker-image nginx:1 nginx:1
 }
 
 @test "a report of all apps is one process, whichever report: a thousand apps are a second" {

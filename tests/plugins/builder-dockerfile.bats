@@ -39,6 +39,11 @@ engine_builds() {
 	printf 'FROM scratch\n' >"$WORLD/tree/Dockerfile"
 	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
 	assert_success dockerfile
+	# Dokku would build it with buildpacks.
+	: >"$WORLD/tree/.buildpacks"
+	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"
+	assert_success ""
+	rm "$WORLD/tree/.buildpacks"
 	dokku builder-dockerfile:set web dockerfile-path deploy/Dockerfile
 	assert_status 0
 	got "$PLUGIN_PATH/builder-dockerfile/builder-detect" web "$WORLD/tree"

@@ -80,7 +80,8 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	dokku certs:show web crt
 	assert_success "$(<"$WORLD/one.crt")"
 	dokku certs:show web ../crt
-	assert_refused "certs:show: \"../crt\" is not one of crt, key; nothing was done. Usage:" \
+	assert_refused "certs:show: \"../crt\" is not one of crt, key; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku certs:show APP crt|key" 2
 	dokku certs:report web --ssl-subject
 	assert_success "CN = one.example.com"
@@ -442,15 +443,15 @@ $TAKEN"
 	local wanted
 	add one.crt one.key
 	wanted="=====> web ssl information
-       Ssl dir:                           $TLS
-       Ssl enabled:                       true
-       Ssl hostnames:                     web.example.com www.example.com
-       Ssl expires at:                    $(openssl x509 -in "$WORLD/one.crt" -noout -enddate | cut -d = -f 2)
-       Ssl issuer:                        CN = one.example.com
-       Ssl starts at:                     $(openssl x509 -in "$WORLD/one.crt" -noout -startdate | cut -d = -f 2)
-       Ssl subject:                       CN = one.example.com
-       Ssl verified:                      self signed
-       Ssl renewal:                       "
+       Ssl dir:                          $TLS
+       Ssl enabled:                      true
+       Ssl hostnames:                    web.example.com www.example.com
+       Ssl expires at:                   $(openssl x509 -in "$WORLD/one.crt" -noout -enddate | cut -d = -f 2)
+       Ssl issuer:                       CN = one.example.com
+       Ssl starts at:                    $(openssl x509 -in "$WORLD/one.crt" -noout -startdate | cut -d = -f 2)
+       Ssl subject:                      CN = one.example.com
+       Ssl verified:                     self signed
+       Ssl renewal:                      "
 	fake openssl <<<'exit 1'
 	dokku certs:report web
 	assert_success "$wanted"

@@ -358,8 +358,8 @@ start_other() {
 		'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"
 			report "web ps" key-one "a b" key-two $'"'"'x\ey'"'"
 	assert_success '=====> web ps information
-       Key one:                           a b
-       Key two:                           x\x1by'
+       Key one:                          a b
+       Key two:                          x\x1by'
 	code "" \
 		'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/report"; option[FLAG]=key-two
 			report "web ps" key-one a key-two "b c"'

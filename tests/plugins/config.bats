@@ -111,7 +111,8 @@ computing() {
 @test "config:export reads no file that it is told of" {
 	printf "export SECRET='x'\n" >"$WORLD/file"
 	dokku config:export --file "$WORLD/file" web
-	assert_refused "config:export: there is no option --file; nothing was done. Usage:" \
+	assert_refused "config:export: there is no option --file; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku config:export [--merged] [--format" \
 		"exports|envfile|shell|pretty|json|json-list|docker-args|docker-args-keys|pack-keys|nul] APP|--global" 2
 }
@@ -152,7 +153,8 @@ export C='3'"
 	assert_refused 'not a variable name: "1BAD": letters, digits and underscores,' \
 		'and no digit first; nothing was changed'
 	dokku config:set web B=2 NOVALUE C=3
-	assert_refused 'config:set: "NOVALUE" is not NAME=VALUE; nothing was done. Usage:' \
+	assert_refused 'config:set: "NOVALUE" is not NAME=VALUE; nothing was done.' \
+		'Please retry with valid arguments. Usage:' \
 		'dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE...' 2
 	dokku config:set web B=2 $'C=\xff'
 	assert_refused 'C: its value is not UTF-8, and Docker passes on only UTF-8: encode it,' \
@@ -160,7 +162,8 @@ export C='3'"
 	dokku config:set --encoded web B=Mg== C=%%%
 	assert_refused 'C: its value is not base64; nothing was changed'
 	dokku config:set web
-	assert_refused 'config:set: NAME=VALUE is missing; nothing was done. Usage:' \
+	assert_refused 'config:set: NAME=VALUE is missing; nothing was done.' \
+		'Please retry with valid arguments. Usage:' \
 		'dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE...' 2
 	assert_file "$ENV" "$before"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
@@ -216,10 +219,12 @@ export C='3'"
 	assert_refused 'not an app name: "../web": use lower case letters, digits,' \
 		'dots and hyphens, at most 63'
 	dokku config:set --nope web A=1
-	assert_refused "config:set: there is no option --nope; nothing was done. Usage:" \
+	assert_refused "config:set: there is no option --nope; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE..." 2
 	dokku config:set
-	assert_refused "config:set: APP|--global is missing; nothing was done. Usage:" \
+	assert_refused "config:set: APP|--global is missing; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku config:set [--encoded] [--no-restart] APP|--global NAME=VALUE..." 2
 }
 
@@ -249,7 +254,8 @@ export C='3'"
 	assert_refused 'not a variable name: "x[$(id)]"; nothing was changed'
 	assert_file "$ENV" "export B='2'"
 	dokku config:unset web
-	assert_refused "config:unset: NAME is missing; nothing was done. Usage:" \
+	assert_refused "config:unset: NAME is missing; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku config:unset [--no-restart] APP|--global NAME..." 2
 }
 
@@ -317,7 +323,8 @@ export C=''"
 
 @test "config:export --format without a word is misuse" {
 	dokku config:export --format
-	assert_refused "config:export: --format wants a value; nothing was done. Usage:" \
+	assert_refused "config:export: --format wants a value; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku config:export [--merged] [--format" \
 		"exports|envfile|shell|pretty|json|json-list|docker-args|docker-args-keys|pack-keys|nul] APP|--global" 2
 }

@@ -54,6 +54,20 @@ setup() {
 	assert_error ""
 }
 
+@test "trace mode: what a script takes from the stderr of a command, or of a hook, is not traced" {
+	hook fake report <<-'BODY'
+		source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"
+		printf 'reason\n' >&2
+	BODY
+	printf '%s\n' "#!$INTERPRETER" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"' \
+		'got=$(trigger report web 2>&1; : a-word)' \
+		'printf "<%s>" "$got"' >"$WORLD/script"
+	chmod +x "$WORLD/script"
+	DOKKU_TRACE=1 got "$WORLD/script"
+	assert_output "<reason>"
+	[[ $stderr == *"printf 'reason"* && $stderr == *': a-word'* ]]
+}
+
 @test "enter --container-id: a running container of the app, by the beginning of its ID; the shell that is set" {
 	hook fake scheduler-enter <<<'printf "<%s>" "$@"'
 	dokku enter --container-id idB web
@@ -113,7 +127,10 @@ setup() {
 	assert_status 0
 	[[ $output == *"engine of docker-local"*"=====> web apps information"*"more of web"* ]]
 	dokku report
-	[[ $output == *"dokku version"* && $output != *"apps information"* ]]
+	assert_status 0
+	assert_error ""
+	[[ $output == *"dokku version"* && $output == *"herokuish version: none"* &&
+		$output != *"apps information"* ]]
 	dokku report nope
 	assert_refused "App nope does not exist"
 }

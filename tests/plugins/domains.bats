@@ -142,7 +142,8 @@ setup() {
 	dokku domains:remove web blog.example.com
 	assert_refused "blog.example.com is not a domain of web; nothing was changed"
 	dokku domains:remove web
-	assert_refused "domains:remove: DOMAIN is missing; nothing was done. Usage:" \
+	assert_refused "domains:remove: DOMAIN is missing; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku domains:remove APP DOMAIN..." 2
 	dokku domains:add ghost a.com
 	assert_refused "App ghost does not exist"
@@ -231,7 +232,8 @@ new.example.org"
 	assert_success "-----> Global domains: "
 	assert_file "$DOKKU_ROOT/web/VHOST" web.example.com
 	dokku domains:add-global
-	assert_refused "domains:add-global: DOMAIN is missing; nothing was done. Usage:" \
+	assert_refused "domains:add-global: DOMAIN is missing; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku domains:add-global DOMAIN..." 2
 }
 
@@ -244,10 +246,10 @@ new.example.org"
 	assert_success ""
 	dokku domains:report web
 	assert_success "=====> web domains information
-       Domains app enabled:               false
-       Domains app vhosts:                web.example.com
-       Domains global enabled:            true
-       Domains global vhosts:             example.com"
+       Domains app enabled:              false
+       Domains app vhosts:               web.example.com
+       Domains global enabled:           true
+       Domains global vhosts:            example.com"
 	dokku domains:enable web
 	dokku domains:report web --domains-app-enabled
 	assert_success true

@@ -188,7 +188,7 @@ refused() {
 	dokku git:set web nope x
 	assert_refused 'git:set: no such setting: "nope": there are archive-max-files,' \
 		'archive-max-size, deploy-branch, keep-git-dir, max-files, max-size,' \
-		'other-branches, rev-env-var' 2
+		'other-branches, rev-env-var, source-image' 2
 }
 
 @test "the branch that deploys cannot be deleted" {
@@ -310,6 +310,17 @@ refused() {
 	assert_equal " !     web: nothing here knows how to build this repo: add a Dockerfile at its top, commit, and push again" "$remote"
 }
 
+@test "a repo for a builder that is not here is refused before the build" {
+	an_app
+	hook fake builder-detect <<<'printf "herokuish\n"'
+	rm "$PLUGIN_PATH/fake/builder-build"
+	commit
+	push main
+	assert_status 1
+	[[ $remote == " !     web: this repo is for the builder herokuish, which is not on this"* ]]
+	[[ $remote == *": dokku builder:set web selected dockerfile" && $remote != *built* ]]
+}
+
 @test "builder:set build-dir: that folder is built, with its own files; a link there is refused" {
 	an_app
 	dokku builder:set web build-dir services/web
@@ -353,8 +364,8 @@ refused() {
 		-\n
 	VALUES
 	dokku builder:set web selected nixpacks
-	assert_refused \
-		'builder:set: selected wants one of dockerfile, not "nixpacks"; nothing was changed'
+	assert_success "-----> web: selected is now nixpacks; this server has no such builder, so" \
+		"pushes are refused until its plugin is installed"
 	dokku builder:set web selected dockerfile
 	assert_success "-----> web: selected is now dockerfile"
 	dokku builder:set web skip-all true
@@ -474,7 +485,8 @@ refused() {
 	NAMES
 	assert_nothing_in "$DOKKU_ROOT"
 	got "$DOKKU" git-receive-pack </dev/null
-	assert_refused "git-receive-pack: REPOSITORY is missing; nothing was done. Usage:" \
+	assert_refused "git-receive-pack: REPOSITORY is missing; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku git-receive-pack REPOSITORY" 2
 }
 
@@ -1403,16 +1415,25 @@ branch_is() {
 	unbuilt "main is the branch that web deploys from: it cannot be deleted"
 }
 
-@test "a tag named as the branch is refused: that is what git makes of v1.0:main in a new app" {
+@test "v1.0:main in a new app deploys, though git makes a tag main of it; later it is refused" {
 	an_app
 	commit
 	git -C "$SOURCE" tag --annotate --message release v1.0
 	push v1.0:main
-	unbuilt "web: this would make a tag with the name of the branch main. To deploy, run:" \
-		"git push dokku COMMIT:refs/heads/main"
-	push 'v1.0^{}:refs/heads/main'
 	went_live 1
 	branch_is main
+	assert_equal "" "$(git -C "$DOKKU_ROOT/web" tag)"
+	commit
+	: >"$STEPS"
+	was=$(git -C "$DOKKU_ROOT/web" rev-parse refs/heads/main)
+	push main:refs/tags/main
+	unbuilt "web: this would make a tag with the name of the branch main. To deploy, run:" \
+		"git push dokku COMMIT:refs/heads/main"
+	push main main:refs/tags/main
+	unbuilt "web: this would make a tag with the name of the branch main. To deploy, run:" \
+		"git push dokku COMMIT:refs/heads/main"
+	push main
+	went_live 2
 }
 
 @test "only branches and tags are taken: refs/replace and the like are refused, and can be deleted" {

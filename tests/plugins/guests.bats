@@ -123,7 +123,8 @@ default
 	dokku theirs:set web 1 --hard
 	assert_success "web 1 1 none"
 	dokku theirs:set web
-	assert_refused "theirs:set: VALUE is missing; nothing was done. Usage: dokku theirs:set [--hard] APP VALUE" 2
+	assert_refused "theirs:set: VALUE is missing; nothing was done." \
+		"Please retry with valid arguments. Usage: dokku theirs:set [--hard] APP VALUE" 2
 }
 
 @test "--app goes to a guest in DOKKU_APP_NAME as well" {
@@ -471,4 +472,32 @@ none
 	dokku domains:clear web
 	assert_steps "post-domains-update web add a.example.com b.example.com
 post-domains-update web clear"
+}
+
+# --- scripts that dokku did not start ---
+
+@test "a script of the administrator: Dokku's functions, by Dokku's path, with no environment" {
+	mkdir "$DOKKU_LIB_ROOT/core-plugins"
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH" "$DOKKU_LIB_ROOT/core-plugins/available"
+	printf 'id1\n' >"$DOKKU_ROOT/web/CONTAINER.web.1"
+	printf 'id2\n' >"$DOKKU_ROOT/web/CONTAINER.worker.1"
+	got env -i PATH="$PATH" DOKKU_TESTING=1 DOKKU_ROOT="$DOKKU_ROOT" \
+		DOKKU_LIB_ROOT="$DOKKU_LIB_ROOT" bash -eu -o pipefail -c '
+		for i in 1 2; do
+			source "$DOKKU_LIB_ROOT/core-plugins/available/common/functions"
+			source "$DOKKU_LIB_ROOT/core-plugins/available/config/functions"
+		done
+		dokku_log_info1 "Hello"
+		verify_app_name web
+		get_app_container_ids web
+		get_app_container_ids web worker
+		! declare -F trigger
+		fn-docker-args-split "--label '"'a b'"' x=\$(id) \"\`id\`\"" | tr "\0" "\n"'
+	assert_success "-----> Hello
+id1 id2
+id2
+--label
+a b
+x=\$(id)
+\`id\`"
 }

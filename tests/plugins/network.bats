@@ -19,6 +19,7 @@ setup() {
 		case "$1 $2" in
 		"network rm") : >"$STATE" ;;
 		"network create") [[ -z ${POOL_TAKEN-} ]] || { echo "Pool overlaps with other one on this address space" >&2; exit 1; }
+			[[ -z ${CHAINS_GONE-} ]] || { echo "iptables: No chain/target/match by that name." >&2; exit 1; }
 			cp "$STATE.right" "$STATE" ;;
 		esac
 	BODY
@@ -98,6 +99,14 @@ $CREATE"
 	assert_status 1
 	assert_error_like "*Pool overlaps*could not be created*docker network ls"
 	assert_equal "" "$(<"$STATE")"
+}
+
+@test "heal: where a firewall has taken Docker's chains, it is said what brings them back" {
+	: >"$STATE"
+	CHAINS_GONE=1 heal
+	assert_status 1
+	assert_error_like "*No chain/target*not be created*rules are gone*systemctl restart docker*"
+	[[ $error != *'docker network ls'* ]]
 }
 
 @test "heal: without the file that names the subnet it asks for root" {

@@ -41,7 +41,7 @@ setup() {
 	make_release web 1
 }
 
-teardown() { kill "$NGINX" 2>/dev/null || true; }
+teardown() { kill "$NGINX" ${REAL:+"$REAL"} 2>/dev/null || true; }
 
 apply() { got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/apply" <<<"$1"; }
 
@@ -93,6 +93,7 @@ rendered() {
 	apply "$FACTS"
 	assert_success ""
 	assert_equal 'server {
+	root /dev/null;
 	set $dokku_upstream dokku-web;
 	open_file_cache off;
 	set $dokku_cookie "";
@@ -115,6 +116,9 @@ rendered() {
 	proxy_next_upstream error;
 	proxy_next_upstream_tries 3;
 	location ^~ /.well-known/acme-challenge/ {
+		if ($uri ~ "/[.][.]") {
+			return 404;
+		}
 		root /var/lib/dokku/acme;
 		default_type text/plain;
 	}
@@ -331,6 +335,15 @@ rendered() {
 		proxy_max_temp_file_size 2g;
 		proxy_buffer_size 1x;
 		gzip_disable (a+)+$;
+		gzip_disable msie6 (a+)+$;
+		proxy_ignore_client_abort on;
+		large_client_header_buffers 1 1m;
+		client_header_buffer_size 128k;
+		set $a $upstream_http_x;
+		set $a $uri$uri;
+		set $a $1$uri;
+		set $args $a;
+		set $args $args$uri;
 		access_log /var/log/nginx/web-access.log combined buffer=9g;
 	LINES
 	filled <<<$'server { listen 80; return 200 "a\n\taccess_log /etc/passwd;\n"; }'
@@ -350,6 +363,10 @@ rendered() {
 	too_many '} server {' 101 'at most 100 servers'
 	too_many 'set $aN 1;' 201 'at most 200 variables'
 	too_many 'server_name aN.example.com;' 51 'more than 50 names that are not domains of the app'
+	too_many 'set $aN 1$a; rewrite ^N \/$uri$http_x;' 40 'more than 64 MB for a request*'
+	too_many 'set $aN 1;' 199 'more than 64 MB for a request*'
+	too_many 'add_header A$http_x $http_x;' 51 'at most 100 variables that can be long'
+	too_many 'if ($a = $http_x) { }' 101 'at most 100 variables that can be long'
 	too_many 'gzip on;' 3001 'at most 3000 directives'
 	too_many 'location ~ ^N { }' 51 'at most 50 regular expressions'
 	too_many 'location ~ ^a|N+ { }' 11 'more than 10 regular expressions do not begin with ^'
@@ -369,6 +386,11 @@ rendered() {
 		rewrite ^ /x$uri break;
 		set $to "$uri$is_args$args";
 		set $cors "${cors}1";
+		set $args "$args&x=1";
+		set $key "$uri$arg_x";
+		set $key "$http_cookie$request_uri$host";
+		gzip_disable "msie6" "MSIE [1-6]\.";
+		proxy_ignore_client_abort off;
 		if ($host ~* ^www\.(.+)$) { return 301 $scheme://$1$request_uri; }
 		location ~* \.(?:js|css)$ { expires 1y; }
 		location ~ /(?!x)(?<=/)(?<!y)a { deny all; }
@@ -389,6 +411,81 @@ rendered() {
 			return 1
 		}
 	done
+}
+
+# The real nginx serves what apply has written.
+@test "a path that rewrite of a template has made leads to no file of the host" {
+	local nginx home=$BATS_TEST_TMPDIR/real up=/../../../../../../../../../.. path
+	nginx=$(PATH=/usr/sbin:/sbin type -P nginx) || skip "there is no nginx"
+	mkdir -p "$home"/{acme/.well-known/acme-challenge,maintenance/web/page}
+	chmod -R a+rX "$BATS_TEST_TMPDIR"
+	printf 'token\n' >"$home/acme/.well-known/acme-challenge/token"
+	printf 'secret\n' | tee "$home/secret" "$home/secret.gz" >/dev/null
+	printf 'page\n' >"$home/maintenance/web/page/style.css"
+	filled <<-CONF
+		server {
+			listen 80;
+			rewrite ^/page/(.*)$ $up$home/\$1;
+			location /a/ { rewrite ^/a/(.*)$ $up$home/\$1 break; }
+			location /b/ { gzip_static on; rewrite ^/b/(.*)$ $up$home/\$1 break; }
+			location /c/ { rewrite ^/c/(.*)$ $up$home/\$1 last; }
+			location /d/ { rewrite ^/d/(.*)$ /.well-known/acme\$http_y$up$home/\$1 last; }
+			location /e/ { error_page 404 $up$home/secret; return 404; }
+			location /f/ { rewrite ^ \$http_x break; }
+		}
+	CONF
+	apply "$FACTS"
+	assert_success ""
+	real_nginx "$nginx"
+	[[ $(ask /.well-known/acme-challenge/token) == token ]]
+	for path in a b c d e f page; do
+		[[ $(ask "/$path/secret") != *secret* ]] || {
+			printf '/%s/secret is sent\n' "$path"
+			return 1
+		}
+	done
+	# In maintenance, too.
+	: >"$home/maintenance/web/closed"
+	[[ $(ask /style.css) == page ]]
+	[[ $(ask /page/secret) != *secret* ]]
+}
+
+# real_nginx NGINX - runs NGINX with the app's config, at a socket in the folder home.
+real_nginx() {
+	{
+		printf 'user root; daemon off; worker_processes 1;\n'
+		printf 'pid %s; error_log %s;\n' "$home/pid" "$home/log"
+		printf 'events { }\nhttp {\naccess_log off;\n'
+		printf 'client_body_temp_path %s/b; proxy_temp_path %s/p;\n' "$home" "$home"
+		printf 'fastcgi_temp_path %s/f; scgi_temp_path %s/s; uwsgi_temp_path %s/u;\n' \
+			"$home" "$home" "$home"
+		printf 'map "" $dokku_%s { default ""; }\n' bucket preview new_cookie answered \
+			retry canary
+		printf 'log_format dokku_canary x;\n'
+		bash -c 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"
+			source "$PLUGIN_CORE_AVAILABLE_PATH/nginx/lib/maintenance"
+			maintenance_maps_text; maintenance_text >"$1"' bash "$home/maintenance.conf"
+		sed -e "s,listen 80,listen unix:$home/socket," \
+			-e "s,include [^ ]*-maintenance.conf,include $home/maintenance.conf," \
+			-e "s,[^ ]*/var/lib/dokku/,$home/," \
+			-e "s,access_log [^ ]*,access_log $home/access," \
+			"$TREE/web.conf"
+		printf '}\n'
+	} >"$home/nginx.conf"
+	"$1" -c "$home/nginx.conf" 2>"$home/errors" 3>&- &
+	REAL=$!
+	for _ in {1..100}; do
+		[[ ! -S $home/socket ]] || return 0
+		sleep 0.05
+	done
+	cat "$home/errors"
+	return 1
+}
+
+# ask PATH - prints what that nginx answers.
+ask() {
+	curl --silent --max-time 5 --unix-socket "$home/socket" -H "X: $up$home/secret" \
+		-H "Y: -challenge" "http://web$1"
 }
 
 @test "apply: a template with a certificate has the app's, and listens where the app may" {
@@ -575,7 +672,8 @@ web.example.com
 	assert_success ""
 	assert_absent "$dir/proxy-template"
 	receive <<<'server { listen {{ .PROXY_PORT }}; }'
-	assert_success "-----> Pre-validating custom nginx.conf.sigil"
+	assert_success "-----> web: Overriding default nginx.conf with detected nginx.conf.sigil
+-----> Pre-validating custom nginx.conf.sigil"
 	assert_absent "$TREE/web.conf"
 	assert_file "$dir/proxy-template" 'server { listen {{ .PROXY_PORT }}; }'
 	receive <<<'some lame nginx config'
@@ -601,7 +699,8 @@ web.example.com
 	assert_success ""
 	mkdir "$tree/deploy"
 	receive deploy/x <<<'server { listen 80; }'
-	assert_success "-----> Pre-validating custom nginx.conf.sigil"
+	assert_success "-----> web: Overriding default nginx.conf with detected nginx.conf.sigil
+-----> Pre-validating custom nginx.conf.sigil"
 	rm "$tree/deploy/x"
 	ln -s /etc/passwd "$tree/deploy/x"
 	got "$PLUGIN_PATH/nginx/pre-receive-app" web git-push "$tree" abc

@@ -284,6 +284,7 @@ server {
 	access_log /var/log/nginx/web-access.log;
 	error_log /var/log/nginx/web-error.log;
 	server_tokens off;
+	client_max_body_size 1m;
 	proxy_buffer_size 16k;
 	proxy_buffers 8 4k;
 	proxy_busy_buffers_size 24k;
@@ -312,6 +313,9 @@ server {
 	access_log /log/dokku-canary.log dokku_canary if=$dokku_canary;
 
 	location ^~ /.well-known/acme-challenge/ {
+		if ($uri ~ "/[.][.]") {
+			return 404;
+		}
 		root /var/lib/dokku/acme;
 		default_type text/plain;
 	}
@@ -1264,6 +1268,9 @@ http { include /etc/nginx/conf.d/*.conf; }'
 		got "$PLUGIN_PATH/nginx/install"
 		assert_success ""
 	)
+	# A format and a condition after a log's name are no part of it.
+	grep -q 'access_log .*/dokku-canary.log dokku_canary if=' "$TREE/web.conf"
+	assert_equal $'dokku-canary.log\nweb-access.log\nweb-error.log' "$(ls "$TEST_HOST/log")"
 	assert_equal "LimitNOFILE=65536" \
 		"$(sed -n '/^\[Service\]$/{n;p}' \
 			"$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf")"

@@ -161,6 +161,9 @@ installs() { sed -n 's/^apt-get .* install .* --no-remove //p' "$CALLS"; }
 	mkdir -p "$BATS_TEST_TMPDIR/lib/core-plugins"
 	DOKKU_LIB_ROOT=$BATS_TEST_TMPDIR/lib run -1 dependencies
 	[[ $output == " !     The original Dokku is on this server, "* ]]
+	# Our own link is no sign of it.
+	ln -s "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/lib/core-plugins/available"
+	DOKKU_LIB_ROOT=$BATS_TEST_TMPDIR/lib run -0 dependencies
 	run ! grep apt-get "$CALLS"
 }
 

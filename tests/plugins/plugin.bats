@@ -139,7 +139,7 @@ $AFTER_HOOKS"
 	assert_not_installed
 	dokku plugin:install "$WORLD/missing/mine"
 	assert_status 1
-	assert_error_like "*"$'\n'" !     $WORLD/missing/mine cannot be cloned, see above; nothing was installed"$'\n'"$TAKEN_BACK"
+	assert_error_like "*"$'\n'" !     $WORLD/missing/mine cannot be cloned, see above; nothing was installed. Please retry with valid arguments: a URL, a folder or a tar.gz"$'\n'"$TAKEN_BACK"
 	assert_not_installed
 }
 
@@ -194,7 +194,7 @@ $AFTER_HOOKS"
 		"nginx is a plugin of dokku itself: give the new one another name with --name"
 	dokku plugin:install "$WORLD/dokku-mine/install" --name mine
 	assert_status 1
-	assert_error " !     $WORLD/dokku-mine/install is neither a folder nor a git repository; nothing was installed
+	assert_error " !     $WORLD/dokku-mine/install is neither a folder nor a git repository; nothing was installed. Please retry with valid arguments
 $TAKEN_BACK"
 	refused() {
 		dokku plugin:install "$WORLD/dokku-mine"
@@ -311,5 +311,6 @@ $TAKEN_BACK"
 		<<<"$output"
 	dokku plugin:list --format yaml
 	assert_refused 'plugin:list: Invalid output format "yaml": --format wants one of json,' \
-		'stdout; nothing was done. Usage: dokku plugin:list [--format json|stdout]' 2
+		'stdout; nothing was done. Please retry with valid arguments. Usage:' \
+		'dokku plugin:list [--format json|stdout]' 2
 }

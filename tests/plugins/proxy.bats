@@ -35,7 +35,27 @@ deployed() {
 	assert_success moon
 }
 
-@test "proxy:set: APP TYPE as in Dokku; only a proxy that is there" {
+@test "proxy:set: a proxy that is not there, for an app that has no visitors: no push until it is" {
+	make_app new
+	local lacks="this server has no such proxy, so deploys are refused until its plugin is"
+	lacks+=" installed"
+	dokku proxy:set new caddy
+	assert_success "-----> new: type is now caddy; $lacks"
+	dokku proxy:set --global type traefik
+	assert_success "-----> --global: type is now traefik; $lacks"
+	dokku proxy:report new --proxy-global-type
+	assert_success traefik
+	got "$PLUGIN_CORE_AVAILABLE_PATH/proxy/pre-receive-app" new git-push "$WORLD" abc
+	assert_refused "new has the proxy caddy, which is not on this server; nothing was built." \
+		"To use another: dokku proxy:set new type NAME, with one of moon nginx"
+	dokku proxy:set new type nginx
+	assert_status 0
+	got "$PLUGIN_CORE_AVAILABLE_PATH/proxy/pre-receive-app" new git-push "$WORLD" abc
+	assert_success ""
+}
+
+@test "proxy:set: APP TYPE as in Dokku; an app with releases only a proxy that is there" {
+	make_release web 1 web=1
 	dokku proxy:set web moon
 	assert_success "-----> web: type is now moon"
 	dokku proxy:set web mars

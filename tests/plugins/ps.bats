@@ -230,31 +230,31 @@ three() {
 	hook fake scheduler-states <<<'printf "web idB 0 web 1 running\nweb idA 1 web 1 running\n"'
 	dokku ps:report web
 	assert_success "=====> web ps information
-       Deployed:                          true
-       Running:                           true
-       Release:                           v1
-       Ps can scale:                      true
-       Processes:                         web=1
-       Status web 1:                      running (CID: idA)
-       Draining web 1 v0:                 running (CID: idB)
-       Ps dockerfile start cmd:           
-       Ps global dockerfile start cmd:    
-       Ps computed dockerfile start cmd:  
-       Ps procfile path:                  
-       Ps global procfile path:           
-       Ps computed procfile path:         Procfile
-       Ps restart policy:                 
-       Ps global restart policy:          
-       Ps computed restart policy:        on-failure:10
-       Ps restore:                        
-       Ps global restore:                 
-       Ps computed restore:               true
-       Ps start cmd:                      
-       Ps global start cmd:               
-       Ps computed start cmd:             
-       Ps stop timeout seconds:           
-       Ps global stop timeout seconds:    
-       Ps computed stop timeout seconds:  30"
+       Deployed:                         true
+       Running:                          true
+       Release:                          v1
+       Ps can scale:                     true
+       Processes:                        web=1
+       Status web 1:                     running (CID: idA)
+       Draining web 1 v0:                running (CID: idB)
+       Ps dockerfile start cmd:          
+       Ps global dockerfile start cmd:   
+       Ps computed dockerfile start cmd: 
+       Ps procfile path:                 
+       Ps global procfile path:          
+       Ps computed procfile path:        Procfile
+       Ps restart policy:                
+       Ps global restart policy:         
+       Ps computed restart policy:       on-failure:10
+       Ps restore:                       
+       Ps global restore:                
+       Ps computed restore:              true
+       Ps start cmd:                     
+       Ps global start cmd:              
+       Ps computed start cmd:            
+       Ps stop timeout seconds:          
+       Ps global stop timeout seconds:   
+       Ps computed stop timeout seconds: 30"
 	dokku ps:report web --running
 	assert_success true
 	dokku ps:report web --nope

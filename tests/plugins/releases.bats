@@ -435,7 +435,8 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	dokku logs web -q -n 5
 	assert_calls "docker logs --tail 5 idA"
 	dokku logs web -n x
-	assert_refused 'logs: -n wants a whole number, not "x"; nothing was done. Usage:' \
+	assert_refused 'logs: -n wants a whole number, not "x"; nothing was done.' \
+		'Please retry with valid arguments. Usage:' \
 		'dokku logs [-t|--tail] [-q] [-n|--num N] [-p|--ps PROCESS] APP|--all' 2
 	dokku logs web -p worker
 	assert_refused "web has no containers of worker: nothing to show"
@@ -450,11 +451,13 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	assert_status 42
 	assert_output "<docker-local><web><3><><><ls><-l><a b><>input"
 	dokku run web
-	assert_refused "run: COMMAND is missing; nothing was done. Usage:" \
+	assert_refused "run: COMMAND is missing; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds" \
 		"SECONDS] APP COMMAND..." 2
 	dokku run --nope web ls
-	assert_refused "run: there is no option --nope; nothing was done. Usage:" \
+	assert_refused "run: there is no option --nope; nothing was done." \
+		"Please retry with valid arguments. Usage:" \
 		"dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds" \
 		"SECONDS] APP COMMAND..." 2
 }

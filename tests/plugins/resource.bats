@@ -30,6 +30,13 @@ build_args() {
 	assert_success 512
 }
 
+@test "limits of builds: herokuish, which builds in a container, gets the options of docker create" {
+	dokku resource:limit --process-type build --memory 256m --cpu 1 --nvidia-gpu 1 web
+	assert_status 0
+	build_args herokuish
+	assert_success " before  --cpus=1 --memory=256m --gpus=1"
+}
+
 @test "resource:limit, :reserve: for all processes, for one, and away again" {
 	dokku resource:limit --memory 512 --cpu 1.5 web
 	assert_success "=====> Setting resource limits for web

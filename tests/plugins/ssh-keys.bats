@@ -226,8 +226,9 @@ installed() {
 	fake getent <<<"printf 'ann:x:1:1::%s:%s\n' '$WORLD/admin' '${LOGIN_SHELL-/bin/sh}'"
 	fake setpriv <<<'while [[ $1 == --* ]]; do [[ $1 == --init-groups ]] || shift; shift; done
 		exec "$@"'
-	fake chown <<<''
+	fake chown <<<'printf "chown %s\n" "$*" >>"$BATS_TEST_TMPDIR/chowned"'
 	fake id <<<'echo dokku adm docker'
+	[[ -n ${SSH-} ]] || fake ssh <<<''
 	[[ -n ${SSHD-} ]] || fake sshd <<<'cat "$BATS_TEST_TMPDIR/sshd" 2>/dev/null || true'
 	rm -f "$KEYS"
 	SUDO_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
@@ -277,6 +278,39 @@ installed() {
 	reinstall
 	assert_file "$KEYS" "# none yet
 $(line admin ann)"
+}
+
+@test "install: a file of keys that only root reads becomes dokku's" {
+	installed <<<"$(key ann)"
+	rm -f "$BATS_TEST_TMPDIR/chowned"
+	fake stat <<<'echo root'
+	SUDO_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
+	assert_status 0
+	! grep --quiet authorized_keys "$BATS_TEST_TMPDIR/chowned"
+	fake setpriv <<<'[[ " $* " != *" test -r "* ]] || exit 1
+		while [[ $1 == --* ]]; do [[ $1 == --init-groups ]] || shift; shift; done; exec "$@"'
+	SUDO_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
+	assert_status 0
+	grep --quiet "^chown --no-dereference dokku:dokku $KEYS\$" "$BATS_TEST_TMPDIR/chowned"
+}
+
+@test "install: a login that sshd refuses for a reason outside its config is said" {
+	local text
+	fake ssh <<-'BODY'
+		[[ " $* " == *"sshd -i -e"*"echo ssh-ed25519 AAAA"*" dokku@localhost true " ]] ||
+			exit 0
+		cat "$BATS_TEST_TMPDIR/said" >&2
+		exit 255
+	BODY
+	text='Access denied for user dokku by PAM account configuration'
+	printf 'Could not load host key\n%s [preauth]\r\n' "$text" >"$BATS_TEST_TMPDIR/said"
+	SSH=own installed <<<"$(key ann)"
+	assert_error_like " !     sshd refused a login of the user dokku * tried,*: $text. Let dokku in*"
+	assert_file "$KEYS" "$(line admin ann)"
+	# What says nothing of dokku is no reason.
+	printf 'Missing privilege separation directory: /run/sshd\n' >"$BATS_TEST_TMPDIR/said"
+	SSH=own installed <<<"$(key ann)"
+	assert_error ""
 }
 
 @test "install: a config that sshd does not take is said" {

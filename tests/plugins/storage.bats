@@ -35,6 +35,8 @@ args() {
 	: >"$CALLS"
 	dokku storage:ensure-directory data --chown false
 	assert_status 0
+	assert_error " !     Deprecated: storage:create makes such a folder and gives it a name to" \
+		"mount it by"
 	[[ $output != *ownership* ]]
 	assert_equal "" "$(grep ^chown "$CALLS" || true)"
 }
@@ -264,4 +266,22 @@ args() {
 	dokku storage:migrate --all
 	assert_success ""
 	assert_equal 2 "$(grep -c . "$DOKKU_LIB_ROOT/config/storage/web/attachments")"
+}
+
+@test "storage:exec: a command in a container that mounts the entry, with its stdin and its status" {
+	made_plugins storage scheduler-docker-local
+	fake docker <<<'printf "%s|" "$@" >"$BATS_TEST_TMPDIR/run"; cat; exit 42'
+	fake attached <<<'exec "$@"'
+	cp "$BIN/attached" "$DOKKU_PROGRAMS/attached"
+	"$DOKKU" storage:create files >/dev/null
+	status=0
+	output=$("$DOKKU" storage:exec files -- sh -c 'ls /data' <<<"its input") || status=$?
+	assert_equal "42 its input" "$status $output"
+	assert_file "$BATS_TEST_TMPDIR/run" "run|--rm|--interactive|--init|--volume|$STORAGE/files:/data|--workdir|/data|--|alpine:3|sh|-c|ls /data|"
+	dokku storage:exec --image busybox:1 files </dev/null
+	assert_status 42
+	[[ $(<"$BATS_TEST_TMPDIR/run") == *'|--|busybox:1|/bin/sh|' ]]
+	dokku storage:exec nosuch true
+	assert_refused 'storage:exec: the storage entry "nosuch" does not exist: dokku' \
+		'storage:create nosuch makes it, dokku storage:list-entries shows all'
 }

@@ -41,6 +41,26 @@ teardown_file() { host_down; }
 	assert_serves plain v2
 }
 
+@test "make install tells that PAM refuses dokku, that all are refused, and takes a file of keys of root's" {
+	in_world sh -c 'cp /etc/pam.d/sshd /root/pam && echo admin >/etc/allow &&
+		sed -i "1i account required pam_listfile.so item=user sense=allow file=/etc/allow" \
+			/etc/pam.d/sshd'
+	run host_install
+	printf '%s\n' "$output"
+	[[ $status -eq 0 && $output == *'sshd refused a login'*'by PAM account configuration'* ]]
+	run over_ssh apps:list
+	[[ $status -ne 0 ]]
+	in_world sh -c 'cp /root/pam /etc/pam.d/sshd && echo closed >/etc/nologin'
+	run host_install
+	[[ $status -eq 0 && $output == *'sshd refused a login'* ]]
+	in_world sh -c 'rm /etc/nologin; chown root:root /home/dokku/.ssh/authorized_keys'
+	run over_ssh apps:list
+	[[ $status -ne 0 ]]
+	run host_install
+	[[ $status -eq 0 && $output != *'sshd refused'* ]]
+	over_ssh apps:list
+}
+
 @test "make demo finds that port" {
 	run timeout 300 "$top/tests/world" run "$world" -- make -C /root/dokku demo </dev/null
 	printf '%s\n' "$output"
