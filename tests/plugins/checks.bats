@@ -31,6 +31,7 @@ runner() {
 	export REAL_RUNNER="$REPO/build/check-runner/check-runner" RUNNER_SAYS='ok   / (0.01 s)'
 	fake check-runner <<-'BODY'
 		if [[ $1 == --lint ]]; then exec "$REAL_RUNNER" "$@"; fi
+		[[ -z ${STOPPED-} ]] || kill -STOP "$$"
 		[[ ${*: -1} != - ]] || cat >"$CALLS.stdin"
 		printf '%s\n' "$RUNNER_SAYS"
 		exit "$RUNNER_STATUS"
@@ -44,6 +45,9 @@ runs_as() {
 	printf '%s\n' "$1" |
 		tee "$WORLD/pid" "$DOKKU_LIB_ROOT"/data/releases/web/1/pid.{web,worker}.1 >/dev/null
 }
+
+# connections STATUS - makes the attempt to connect end with STATUS.
+connections() { fake timeout <<<"[[ \$1 == 1 ]] || exec /usr/bin/timeout \"\$@\"; exit $1"; }
 
 check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000 10.86.128.2 1; }
 
@@ -91,6 +95,18 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	assert_error_like \
 		' !     web.1: nothing answered on port 5000 within the time that CHECKS gives. *'
 	ends 139 "it does not pass CHECKS: the lines marked FAIL above show the answers"
+}
+
+@test "check-deploy: a runner that was stopped is killed, and the message says so" {
+	runner
+	printf '/ ok\n' >"$LIST"
+	# The limit without the five seconds that the real one adds.
+	fake timeout <<<'exec /usr/bin/timeout --foreground --kill-after 1 0.2 "${@:5}"'
+	export STOPPED=1
+	check
+	assert_status 1
+	assert_error " !     web.1: check-runner did not end within 31 s and was killed:" \
+		"something has stopped it. Push again"
 }
 
 @test "check-deploy: without a list a worker has to stay up, and one that exits is refused" {
@@ -215,7 +231,7 @@ build_hook() {
 	printf 'WAIT=50ms\nATTEMPTS=2\n' >"$released/2/CHECKS"
 	printf '%s\n' $$ >"$released/2/pid.web.1"
 	cp "$released/1/containers" "$released/2/"
-	fake timeout <<<'exit 1'
+	connections 1
 	export DOKKU_RELEASE=2
 	check
 	assert_status 1
@@ -248,7 +264,7 @@ build_hook() {
 	local since
 	runner
 	printf 'WAIT=100ms\nATTEMPTS=3\n' >"$LIST"
-	fake timeout <<<'exit 1'
+	connections 1
 	since=${EPOCHREALTIME/./}
 	check
 	assert_status 1
@@ -256,7 +272,7 @@ build_hook() {
 		"stays up for 0.3 s (a CHECKS file is faster and sees more)"
 	assert_error_like ' !     web.1: nothing accepts connections on port 5000. *'
 	[[ $((${EPOCHREALTIME/./} - since)) -lt 5000000 ]]
-	fake timeout <<<'exit 0'
+	connections 0
 	check
 	assert_success "-----> Checking web.1: it takes connections on port 5000 within 0.3 s and stays up for 0.3 s (a CHECKS file is faster and sees more)
        ok   web.1 is up"
