@@ -277,7 +277,8 @@ applied() {
 @test "env: what is no variable is refused by name" {
 	local text
 	make_app shop
-	for text in '{"env": []}' '{"env": {"a-b": "1"}}' '{"env": {"A": ["x"]}}' '{"env": {"B": {"generator": "uuid"}}}' '{"env": {"PORT": "x"}}'; do
+	for text in '{"env": []}' '{"env": {"a-b": "1"}}' '{"env": {"A": ["x"]}}' '{"env": {"B": {"generator": "uuid"}}}' '{"env": {"PORT": "x"}}' \
+		'{"env": {"A\n": "1"}}'; do
 		applied "$text"
 		assert_status 1
 		[[ $stderr == " !     "* ]] || differ "$text" "a message" "$stderr"
@@ -295,7 +296,8 @@ applied() {
 	assert_success ""
 	local text
 	for text in '{"formation": {"web": {"quantity": -1}}}' '{"formation": {"web": {"quantity": 1.5}}}' '{"formation": {"web": {"quantity": "2"}}}' \
-		'{"formation": {"we b": {"quantity": 1}}}' '{"formation": {"web": {"quantity": 101}}}' '{"formation": [1]}'; do
+		'{"formation": {"we b": {"quantity": 1}}}' '{"formation": {"web": {"quantity": 101}}}' '{"formation": [1]}' \
+		'{"formation": {"web\n": {"quantity": 1}}}'; do
 		formation "$text"
 		assert_status 1
 		[[ $stderr == *formation* ]] || differ "$text" "a message" "$stderr"

@@ -156,6 +156,39 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	done
 }
 
+@test "an image whose containers would make the list of all containers long is refused" {
+	local word
+	make_release web 1
+	# built CONFIG - the hook, for an image with that config.
+	built() {
+		jq --null-input "{ Config: $1 }" >"$BATS_TEST_TMPDIR/image"
+		fake_engine <<<"cat '$BATS_TEST_TMPDIR/image'"
+		got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web \
+			dokku/web:v1
+	}
+	refused() {
+		built "$1"
+		assert_status 1 && assert_error_like ' !     web: the labels, the command, the ports*'
+	}
+	each refused <<-'LINES'
+		{ Labels: { a: ("x" * 131072) } }
+		{ Labels: ([range(2000) | { key: "\(.)\("y" * 64)", value: "" }] | from_entries) }
+		{ Labels: { a: ("<" * 30000) } }
+		{ Labels: { a: ("\u0001" * 30000) } }
+		{ Cmd: ["a", "x" * 131072] }
+		{ Entrypoint: ["a", "x" * 131072] }
+		{ ExposedPorts: ([range(4000) | { key: "\(.)/tcp", value: {} }] | from_entries) }
+		{ Volumes: ([range(500) | { key: "/\(.)", value: {} }] | from_entries) }
+	LINES
+	built '{ Labels: { a: ("x" * 60000) }, Cmd: ["x"], Entrypoint: null, Volumes: { "/a": {} },
+		ExposedPorts: { "80/tcp": {} } }'
+	assert_success ""
+	fake_engine <<<'exit 1'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
+	assert_status 1
+	assert_error " !     web: the new image cannot be looked at: see above"
+}
+
 @test "builder-detect: what is set, or the builder that Dokku would take for these files" {
 	detects() {
 		got "$HOOKS/builder-detect" web "$TREE"

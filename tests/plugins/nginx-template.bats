@@ -415,22 +415,22 @@ rendered() {
 
 # The real nginx serves what apply has written.
 @test "a path that rewrite of a template has made leads to no file of the host" {
-	local nginx run=$BATS_TEST_TMPDIR/real up=/../../../../../../../../../.. path
+	local nginx home=$BATS_TEST_TMPDIR/real up=/../../../../../../../../../.. path
 	nginx=$(PATH=/usr/sbin:/sbin type -P nginx) || skip "there is no nginx"
-	mkdir -p "$run"/{acme/.well-known/acme-challenge,maintenance/web/page}
+	mkdir -p "$home"/{acme/.well-known/acme-challenge,maintenance/web/page}
 	chmod -R a+rX "$BATS_TEST_TMPDIR"
-	printf 'token\n' >"$run/acme/.well-known/acme-challenge/token"
-	printf 'secret\n' | tee "$run/secret" "$run/secret.gz" >/dev/null
-	printf 'page\n' >"$run/maintenance/web/page/style.css"
+	printf 'token\n' >"$home/acme/.well-known/acme-challenge/token"
+	printf 'secret\n' | tee "$home/secret" "$home/secret.gz" >/dev/null
+	printf 'page\n' >"$home/maintenance/web/page/style.css"
 	filled <<-CONF
 		server {
 			listen 80;
-			rewrite ^/page/(.*)$ $up$run/\$1;
-			location /a/ { rewrite ^/a/(.*)$ $up$run/\$1 break; }
-			location /b/ { gzip_static on; rewrite ^/b/(.*)$ $up$run/\$1 break; }
-			location /c/ { rewrite ^/c/(.*)$ $up$run/\$1 last; }
-			location /d/ { rewrite ^/d/(.*)$ /.well-known/acme\$http_y$up$run/\$1 last; }
-			location /e/ { error_page 404 $up$run/secret; return 404; }
+			rewrite ^/page/(.*)$ $up$home/\$1;
+			location /a/ { rewrite ^/a/(.*)$ $up$home/\$1 break; }
+			location /b/ { gzip_static on; rewrite ^/b/(.*)$ $up$home/\$1 break; }
+			location /c/ { rewrite ^/c/(.*)$ $up$home/\$1 last; }
+			location /d/ { rewrite ^/d/(.*)$ /.well-known/acme\$http_y$up$home/\$1 last; }
+			location /e/ { error_page 404 $up$home/secret; return 404; }
 			location /f/ { rewrite ^ \$http_x break; }
 		}
 	CONF
@@ -445,46 +445,46 @@ rendered() {
 		}
 	done
 	# In maintenance, too.
-	: >"$run/maintenance/web/closed"
+	: >"$home/maintenance/web/closed"
 	[[ $(ask /style.css) == page ]]
 	[[ $(ask /page/secret) != *secret* ]]
 }
 
-# real_nginx NGINX - runs NGINX with the app's config, at a socket in the folder run.
+# real_nginx NGINX - runs NGINX with the app's config, at a socket in the folder home.
 real_nginx() {
 	{
 		printf 'user root; daemon off; worker_processes 1;\n'
-		printf 'pid %s; error_log %s;\n' "$run/pid" "$run/log"
+		printf 'pid %s; error_log %s;\n' "$home/pid" "$home/log"
 		printf 'events { }\nhttp {\naccess_log off;\n'
-		printf 'client_body_temp_path %s/b; proxy_temp_path %s/p;\n' "$run" "$run"
+		printf 'client_body_temp_path %s/b; proxy_temp_path %s/p;\n' "$home" "$home"
 		printf 'fastcgi_temp_path %s/f; scgi_temp_path %s/s; uwsgi_temp_path %s/u;\n' \
-			"$run" "$run" "$run"
+			"$home" "$home" "$home"
 		printf 'map "" $dokku_%s { default ""; }\n' bucket preview new_cookie answered \
 			retry canary
 		printf 'log_format dokku_canary x;\n'
 		bash -c 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"
 			source "$PLUGIN_CORE_AVAILABLE_PATH/nginx/lib/maintenance"
-			maintenance_maps_text; maintenance_text >"$1"' bash "$run/maintenance.conf"
-		sed -e "s,listen 80,listen unix:$run/socket," \
-			-e "s,include [^ ]*-maintenance.conf,include $run/maintenance.conf," \
-			-e "s,[^ ]*/var/lib/dokku/,$run/," \
-			-e "s,access_log [^ ]*,access_log $run/access," \
+			maintenance_maps_text; maintenance_text >"$1"' bash "$home/maintenance.conf"
+		sed -e "s,listen 80,listen unix:$home/socket," \
+			-e "s,include [^ ]*-maintenance.conf,include $home/maintenance.conf," \
+			-e "s,[^ ]*/var/lib/dokku/,$home/," \
+			-e "s,access_log [^ ]*,access_log $home/access," \
 			"$TREE/web.conf"
 		printf '}\n'
-	} >"$run/nginx.conf"
-	"$1" -c "$run/nginx.conf" 2>"$run/errors" 3>&- &
+	} >"$home/nginx.conf"
+	"$1" -c "$home/nginx.conf" 2>"$home/errors" 3>&- &
 	REAL=$!
 	for _ in {1..100}; do
-		[[ ! -S $run/socket ]] || return 0
+		[[ ! -S $home/socket ]] || return 0
 		sleep 0.05
 	done
-	cat "$run/errors"
+	cat "$home/errors"
 	return 1
 }
 
 # ask PATH - prints what that nginx answers.
 ask() {
-	curl --silent --max-time 5 --unix-socket "$run/socket" -H "X: $up$run/secret" \
+	curl --silent --max-time 5 --unix-socket "$home/socket" -H "X: $up$home/secret" \
 		-H "Y: -challenge" "http://web$1"
 }
 

@@ -130,6 +130,11 @@ limits(void)
 		"{{ $l := split \" \" .L }}{{ range $l }}{{ range $l }}{{ end }}{{ end }}");
 	INT(template_fill(&out, text, strlen(text), &list, 1, &error), -1);
 	TEXT(error.reason, "its loops take too long");
+	snprintf(text, sizeof(text),
+		"{{ $long := replace \" \" \"0123456789abcdef\" .L }}"
+		"{{ range split \" \" .L }}{{ if contains \"x\" $long }}{{ end }}{{ end }}");
+	INT(template_fill(&out, text, strlen(text), &list, 1, &error), -1);
+	TEXT(error.reason, "it takes too long");
 	buf_release(&out);
 }
 

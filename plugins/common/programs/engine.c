@@ -29,7 +29,7 @@
 #include "members.h"
 #include "util.h"
 
-enum { REFUSED = 22, MAX_ANSWER = 64 << 20 };
+enum { REFUSED = 22, MAX_ANSWER = 256 << 20 };
 
 const struct util_program util_program = { "", 1 };
 

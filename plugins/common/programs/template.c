@@ -12,7 +12,7 @@
 /* Blocks and parentheses within each other, and rounds of all loops together. */
 #define DEPTH_MAX 64
 #define ROUNDS_MAX 1000000
-/* Bytes of the template that the rounds read, all together. */
+/* Bytes of the template that the rounds read, and of arguments of functions, all together. */
 #define WORK_MAX ((size_t)32 << 20)
 #define ARGUMENTS_MAX 16
 
@@ -38,7 +38,7 @@ struct filling {
 	struct template_error *error;
 	unsigned depth;
 	unsigned long rounds;
-	size_t work; /* bytes of the template that rounds have read */
+	size_t work; /* what counts towards WORK_MAX */
 };
 
 /* How a block ended. */
@@ -323,6 +323,10 @@ take_command(struct filling *f, bool run, const struct value *piped, struct valu
 		argument[count++] = *piped;
 	*value = (struct value){ .kind = VALUE_NONE };
 	const char *reason = NULL;
+	for (size_t i = 0; run && i < count; i++)
+		f->work += argument[i].length;
+	if (f->work > WORK_MAX)
+		return refuse(f, "it takes too long");
 	if (run)
 		reason = value_call(&f->arena, name, length, argument, count, value);
 	return !reason || refuse(f, "%.*s: %s", (int)length, name, reason);
