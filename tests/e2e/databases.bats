@@ -76,34 +76,64 @@ writes_rows() {
 	dokku_run --force apps:destroy other
 }
 
-@test "a deploy while it runs fails, and a visitor who writes notices nothing" {
-	local id
-	id=$(container)
-	load_begin shop shop
-	refused dokku_run ps:restart db
-	refused dokku_run config:set db POSTGRES_INITDB_ARGS=x
-	load_end shop
-	writes_rows
-	[[ $(container) == "$id" ]]
+# servers - prints how many containers have the folder of the database.
+servers() {
+	in_world docker ps --quiet --filter volume=/var/lib/dokku/data/storage/db-data | wc -l
 }
 
-@test "stopped, another deploy, started: its rows are there, and shop finds it again" {
+# watch_servers - until the file stop exists, records the largest number of servers in most.
+watch_servers() {
+	local now most=0
+	while [[ ! -e $BATS_FILE_TMPDIR/stop ]]; do
+		now=$(servers)
+		[[ $now -le $most ]] || most=$now
+		printf '%s\n' "$most" >"$BATS_FILE_TMPDIR/most"
+	done
+}
+
+@test "a restart and a push: never two servers, its rows are there, and shop finds it again" {
+	local rows id watcher begin change
+	rows=$(sql 'SELECT count(*) FROM rows')
+	watch_servers 3>&- &
+	watcher=$!
+	for change in restart push; do
+		id=$(container)
+		begin=$EPOCHREALTIME
+		if [[ $change == restart ]]; then
+			dokku_run ps:restart db
+		else
+			commit_files db --message two
+			push db
+		fi
+		await 20 writes_rows
+		printf '%s: rows again after %d ms\n' "$change" \
+			$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000)) >&3
+		[[ $(container) != "$id" ]]
+	done
+	touch "$BATS_FILE_TMPDIR/stop"
+	wait "$watcher"
+	[[ $(<"$BATS_FILE_TMPDIR/most") -eq 1 && $(servers) -eq 1 ]]
+	[[ $(sql 'SELECT count(*) FROM rows') -gt $rows ]]
+}
+
+@test "a release that cannot start: the old server is there again, with its rows" {
 	local rows
 	rows=$(sql 'SELECT count(*) FROM rows')
-	dokku_run ps:stop db
-	commit_files db --message two
-	push db
-	dokku_run ps:start db
+	printf 'database: /no/such/program\n' >"$(repo db)/Procfile"
+	commit_files db --message broken
+	refused push db
+	part file Procfile >"$(repo db)/Procfile"
+	commit_files db --message whole
 	await 20 writes_rows
-	[[ $(sql 'SELECT count(*) FROM rows') -gt $rows ]]
+	[[ $(servers) -eq 1 && $(sql 'SELECT count(*) FROM rows') -gt $rows ]]
 }
 
 @test "a container that is killed or removed comes back, under the same name" {
 	local id verb
-	for verb in 'kill' 'rm -f'; do
+	for verb in 'docker kill' 'docker rm -f'; do
 		id=$(container)
 		[[ -n $id ]]
-		in_world sh -c "docker $verb $id"
+		in_world sh -c "$verb $id"
 		await 30 writes_rows
 	done
 }

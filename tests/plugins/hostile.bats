@@ -94,6 +94,8 @@ named_once() {
 @test "hostile guests: what only answers is left out" {
 	try filter docker-args-deploy 0
 	try first_answer app-domains 0
+	try first_answer ports-domains 0
+	try first_answer release-exclusive 0
 }
 
 @test "hostile guests: a failing notification is told, and the other plugins still hear it" {

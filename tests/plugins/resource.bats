@@ -33,8 +33,11 @@ build_args() {
 @test "limits of builds: herokuish, which builds in a container, gets the options of docker create" {
 	dokku resource:limit --process-type build --memory 256m --cpu 1 --nvidia-gpu 1 web
 	assert_status 0
+	dokku resource:reserve --process-type build --memory 128m web
 	build_args herokuish
-	assert_success " before  --cpus=1 --memory=256m --gpus=1"
+	assert_success " before  --memory=256m --cpus=1 --gpus=1"
+	DOKKU_OMIT_RESOURCE_ARGS=1 build_args herokuish
+	assert_success " before"
 }
 
 @test "resource:limit, :reserve: for all processes, for one, and away again" {
