@@ -13,7 +13,7 @@ setup_file() {
 	in_world make -C /root/dokku uninstall
 	run in_world bash -c \
 		'type -P dokku check-runner
-			ls /usr/local/lib/dokku /etc/sudoers.d/dokku \
+			ls /usr/local/lib/dokku /etc/sudoers.d/dokku /var/lib/dokku/core-plugins \
 			/etc/nginx/conf.d/{00-,}dokku.conf 2>/dev/null
 		find /usr/local -name "*dokku*" -o -name "check-runner*"'
 	[[ -z $output ]]
@@ -25,6 +25,7 @@ setup_file() {
 	[[ $(in_world docker ps --quiet --filter label=com.dokku.app-name=kept | wc -l) -eq 1 ]]
 	timeout 300 "$top/tests/world" run "$world" -- make -C /root/dokku install </dev/null
 	await 10 assert_serves kept v1
+	in_world test -f /var/lib/dokku/core-plugins/available/common/functions
 	assert_clean kept
 }
 

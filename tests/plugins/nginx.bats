@@ -284,7 +284,6 @@ server {
 	access_log /var/log/nginx/web-access.log;
 	error_log /var/log/nginx/web-error.log;
 	server_tokens off;
-	client_max_body_size 1m;
 	proxy_buffer_size 16k;
 	proxy_buffers 8 4k;
 	proxy_busy_buffers_size 24k;
