@@ -1451,3 +1451,14 @@ listens() {
 	assert_equal null \
 		"$(jq -c '.Labels["com.dokku.active-deadline-seconds"]' "$CREATED"/web.run.*)"
 }
+
+@test "scheduler-image: what an image with all ports has is read at once" {
+	local hook=$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/scheduler-image
+	make_release web 1
+	jq --null-input '{ Config: { Cmd: ["x"], ExposedPorts: ([range(1; 65536)
+		| { key: "\(.)/tcp", value: {} }] | from_entries) } }' >"$BATS_TEST_TMPDIR/image"
+	fake_engine <<<"cat '$BATS_TEST_TMPDIR/image'"
+	got timeout 5 "$hook" docker-local web 1
+	assert_status 0
+	[[ $output == *'/tcp yes' && ${#output} -gt 600000 ]]
+}

@@ -715,6 +715,7 @@ type filter hook prerouting priority -149
 iifname != "dokku0" return
 ct state != new return
 fib daddr type local add @crowds_host { ip saddr ct count over 1000 } drop
+fib daddr type local ct count over 4000 drop
 add @crowds_all { ip saddr ct count over 16384 } drop
 }'
 RULES="rules_$(sed 1d <<<"$TABLE" | cksum)"
