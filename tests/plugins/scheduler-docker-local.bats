@@ -1462,3 +1462,19 @@ listens() {
 	assert_status 0
 	[[ $output == *'/tcp yes' && ${#output} -gt 600000 ]]
 }
+
+@test "scheduler-run-end: who shows the output of a run that ended at once sees it, once" {
+	local log=$BATS_TEST_TMPDIR/log shown=$BATS_TEST_TMPDIR/shown
+	fake_engine <<<'printf "{ \"State\": { \"Status\": \"exited\", \"ExitCode\": 0,
+		\"StartedAt\": \"2026-01-01T00:00:00Z\", \"FinishedAt\": \"2026-01-01T00:00:02Z\" } }\n"'
+	fake docker <<<'printf "42\n"'
+	: >"$log"
+	exec 7<"$log"
+	got "$PLUGIN_PATH/scheduler-docker-local/scheduler-run-end" docker-local web run.1 "$log"
+	assert_success "0 2"
+	cat <&7 >"$shown"
+	exec 7<&-
+	assert_file "$shown" 42
+	assert_file "$log" 42
+	assert_absent "$log.new"
+}
