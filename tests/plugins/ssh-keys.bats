@@ -286,7 +286,7 @@ $(line admin ann)"
 	fake stat <<<'echo root'
 	SUDO_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
 	assert_status 0
-	! grep --quiet authorized_keys "$BATS_TEST_TMPDIR/chowned"
+	run ! grep --quiet authorized_keys "$BATS_TEST_TMPDIR/chowned"
 	fake setpriv <<<'[[ " $* " != *" test -r "* ]] || exit 1
 		while [[ $1 == --* ]]; do [[ $1 == --init-groups ]] || shift; shift; done; exec "$@"'
 	SUDO_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
