@@ -799,3 +799,19 @@ scheduler-remove docker-local web 4" "$(grep -e canary-share -e scheduler-remove
 	dokku releases:report web --releases-canary
 	assert_success ""
 }
+
+@test "post-delete: a drain that ends at the same time does not disturb it" {
+	local dir=$DOKKU_LIB_ROOT/data/releases/web/1 writer
+	make_release web 1
+	while [[ ! -e $BATS_TEST_TMPDIR/over ]]; do
+		printf 'x\n' >"$dir/drained.$RANDOM"
+	done 2>/dev/null 3>&- &
+	writer=$!
+	sleep 0.3
+	got "$PLUGIN_CORE_AVAILABLE_PATH/releases/post-delete" web
+	: >"$BATS_TEST_TMPDIR/over"
+	wait "$writer" || true
+	assert_success ""
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web"
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+}
