@@ -43,8 +43,8 @@ examples() {
 		["backup/target"]=restic:sftp:user@host:/repo ["releases/hold"]=20
 	)
 	declare -gA BAD=(
-		["builder/selected"]=none ["scheduler/selected"]=none ["scheduler/shell"]="a b"
-		["proxy/type"]=none ["git/deploy-branch"]=a..b ["git/rev-env-var"]=1x
+		["builder/selected"]="a b" ["scheduler/selected"]=none ["scheduler/shell"]="a b"
+		["proxy/type"]="a b" ["git/deploy-branch"]=a..b ["git/rev-env-var"]=1x
 		["logs/max-size"]=0 ["nginx-vhosts/proxy-buffers"]=8
 		["nginx-vhosts/access-log-path"]=/var/log/nginx/../x
 		["nginx-vhosts/error-log-path"]=/etc/passwd
@@ -85,6 +85,7 @@ lines() {
 # and one that it does not take.
 example() {
 	local kind=${setting_kinds["$1/$2"]#global:} limits=""
+	kind=${kind#app:}
 	[[ $kind != *:* ]] || limits=${kind#*:}
 	good=${GOOD["$1/$2"]-} bad=${BAD["$1/$2"]-}
 	[[ -z $good || -z $bad ]] || return 0
@@ -265,7 +266,7 @@ unset_keys() {
 		assert_status 0
 		set -- "$@" "$bad" $'a\nb'
 		# Text may have quotes.
-		[[ ${setting_kinds["$1/$3"]} == text ]] || set -- "$@" 'a"b\c'
+		[[ ${setting_kinds["$1/$3"]} == ?(app:)text ]] || set -- "$@" 'a"b\c'
 		for bad in "${@:4}"; do
 			dokku "$2:set" "$scope" "$3" -- "$bad"
 			assert_status 1
