@@ -105,8 +105,8 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	export STOPPED=1
 	check
 	assert_status 1
-	assert_error " !     web.1: check-runner did not end within 31 s and was killed:" \
-		"something has stopped it. Push again"
+	assert_error " !     web.1: check-runner was killed: it did not end within 31 s, or this" \
+		"server has no memory left. Push again"
 }
 
 @test "check-deploy: without a list a worker has to stay up, and one that exits is refused" {
