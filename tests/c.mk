@@ -1,8 +1,10 @@
 # The rules for all C in this repository: one format, one order of includes, short functions. Each
 # installed compiler compiles it with the flags of check-runner, and warnings are errors.
 
-C_SOURCES = $(shell git ls-files --cached --others --exclude-standard '*.c')
-C_HEADERS = $(shell git ls-files --cached --others --exclude-standard '*.h')
+C_SOURCES = $(shell git ls-files --cached --others --exclude-standard '*.c' 2>/dev/null || \
+	find * -name '*.c' -not -path 'build/*')
+C_HEADERS = $(shell git ls-files --cached --others --exclude-standard '*.h' 2>/dev/null || \
+	find * -name '*.h' -not -path 'build/*')
 C_OUT := build/check-c
 C_INCLUDES := -I$(CR_SRC) -I$(CR_OUT) -I$(CR_TESTS) -Itests/http -I$(PLUGIN_SRC) -I$(MAP_SRC)
 C_COMPILED = $(wildcard $(if $(filter openssl,$(LOAD_TLS)),$(C_SOURCES),\
