@@ -1415,6 +1415,12 @@ listens() {
 	listening "1 [::1]:5000 [::]:5000"
 	listens 0000000000000000FFFF00000100007F:1F90 0B56560A:1388
 	listening "1 10.86.86.11:5000 127.0.0.1:8080"
+	listens 0100007F:1388 0100007F:1388 0100007F:1388
+	listening "1 127.0.0.1:5000"
+	# A million sockets take no longer than twenty.
+	awk 'BEGIN { for (i = 1; i < 65536; i++)
+		printf "   2: 0200007F:%04X 00000000:0000 0A 00000000\n", i }' >>"$WORLD/net/tcp"
+	listening "1 127.0.0.1:5000$(printf ' 127.0.0.2:%s' {1..19})"
 }
 
 @test "scheduler-listening, scheduler-alive: another scheduler's app is none of its business" {
