@@ -18,7 +18,10 @@ setup() {
 build() { got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$TREE" dokku/web:v1; }
 
 # docker_builds - the builds that docker was asked for, without the probe, the builder first.
-docker_builds() { sed -n 's/^buildkit \([01]\): //p' "$BATS_TEST_TMPDIR/builds"; }
+docker_builds() {
+	sed -n -e "s:$DOKKU_LIB_ROOT/tmp/build[^/]*:TMP:" -e 's/^buildkit \([01]\): //p' \
+		"$BATS_TEST_TMPDIR/builds"
+}
 
 # engine_builds [NO] - makes a fake docker whose builds print stdin. BuildKit works in it, unless NO
 # is given.
@@ -117,7 +120,7 @@ engine_builds() {
 	assert_success ""
 	cmp "$TREE/Dockerfile" "$WORLD/built"
 	assert_equal "build --quiet --output type=tar,dest=/dev/null -
-build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
+build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile TMP/of/web" "$(docker_builds)"
 	assert_equal "" "$(grep -v '^buildkit 1' "$BATS_TEST_TMPDIR/builds")"
 	# It is not asked for again.
 	: >"$BATS_TEST_TMPDIR/builds"
@@ -126,7 +129,7 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	build
 	grep -qx "docker-args-process-build web dockerfile" "$STEPS"
 	assert_success ""
-	assert_equal "build --progress=plain --target one --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
+	assert_equal "build --progress=plain --target one --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile TMP/of/web" "$(docker_builds)"
 	# Another engine.
 	fake_engine <<<'[[ $2 != /version ]] || printf "{ \"Version\": \"28.0.0\" }\n"'
 	build
