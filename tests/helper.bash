@@ -57,7 +57,7 @@ fill_world() {
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
 	local program
-	for program in tied attached hold write-file take-file read-env overhear sigil confine \
+	for program in tied attached hold write-file take-file read-env with-env overhear sigil confine \
 		exchange; do
 		ln -s "$REPO/build/bin/$program" "$DOKKU_PROGRAMS/$program"
 	done
