@@ -8,6 +8,8 @@
  * Exit status: that of PROGRAM; 127 if there is no such program, 126 if it cannot be run; 1 and a
  * line on stderr if FILE cannot be read.
  */
+#define _GNU_SOURCE 1
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
