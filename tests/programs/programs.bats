@@ -263,8 +263,6 @@ client() {
 	got "$san/with-env" "$file" ls
 	assert_status 127
 	: >"$file"
-	EMPTY=kept got "$san/with-env" "$file" "$work/mine"
-	assert_status 1
 	TEXT=kept got "$san/with-env" "$file" "$work/mine"
 	assert_success 'kept|none|'
 	got "$san/with-env" "$work/none" "$work/mine"
