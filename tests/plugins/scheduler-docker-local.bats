@@ -893,6 +893,49 @@ with_canary() {
 	looks "$a"$'\n'"$b" "stray web idB"
 }
 
+@test "the watch: one-off containers that are over their time are ended several at a time" {
+	local since
+	fake_engine <<-'BODY'
+		case $2 in
+		*active-deadline*) cat "$BATS_TEST_TMPDIR/runs" ;;
+		*/stop*)
+			sleep 0.5
+			printf '%s\n' "${2%%\?*}" >>"$BATS_TEST_TMPDIR/stops" ;;
+		*/json*) printf '[]' ;;
+		esac
+	BODY
+	jq -n '[range(16) | { Id: "id\(.)", Names: ["/web.cron.\(.)"], State: "running", Created: 1,
+		Labels: { "com.dokku.app-name": "web", "com.dokku.container-type": "cron",
+			"com.dokku.active-deadline-seconds": "5" } }]
+		| .[3].Created = (now + 999 | floor) | .[4].Labels["com.dokku.app-name"] = "other"
+		| .[5].State = "exited"' \
+		>"$BATS_TEST_TMPDIR/runs"
+	# ends COMMAND… - runs it, and waits until all of them were stopped.
+	ends() {
+		: >"$BATS_TEST_TMPDIR/stops"
+		since=$SECONDS
+		got "$@"
+		assert_status 0
+		until [[ $(wc -l <"$BATS_TEST_TMPDIR/stops") -ge 13 ]]; do
+			[[ $((SECONDS - since)) -lt 5 ]]
+			sleep 0.1
+		done
+		assert_equal "$(printf '/containers/id%s/stop\n' {0..2} {6..15} | sort)" \
+			"$(sort "$BATS_TEST_TMPDIR/stops")"
+	}
+	ends "$HOOKS/scheduler-runs-retire" docker-local
+	[[ $output == *"       web: ended web.cron.15, which has run for more than 5 s"* ]]
+	ends "$HOOKS/heal-apps"
+	# While one of them runs, the next round starts no other.
+	exec 9>>"$DOKKU_LIB_ROOT/lock/.retire-runs"
+	flock 9
+	: >"$BATS_TEST_TMPDIR/stops"
+	got "$HOOKS/libexec/retire-runs" web id0 cron web.cron.0 5
+	assert_success ""
+	assert_file "$BATS_TEST_TMPDIR/stops" ""
+	exec 9>&-
+}
+
 # --- draining -----------------------------------------------------------------------------
 
 # connections_text STATE… - what /proc/PID/net/tcp shows of connections of port 5000 (1388), and of
@@ -1470,6 +1513,12 @@ listens() {
 	listening "1 [::1]:5000 [::]:5000"
 	listens 0000000000000000FFFF00000100007F:1F90 0B56560A:1388
 	listening "1 10.86.86.11:5000 127.0.0.1:8080"
+	listens 0100007F:1388 0100007F:1388 0100007F:1388
+	listening "1 127.0.0.1:5000"
+	# A million sockets take no longer than twenty.
+	awk 'BEGIN { for (i = 1; i < 65536; i++)
+		printf "   2: 0200007F:%04X 00000000:0000 0A 00000000\n", i }' >>"$WORLD/net/tcp"
+	listening "1 127.0.0.1:5000$(printf ' 127.0.0.2:%s' {1..19})"
 }
 
 @test "scheduler-listening, scheduler-alive: another scheduler's app is none of its business" {
