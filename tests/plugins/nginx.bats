@@ -407,20 +407,24 @@ server {
 	set $dokku_upstream dokku-web;
 	set $dokku_header $dokku_connection;
 	open_file_cache off;
+	set $dokku_other /run/dokku-kept/10.86.0.2.2$dokku_own;
 	if (-f /run/dokku-kept/10.86.0.2.1$dokku_own) {
+		set $dokku_other "";
 		set $dokku_upstream dokku-web_1;
 		set $dokku_header "";
 	}
-	if (-f /run/dokku-kept/10.86.0.2.2$dokku_own) {
+	if (-f $dokku_other) {
 		set $dokku_upstream dokku-web_2;
 		set $dokku_header "";
 	}
 	set $dokku_cookie "";
+	set $dokku_share "";
 	if (-e /run/dokku-kept/canary/10.86.0.2) {
 		set $dokku_canary "web current";
 		set $dokku_cookie $dokku_new_cookie;
+		set $dokku_share /run/dokku-kept/canary/10.86.0.2/$dokku_bucket;
 	}
-	if (-f /run/dokku-kept/canary/10.86.0.2/$dokku_bucket) {
+	if (-f $dokku_share) {
 		set $dokku_canary "web canary";
 		set $dokku_upstream dokku-web_canary;
 		set $dokku_header $dokku_connection;
