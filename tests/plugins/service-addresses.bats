@@ -1745,6 +1745,12 @@ all_runs() {
 	touch --date '16 seconds ago' "$file"
 	dokku watch:heal
 	assert_equal "blog 1" "$(healed)"
+	# The time of day was set back since.
+	: >"$STEPS"
+	printf '%s 12:34:56 reconcile\n' "$gone" >"$file"
+	touch --date 'now + 1 hour' "$file"
+	dokku watch:heal
+	assert_equal "blog 1" "$(healed)"
 	# After a boot another process may have its number.
 	: >"$STEPS"
 	printf '%s 12:34:56 git push 3f2c1ab\n' "$$" >"$file"
@@ -1799,6 +1805,7 @@ all_runs() {
 		one_off kept-by-the-engine created $((now - 5000)) web web.run.7
 		one_off just-made-long-id created $((now - 300)) web web.run.7
 		one_off forgotten-long-id created $((now - 601)) web web.run.7
+		one_off of-a-later-time created $((now + 5000)) web web.run.7
 		one_off at-work-for-hours running $((now - 9000)) web web.run.7
 		one_off somebodys-own-id created $((now - 9000)) web eager_bohr
 		one_off has-ended-long-id exited $((now - 9000)) blog blog.run.7
@@ -1807,9 +1814,11 @@ all_runs() {
 	assert_status 0
 	assert_error " !     web: the one-off container kept-by-the- was never started: removing it
 it is busy
- !     web: the one-off container forgotten-lo was never started: removing it"
+ !     web: the one-off container forgotten-lo was never started: removing it
+ !     web: the one-off container of-a-later-t was never started: removing it"
 	assert_equal "engine DELETE /containers/kept-by-the-engine?v=true
-engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
+engine DELETE /containers/forgotten-long-id?v=true
+engine DELETE /containers/of-a-later-time?v=true" "$(grep DELETE "$CALLS")"
 	assert_equal "" "$(healed)"
 }
 
@@ -1889,6 +1898,11 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	# One who was killed while he pruned.
 	: >"$dir/.retire"
 	touch --date '15 seconds ago' "$dir/.retire"
+	dokku watch:heal
+	assert_equal "blog 1" "$(healed)"
+	# The time of day was set back since.
+	: >"$STEPS"
+	touch --date 'now + 1 hour' "$dir/.retire"
 	dokku watch:heal
 	assert_equal "blog 1" "$(healed)"
 	rm "$dir/.retire"
@@ -2207,4 +2221,57 @@ container() {
 	printf '\n' >"$BATS_TEST_TMPDIR/on"
 	wait "$holder"
 	kill "$watch" 2>/dev/null || true
+}
+
+@test "pre-retire: waits as long as was left, also if the time of day is set meanwhile" {
+	local later n
+	rm "$DOKKU_PROGRAMS/observe"
+	printf '#!/bin/bash\necho 7\n' >"$DOKKU_PROGRAMS/observe"
+	chmod +x "$DOKKU_PROGRAMS/observe"
+	fake sleep </dev/null
+	printf '100\n' >"$TEST_HOST/run/dokku-nginx.switched"
+	printf '7\n' >"$TEST_HOST/run/nginx.pid"
+	waited() {
+		: >"$CALLS"
+		got "$PLUGIN_PATH/service-addresses/pre-retire" web "$1"
+		assert_status 1
+		n=$(grep -c '^sleep 0.25$' "$CALLS" || true)
+	}
+	waited 0
+	assert_equal 0 "$n"
+	uptime later 20
+	waited "$later"
+	[[ $n -ge 60 && $n -le 80 ]]
+	clock_set 7200
+	waited "$later"
+	[[ $n -ge 40 && $n -le 80 ]]
+	unset BASH_ENV
+	# That of an older dokku.
+	waited $((EPOCHSECONDS + 20))
+	[[ $n -ge 60 && $n -le 80 ]]
+	printf '#!/bin/bash\n' >"$DOKKU_PROGRAMS/observe"
+	got "$PLUGIN_PATH/service-addresses/pre-retire" web 0
+	assert_success ""
+}
+
+@test "strangers: the rules are looked at every ten seconds, whatever the time of day is" {
+	local now state="$TEST_HOST/run/dokku-strangers"
+	fake iptables </dev/null
+	looks() {
+		: >"$CALLS"
+		code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/strangers"
+			strangers_guard'
+		assert_success ""
+		grep -c '^iptables' "$CALLS" || true
+	}
+	assert_equal 3 "$(looks)"
+	assert_equal 0 "$(looks)"
+	clock_set -7200
+	assert_equal 0 "$(looks)"
+	uptime now -11
+	printf '%s iptables\n' "$now" >"$state"
+	assert_equal 3 "$(looks)"
+	# That of an older dokku.
+	printf '%s iptables\n' "$EPOCHSECONDS" >"$state"
+	assert_equal 3 "$(looks)"
 }
