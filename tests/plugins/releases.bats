@@ -70,6 +70,11 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	assert_success 2
 	dokku releases:info web --kept-connections
 	assert_success "pool 2"
+	dokku releases:info web --connections-late
+	assert_success "not known yet"
+	printf '0\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/late"
+	dokku releases:info web --connections-late
+	assert_success 0
 	# An older dokku wrote one number.
 	printf '5\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/errors"
 	dokku releases:info web --answered-5xx-after

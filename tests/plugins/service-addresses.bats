@@ -473,6 +473,66 @@ set 10.86.0.2 86 10.86.128.3:5000 10.86.128.4:5000"
 # before_each_look COMMAND… - runs nft with these words before each use of the map.
 before_each_look() { export ON_MAP="nsenter --target $KERNEL --net -- /usr/sbin/nft $*"; }
 
+# ask PORT ADDRESS… - opens a connection to each of these, and closes it.
+ask() {
+	local port=$1
+	nsenter --target "$KERNEL" --net -- bash -c 'port=$1; shift
+		for address; do : </dev/tcp/$address/$port; done' bash "$port" "${@:2}"
+}
+
+# switched RELEASE - a switch to it, until "live".
+switched() {
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 "$1" && assert_success "" &&
+		got "$PLUGIN_PATH/service-addresses/verify-switch" web "$1" && assert_success ""
+}
+
+@test "late connections: those that reach a replaced container after the switch are counted, no others" {
+	local dir=$DOKKU_LIB_ROOT/data/releases/web
+	an_app_that_listens
+	make_release web 1 web=1
+	make_current web 1
+	containers 1 'web 1 idA 10.86.128.2 5000'
+	switched 1
+	ask 80 10.86.0.2 10.86.0.2
+	make_release web 2 web=1
+	containers 2 'web 1 idB 10.86.128.3 5000'
+	switched 2
+	assert_file "$dir/2/reached" "reached 10.86.128.2 2"
+	printf '2\n' >"$dir/current"
+	# To the new one, to the old one by its own address, and as a preview.
+	ask 80 10.86.0.2
+	ask 5000 10.86.128.2
+	map "set 10.86.0.2 81 10.86.128.2:5000"
+	ask 81 10.86.0.2
+	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
+	: >"$DOKKU_LIB_ROOT/data/draining/web/idA"
+	got "$PLUGIN_PATH/service-addresses/post-retire" web
+	assert_success ""
+	assert_absent "$dir/2/late"
+	rm "$DOKKU_LIB_ROOT/data/draining/web/idA"
+	got "$PLUGIN_PATH/service-addresses/post-retire" web
+	assert_file "$dir/2/late" 0
+	# The map is wrong for a moment.
+	rm "$dir/2/late"
+	map "set 10.86.0.2 80 10.86.128.2:5000"
+	ask 80 10.86.0.2
+	ask 84 10.86.0.2
+	got "$PLUGIN_PATH/service-addresses/post-retire" web
+	assert_file "$dir/2/late" 2
+	# The table was made anew, or is an older one that does not count.
+	rm "$dir/2/late"
+	nft delete table ip dokku
+	code service-addresses 'addresses_map list'
+	got "$PLUGIN_PATH/service-addresses/post-retire" web
+	assert_success ""
+	assert_file "$dir/2/late" "not known"
+	nft delete chain ip dokku reached_postrouting
+	nft delete set ip dokku reached
+	map "reached 10.86.128.2"
+	assert_success "reached 10.86.128.2 unknown"
+	kill "$LISTENER"
+}
+
 @test "verify-switch: a map that does not say it is refused" {
 	make_release web 1 web=1
 	containers 1 'web 1 idA 10.86.128.2 5000'
@@ -657,6 +717,15 @@ flags timeout
 chain held_output {
 type filter hook output priority -160
 ip daddr @held tcp dport 80-86 tcp dport != 81 ct state new drop
+}
+set reached {
+type ipv4_addr
+size 65536
+flags dynamic
+}
+chain reached_postrouting {
+type nat hook postrouting priority 80
+ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst != 81 ct original ip daddr 10.86.0.0-10.86.127.255 add @reached { ip daddr counter }
 }
 chain output {
 type nat hook output priority -100
@@ -1378,6 +1447,10 @@ $1"
 		hold 10.86.0.2 3601
 		hold 10.86.0.2 5 x
 		hold 10.86.128.2 5
+		reached
+		reached 10.86.0.2
+		reached 10.86.128.2:80
+		reached 10.86.128.2 x
 		set 10.86.0.2 80 10.86.128.2:99999
 		set 10.86.0.2 80 10.86.128.2
 		set 10.86.0.2 80 :5000
