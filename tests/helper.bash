@@ -236,8 +236,8 @@ strict() {
 		$text" bash "$@"
 }
 
-# clock_set SECONDS - sets the time of day that Bash scripts see SECONDS forth, or back. dokku itself,
-# which takes nothing from the environment, still sees the real one.
+# clock_set SECONDS - sets the time of day that Bash scripts see SECONDS forth, or back. dokku
+# itself, which takes nothing from the environment, still sees the real one.
 clock_set() {
 	printf 'unset EPOCHSECONDS\nEPOCHSECONDS=%s\n' $((EPOCHSECONDS + $1)) \
 		>"$BATS_TEST_TMPDIR/clock"
