@@ -52,12 +52,13 @@ fill_world() {
 	: >"$TEST_HOST/etc/nginx/conf.d/dokku.conf"
 	: >"$TEST_HOST/etc/nginx/dokku-preview.conf"
 	: >"$TEST_HOST/etc/nginx/dokku-maintenance.conf"
+	: >"$TEST_HOST/etc/nginx/dokku-unavailable.conf"
 	: >"$CALLS"
 	: >"$STEPS"
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
 	local program
-	for program in tied attached hold write-file take-file read-env overhear sigil confine \
+	for program in tied attached hold write-file take-file read-env with-env overhear sigil confine \
 		exchange; do
 		ln -s "$REPO/build/bin/$program" "$DOKKU_PROGRAMS/$program"
 	done

@@ -123,16 +123,7 @@ rendered() {
 		default_type text/plain;
 	}
 	error_page 502 = @dokku_unavailable;
-	location @dokku_unavailable {
-		internal;
-		default_type text/plain;
-		add_header Retry-After $dokku_retry always;
-		add_header X-Dokku-Unavailable $dokku_preview always;
-		if ($dokku_answered) {
-			return 502 "This app runs, but its answer was not understood.\n";
-		}
-		return 503 "This app does not run at the moment.\n";
-	}
+	include /etc/nginx/dokku-unavailable.conf;
 	listen 80;
 	server_name web.example.com extra.example.com;
 	# no domains: extra.example.com

@@ -822,6 +822,33 @@ scheduler-remove docker-local web 4" "$(grep -e canary-share -e scheduler-remove
 	assert_equal 4 "$(current web)"
 }
 
+@test "the watch: a round does not wait for an app that takes long, and prints what it has said" {
+	local app since
+	make_app shop
+	for app in shop web; do
+		printf '7 12:00 git push\n' >"$DOKKU_LIB_ROOT/lock/$app"
+	done
+	printf '#!%s\nprintf "%%s begins\\n" "$2"\n[[ $2 == web ]] || exec sleep 20\n' "$INTERPRETER" \
+		>"$BIN/dokku"
+	chmod +x "$BIN/dokku"
+	since=$SECONDS
+	DOKKU_HEAL_SECONDS=0.5 DOKKU="$BIN/dokku" got "$PLUGIN_PATH/releases/heal-apps"
+	assert_status 0
+	[[ $((SECONDS - since)) -lt 10 ]]
+	for app in shop web; do
+		[[ $stderr == *" !     $app: git push, begun at 12:00, was killed or failed: reconciling
+$app begins"* ]]
+	done
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	# The clock is not waited for.
+	rm "$DOKKU_LIB_ROOT/lock/shop"
+	since=$SECONDS
+	DOKKU_HEAL_SECONDS=20 DOKKU="$BIN/dokku" got "$PLUGIN_PATH/releases/heal-apps"
+	[[ $((SECONDS - since)) -lt 10 ]]
+	assert_error " !     web: git push, begun at 12:00, was killed or failed: reconciling
+web begins"
+}
+
 @test "releases:report: the canary and what the two releases answered" {
 	canary
 	hook fake proxy-canary-count <<<'printf "1000 2 50 1\n0 0 0 0\n"'

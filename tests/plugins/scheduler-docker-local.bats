@@ -34,9 +34,11 @@ setup() {
 			jq -cRs 'split("\n") | map(select(. != "") | split(" ") | { Id: .[0], Names: [.[8]], State: .[4], Labels: { "com.dokku.app-name": "web",
 				"com.dokku.container-type": "deploy", "com.dokku.release": .[1], "com.dokku.process-type": .[2], "com.dokku.index": .[3] } })' "$LISTED" ;;
 		/images/json*) printf '[{"RepoTags":["dokku/web:v1","other/web:v1"]},{"RepoTags":null}]' ;;
+		/containers/*/changes) printf '%s' "${ENGINE_CHANGES-null}" ;;
+		/commit*) printf '%s' "$body" >"$CREATED/commit" && printf '{"Id":"sha256:new"}' ;;
 		/containers/json*type%3Dtask*) printf '%s' "${ENGINE_TASKS-[]}" ;;
 		/images/*/json)
-			[[ -n ${ENGINE_NO_IMAGE-} ]] || exit 0
+			[[ -n ${ENGINE_NO_IMAGE-} ]] || { printf '%s' "${ENGINE_IMAGE-}" && exit 0; }
 			printf '{"message":"No such image: dokku/web:v1"}'
 			exit 22 ;;
 		*/json)
@@ -380,6 +382,59 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	assert_equal '["migrate","--all"] task release {"Name":"no"} null dokku/web:v1' \
 		"$(jq -r '"\(.Cmd|tostring) \(.Labels["com.dokku.container-type"]) \(.Labels["com.dokku.process-type"]) \(.HostConfig.RestartPolicy|tostring) \(.NetworkingConfig) \(.Image)"' "$CREATED/web.release.v1")"
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
+}
+
+# kept_task - the same for a task whose files are kept.
+kept_task() { got "$HOOKS/scheduler-task" docker-local web 1 predeploy "make assets" 60 keep; }
+
+@test "scheduler-task: what predeploy changes is in the image, and no value of the config" {
+	task_engine exited 0
+	local spec=$CREATED/web.predeploy.v1 dir
+	printf 'SECRET=a b\nc\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	export LOGS='cp "$DOKKU_LIB_ROOT"/tmp/task.*/env "$WORLD/given"
+		stat --format %a "$DOKKU_LIB_ROOT"/tmp/task.*{,/env} >"$WORLD/modes"'
+	export ENGINE_IMAGE='{"Config":{"Cmd":["web"],"Entrypoint":["/entry","-x"],"Env":["PATH=/bin"]}}'
+	export ENGINE_CHANGES='[{"Path":"/app","Kind":0},{"Path":"/app/assets","Kind":1}]'
+	kept_task
+	assert_success "       migrating
+       done
+       What predeploy has changed is part of the image"
+	assert_equal '["/dev/dokku-with-env","/dev/dokku-env","/entry","-x","make","assets"] null []' \
+		"$(jq -r '"\(.Entrypoint) \(.Cmd) \(.Env)"' "$spec")"
+	assert_equal "false true task" "$(jq -r '"\(.HostConfig.Init) \(
+		all(.HostConfig.Mounts[]; .ReadOnly)) \(.Labels["com.dokku.container-type"])"' "$spec")"
+	run ! grep -q SECRET "$spec" "$CREATED/commit"
+	[[ $(tr '\0' ';' <"$WORLD/given") == *$';SECRET=a b\nc;' ]]
+	assert_file "$WORLD/modes" $'700\n444'
+	assert_equal "" "$(ls "$DOKKU_LIB_ROOT/tmp")"
+	assert_file "$CREATED/commit" \
+		'{"Cmd":["web"],"Entrypoint":["/entry","-x"],"Env":["PATH=/bin"]}'
+	grep -qxF 'engine POST /commit?container=web.predeploy.v1&repo=dokku/web&tag=v1' "$CALLS"
+}
+
+@test "scheduler-task: the image stays where predeploy fails or changes nothing; without an entrypoint it gets none" {
+	task_engine exited 0
+	export ENGINE_IMAGE='{"Config":{"Cmd":null,"Entrypoint":null}}'
+	kept_task
+	assert_success "       migrating
+       done"
+	dir=$(find "$DOKKU_LIB_ROOT/tmp" -name 'task.*')
+	assert_equal "" "$dir"
+	export ENGINE_CHANGES='[{"Path":"/a","Kind":1}]'
+	task_engine exited 3
+	kept_task
+	assert_status 1
+	assert_absent "$CREATED/commit"
+	task_engine exited 0
+	ENGINE_REFUSES='/commit*' kept_task
+	assert_status 1
+	assert_error " !     web: what predeploy has changed cannot be kept: no"
+	kept_task
+	assert_status 0
+	assert_file "$CREATED/commit" '{"Cmd":null,"Entrypoint":[]}'
+	ENGINE_IMAGE="" kept_task
+	assert_status 1
+	assert_error " !     web: the image of v1 cannot be inspected: see the message above"
 }
 
 @test "scheduler-task: of output without end the log gets a part, and the task is not held up" {
@@ -836,6 +891,49 @@ with_canary() {
 	make_current web 1
 	rm "$DOKKU_LIB_ROOT/data/releases/web/canary"
 	looks "$a"$'\n'"$b" "stray web idB"
+}
+
+@test "the watch: one-off containers that are over their time are ended several at a time" {
+	local since
+	fake_engine <<-'BODY'
+		case $2 in
+		*active-deadline*) cat "$BATS_TEST_TMPDIR/runs" ;;
+		*/stop*)
+			sleep 0.5
+			printf '%s\n' "${2%%\?*}" >>"$BATS_TEST_TMPDIR/stops" ;;
+		*/json*) printf '[]' ;;
+		esac
+	BODY
+	jq -n '[range(16) | { Id: "id\(.)", Names: ["/web.cron.\(.)"], State: "running", Created: 1,
+		Labels: { "com.dokku.app-name": "web", "com.dokku.container-type": "cron",
+			"com.dokku.active-deadline-seconds": "5" } }]
+		| .[3].Created = (now + 999 | floor) | .[4].Labels["com.dokku.app-name"] = "other"
+		| .[5].State = "exited"' \
+		>"$BATS_TEST_TMPDIR/runs"
+	# ends COMMAND… - runs it, and waits until all of them were stopped.
+	ends() {
+		: >"$BATS_TEST_TMPDIR/stops"
+		since=$SECONDS
+		got "$@"
+		assert_status 0
+		until [[ $(wc -l <"$BATS_TEST_TMPDIR/stops") -ge 13 ]]; do
+			[[ $((SECONDS - since)) -lt 5 ]]
+			sleep 0.1
+		done
+		assert_equal "$(printf '/containers/id%s/stop\n' {0..2} {6..15} | sort)" \
+			"$(sort "$BATS_TEST_TMPDIR/stops")"
+	}
+	ends "$HOOKS/scheduler-runs-retire" docker-local
+	[[ $output == *"       web: ended web.cron.15, which has run for more than 5 s"* ]]
+	ends "$HOOKS/heal-apps"
+	# While one of them runs, the next round starts no other.
+	exec 9>>"$DOKKU_LIB_ROOT/lock/.retire-runs"
+	flock 9
+	: >"$BATS_TEST_TMPDIR/stops"
+	got "$HOOKS/libexec/retire-runs" web id0 cron web.cron.0 5
+	assert_success ""
+	assert_file "$BATS_TEST_TMPDIR/stops" ""
+	exec 9>&-
 }
 
 # --- draining -----------------------------------------------------------------------------
@@ -1463,6 +1561,12 @@ listens() {
 	listening "1 [::1]:5000 [::]:5000"
 	listens 0000000000000000FFFF00000100007F:1F90 0B56560A:1388
 	listening "1 10.86.86.11:5000 127.0.0.1:8080"
+	listens 0100007F:1388 0100007F:1388 0100007F:1388
+	listening "1 127.0.0.1:5000"
+	# A million sockets take no longer than twenty.
+	awk 'BEGIN { for (i = 1; i < 65536; i++)
+		printf "   2: 0200007F:%04X 00000000:0000 0A 00000000\n", i }' >>"$WORLD/net/tcp"
+	listening "1 127.0.0.1:5000$(printf ' 127.0.0.2:%s' {1..19})"
 }
 
 @test "scheduler-listening, scheduler-alive: another scheduler's app is none of its business" {
