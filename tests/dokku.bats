@@ -245,7 +245,7 @@ none"
 environment_of() {
 	made_plugins
 	mkdir -p "$PLUGIN_PATH/env/subcommands"
-	printf '#!%s\ncat "/proc/$$/environ" | tr "\\0" "\\n"\n' "$INTERPRETER" \
+	printf '#!%s\ncat /proc/self/environ | tr "\\0" "\\n"\n' "$INTERPRETER" \
 		>"$PLUGIN_PATH/env/subcommands/default"
 	chmod +x "$PLUGIN_PATH/env/subcommands/default"
 	got env -u DOKKU_TESTING "$@"

@@ -53,6 +53,7 @@ fill_world() {
 	: >"$TEST_HOST/etc/nginx/dokku-preview.conf"
 	: >"$TEST_HOST/etc/nginx/dokku-maintenance.conf"
 	: >"$TEST_HOST/etc/nginx/dokku-unavailable.conf"
+	: >"$TEST_HOST/etc/nginx/dokku-headers.conf"
 	: >"$CALLS"
 	: >"$STEPS"
 	fake docker nft nginx ssh systemctl </dev/null

@@ -97,11 +97,13 @@ rendered() {
 	set $dokku_upstream dokku-web;
 	open_file_cache off;
 	set $dokku_cookie "";
+	set $dokku_share "";
 	if (-e /run/dokku-kept/canary/10.86.0.2) {
 		set $dokku_canary "web current";
 		set $dokku_cookie $dokku_new_cookie;
+		set $dokku_share /run/dokku-kept/canary/10.86.0.2/$dokku_bucket;
 	}
-	if (-f /run/dokku-kept/canary/10.86.0.2/$dokku_bucket) {
+	if (-f $dokku_share) {
 		set $dokku_canary "web canary";
 		set $dokku_upstream dokku-web_canary;
 	}

@@ -407,20 +407,24 @@ server {
 	set $dokku_upstream dokku-web;
 	set $dokku_header $dokku_connection;
 	open_file_cache off;
+	set $dokku_other /run/dokku-kept/10.86.0.2.2$dokku_own;
 	if (-f /run/dokku-kept/10.86.0.2.1$dokku_own) {
+		set $dokku_other "";
 		set $dokku_upstream dokku-web_1;
 		set $dokku_header "";
 	}
-	if (-f /run/dokku-kept/10.86.0.2.2$dokku_own) {
+	if (-f $dokku_other) {
 		set $dokku_upstream dokku-web_2;
 		set $dokku_header "";
 	}
 	set $dokku_cookie "";
+	set $dokku_share "";
 	if (-e /run/dokku-kept/canary/10.86.0.2) {
 		set $dokku_canary "web current";
 		set $dokku_cookie $dokku_new_cookie;
+		set $dokku_share /run/dokku-kept/canary/10.86.0.2/$dokku_bucket;
 	}
-	if (-f /run/dokku-kept/canary/10.86.0.2/$dokku_bucket) {
+	if (-f $dokku_share) {
 		set $dokku_canary "web canary";
 		set $dokku_upstream dokku-web_canary;
 		set $dokku_header $dokku_connection;
@@ -448,37 +452,7 @@ server {
 		proxy_set_header X-Forwarded-For $remote_addr;
 		proxy_set_header X-Forwarded-Port $server_port;
 		proxy_set_header X-Forwarded-Proto $scheme;
-		proxy_set_header X-Forwarded-Ssl "";
-		proxy_set_header Client-IP "";
-		proxy_set_header Forwarded "";
-		proxy_set_header Front-End-Https "";
-		proxy_set_header Proxy "";
-		proxy_set_header X-Client-IP "";
-		proxy_set_header X-Cluster-Client-IP "";
-		proxy_set_header X-Dokku-Preview "";
-		proxy_set_header X-Dokku-Unavailable "";
-		proxy_set_header X-Forwarded "";
-		proxy_set_header X-Forwarded-By "";
-		proxy_set_header X-Forwarded-Host "";
-		proxy_set_header X-Forwarded-Method "";
-		proxy_set_header X-Forwarded-Path "";
-		proxy_set_header X-Forwarded-Prefix "";
-		proxy_set_header X-Forwarded-Protocol "";
-		proxy_set_header X-Forwarded-Scheme "";
-		proxy_set_header X-Forwarded-Server "";
-		proxy_set_header X-Forwarded-URI "";
-		proxy_set_header X-HTTP-Host-Override "";
-		proxy_set_header X-Host "";
-		proxy_set_header X-Original-Forwarded-For "";
-		proxy_set_header X-Original-Host "";
-		proxy_set_header X-Original-URL "";
-		proxy_set_header X-Originating-IP "";
-		proxy_set_header X-ProxyUser-IP "";
-		proxy_set_header X-Remote-Addr "";
-		proxy_set_header X-Remote-IP "";
-		proxy_set_header X-Rewrite-URL "";
-		proxy_set_header X-Scheme "";
-		proxy_set_header X-Url-Scheme "";
+		include /etc/nginx/dokku-headers.conf;
 		proxy_set_header X-Request-Start $msec;
 	}' "$(rendered | sed '/X-Request-Start/{n;q}')"
 	rendered | grep -qx $'\tinclude /etc/nginx/dokku-unavailable.conf;'
@@ -1378,6 +1352,10 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	grep -qF "if (-f $DOKKU_LIB_ROOT/waiting/\$host) {" \
 		"$TEST_HOST/etc/nginx/conf.d/00-dokku.conf"
 	grep -q 'add_header Retry-After' "$TEST_HOST/etc/nginx/dokku-unavailable.conf"
+	local headers=$TEST_HOST/etc/nginx/dokku-headers.conf
+	assert_equal 31 "$(grep -cE '^proxy_set_header [A-Za-z-]+ "";$' "$headers")"
+	grep -qxF 'proxy_set_header X-Forwarded-Ssl "";' "$headers"
+	grep -qxF 'proxy_set_header X-Dokku-Preview "";' "$headers"
 	printf 'upstream dokku-generation { }\n' >"$TREE/generation.conf"
 	got "$install"
 	assert_success ""
