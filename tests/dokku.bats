@@ -1034,7 +1034,7 @@ hold_world() {
 	BODY
 	hook fake release-tasks </dev/null
 	# How long after the hook it may wait is nearly the same in each run.
-	hook fake scheduler-stop <<<'left=$(($3 - EPOCHSECONDS))
+	hook fake scheduler-stop <<<'read -r up _ </proc/uptime; left=$(($3 - ${up%.*}))
 		sed -i "s/^\(scheduler-stop.* \)[0-9]*\$/\1in $left/" "$STEPS"'
 	: >"$DOKKU_LIB_ROOT/data/releases/web/2/built"
 }

@@ -238,6 +238,20 @@ strict() {
 		$text" bash "$@"
 }
 
+# clock_set SECONDS - sets the time of day that Bash scripts see SECONDS forth, or back. dokku
+# itself, which takes nothing from the environment, still sees the real one.
+clock_set() {
+	printf 'unset EPOCHSECONDS\nEPOCHSECONDS=%s\n' $((EPOCHSECONDS + $1)) \
+		>"$BATS_TEST_TMPDIR/clock"
+	export BASH_ENV=$BATS_TEST_TMPDIR/clock
+}
+
+# uptime NAME [SECONDS] - sets NAME to the seconds since the boot, and SECONDS more.
+uptime() {
+	read -r "$1" _ </proc/uptime
+	printf -v "$1" %d $((${!1%.*} + ${2:-0}))
+}
+
 # fifo NAME - makes a named pipe, by which a test waits for an event of another process.
 fifo() { mkfifo "$BATS_TEST_TMPDIR/$1"; }
 
