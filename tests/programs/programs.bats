@@ -15,7 +15,7 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 
 @test "each says how it is called, and ends with 1" {
 	local name
-	for name in tied attached hold write-file take-file read-env observe overhear confine; do
+	for name in tied attached hold write-file take-file read-env with-env observe overhear confine; do
 		got "$san/$name"
 		assert_usage "$name"
 	done
@@ -275,4 +275,21 @@ client() {
 	: >"$work/pipe"
 	wait "${readers[2]}"
 	assert_file "$work/three/etc/passwd" root
+}
+
+@test "with-env: the variables of a file, and PATH decides what runs" {
+	local file=$work/env
+	printf 'EMPTY=\0TEXT=a\nb=c\0PATH=%s\0' "$work" >"$file"
+	printf '#!%s\n%s' "$INTERPRETER" 'printf "%s|" "$TEXT" "${EMPTY-none}" "$@"' >"$work/mine"
+	chmod +x "$work/mine"
+	got "$san/with-env" "$file" mine 'x y'
+	assert_success $'a\nb=c||x y|'
+	got "$san/with-env" "$file" ls
+	assert_status 127
+	: >"$file"
+	TEXT=kept got "$san/with-env" "$file" "$work/mine"
+	assert_success 'kept|none|'
+	got "$san/with-env" "$work/none" "$work/mine"
+	assert_status 1
+	assert_error " !     $work/none: No such file or directory"
 }
