@@ -245,7 +245,7 @@ none"
 environment_of() {
 	made_plugins
 	mkdir -p "$PLUGIN_PATH/env/subcommands"
-	printf '#!%s\ncat "/proc/$$/environ" | tr "\\0" "\\n"\n' "$INTERPRETER" \
+	printf '#!%s\ncat /proc/self/environ | tr "\\0" "\\n"\n' "$INTERPRETER" \
 		>"$PLUGIN_PATH/env/subcommands/default"
 	chmod +x "$PLUGIN_PATH/env/subcommands/default"
 	got env -u DOKKU_TESTING "$@"
@@ -1034,7 +1034,7 @@ hold_world() {
 	BODY
 	hook fake release-tasks </dev/null
 	# How long after the hook it may wait is nearly the same in each run.
-	hook fake scheduler-stop <<<'left=$(($3 - EPOCHSECONDS))
+	hook fake scheduler-stop <<<'read -r up _ </proc/uptime; left=$(($3 - ${up%.*}))
 		sed -i "s/^\(scheduler-stop.* \)[0-9]*\$/\1in $left/" "$STEPS"'
 	: >"$DOKKU_LIB_ROOT/data/releases/web/2/built"
 }

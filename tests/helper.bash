@@ -52,12 +52,14 @@ fill_world() {
 	: >"$TEST_HOST/etc/nginx/conf.d/dokku.conf"
 	: >"$TEST_HOST/etc/nginx/dokku-preview.conf"
 	: >"$TEST_HOST/etc/nginx/dokku-maintenance.conf"
+	: >"$TEST_HOST/etc/nginx/dokku-unavailable.conf"
+	: >"$TEST_HOST/etc/nginx/dokku-headers.conf"
 	: >"$CALLS"
 	: >"$STEPS"
 	fake docker nft nginx ssh systemctl </dev/null
 	# The Engine API has done it.
 	local program
-	for program in tied attached hold write-file take-file read-env overhear sigil confine \
+	for program in tied attached hold write-file take-file read-env with-env overhear sigil confine \
 		exchange; do
 		ln -s "$REPO/build/bin/$program" "$DOKKU_PROGRAMS/$program"
 	done
@@ -234,6 +236,20 @@ strict() {
 		-c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"
 		${plugin:+source \"\$PLUGIN_CORE_AVAILABLE_PATH/$plugin/functions\"}
 		$text" bash "$@"
+}
+
+# clock_set SECONDS - sets the time of day that Bash scripts see SECONDS forth, or back. dokku
+# itself, which takes nothing from the environment, still sees the real one.
+clock_set() {
+	printf 'unset EPOCHSECONDS\nEPOCHSECONDS=%s\n' $((EPOCHSECONDS + $1)) \
+		>"$BATS_TEST_TMPDIR/clock"
+	export BASH_ENV=$BATS_TEST_TMPDIR/clock
+}
+
+# uptime NAME [SECONDS] - sets NAME to the seconds since the boot, and SECONDS more.
+uptime() {
+	read -r "$1" _ </proc/uptime
+	printf -v "$1" %d $((${!1%.*} + ${2:-0}))
 }
 
 # fifo NAME - makes a named pipe, by which a test waits for an event of another process.

@@ -63,7 +63,7 @@ count_of() {
 	jq \
 		--exit-status \
 		'."connections-cut" == "2" and ."containers-drained" == "0" and
-			."answered-5xx" == "0"
+			."answered-5xx" == "0" and ."connections-late" == "0"
 		and (."step-start-ms" | tonumber) > 0 and (."step-switch-ms" | tonumber) > 0
 		and (.checks | split(";") | length) == 3 and .description == "ps:restart" and
 		.user == "dokku"

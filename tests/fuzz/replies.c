@@ -1,6 +1,6 @@
 /*
  * The kernel's answers: any bytes as netlink messages. The first byte says which code reads them:
- * that for one of the two maps, for an answer to a change, for events, or for links.
+ * that for one of the two maps, for an answer to a change, for events, for links, or for a counter.
  */
 #include "replies.h"
 
@@ -33,6 +33,16 @@ ask_map(enum map map, const void *bytes, size_t size)
 	fclose(out);
 	free(text);
 	entries_release(&replies.entries);
+}
+
+static void
+count(const void *bytes, size_t size)
+{
+	uint64_t packets = 0;
+
+	errno = 0;
+	if (netlink_run(bytes, size, 0, 0, replies_count, &packets) < 0)
+		require(errno != 0);
 }
 
 static int
@@ -76,7 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* A copy of the exact size, aligned as what the kernel sends. */
 	void *bytes = xcopy((const char *)data + 1, size - 1);
 	bytes = xrealloc(bytes, size - 1, 1);
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0:
 		ask_map(MAP_SERVICES, bytes, size - 1);
 		break;
@@ -85,6 +95,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 2:
 		netlink_run(bytes, size - 1, 0, 0, on_event, NULL);
+		break;
+	case 5:
+		count(bytes, size - 1);
 		break;
 	case 3:
 		ask_ports(bytes, size - 1);

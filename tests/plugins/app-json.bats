@@ -27,7 +27,7 @@ tasks() { got "$HOOKS/release-tasks" web 2; }
 	tasks
 	assert_success "-----> Executing predeploy task from app.json: make assets
 -----> Executing release task from Procfile: migrate --all"
-	assert_steps "scheduler-task docker-local web 2 predeploy make assets 3600
+	assert_steps "scheduler-task docker-local web 2 predeploy make assets 3600 keep
 scheduler-task docker-local web 2 release migrate --all 3600"
 	[[ $(<"$DIR/steps") =~ ^'predeploy '[0-9]+$'\n''release '[0-9]+$ ]]
 }
@@ -79,7 +79,7 @@ scheduler-task docker-local web 2 release migrate --all 3600"
 	hook fake scheduler-task <<<'exit 1'
 	tasks
 	assert_status 1
-	assert_steps "scheduler-task docker-local web 2 predeploy make assets 3600"
+	assert_steps "scheduler-task docker-local web 2 predeploy make assets 3600 keep"
 }
 
 @test "task-timeout: of the app, of all, the default; nothing else is a number of seconds" {
@@ -244,7 +244,7 @@ stack: the Dockerfile says how the app is built" "$(sed 's/^ !     app.json: \(.
 	tasks
 	assert_success "-----> Executing predeploy task from app.json: a; b"
 	assert_steps "scheduler-task docker-local web 2 predeploy a
-b 3600"
+b 3600 keep"
 }
 
 # applied JSON [FIRST] - applies env of JSON to the config A=1, and prints a line NAME=VALUE for

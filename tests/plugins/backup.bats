@@ -452,6 +452,27 @@ storage_is() {
 	done)"
 }
 
+@test "backup:run: an app that adds or removes files while they are saved has good backups all the same" {
+	local change
+	export DIR="$DOKKU_LIB_ROOT/data/storage/shop-data"
+	for change in 'touch "$DIR"/more.{1,2,3}|rm "$DIR"/more.*' \
+		'mv "$DIR/rows" "$DIR.gone"|mv "$DIR.gone" "$DIR/rows"'; do
+		fake sudo <<-CODE
+			while [[ \$1 == -* ]]; do shift; done
+			IFS= read -r line
+			[[ \$line != save* ]] || { ${change%|*}; }
+			status=0
+			"\$@" <<<"\$line" || status=\$?
+			[[ \$line != save* ]] || { ${change#*|}; }
+			exit "\$status"
+		CODE
+		dokku backup:run shop
+		assert_status 0
+		assert_equal rows "$(ls "$DIR")"
+	done
+	[[ $output == *', 0 files of the storage shop-data'* ]]
+}
+
 @test "a folder of the storage is put and taken back, wherever the restore was ended" {
 	local root=$PLUGIN_CORE_AVAILABLE_PATH/backup/root/storage inode kind name=shop-data
 	local before=$DOKKU_LIB_ROOT/data/storage/shop-data-before-1

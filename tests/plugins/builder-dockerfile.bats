@@ -18,7 +18,10 @@ setup() {
 build() { got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$TREE" dokku/web:v1; }
 
 # docker_builds - the builds that docker was asked for, without the probe, the builder first.
-docker_builds() { sed -n 's/^buildkit \([01]\): //p' "$BATS_TEST_TMPDIR/builds"; }
+docker_builds() {
+	sed -n -e "s:$DOKKU_LIB_ROOT/tmp/build[^/]*:TMP:" -e 's/^buildkit \([01]\): //p' \
+		"$BATS_TEST_TMPDIR/builds"
+}
 
 # engine_builds [NO] - makes a fake docker whose builds print stdin. BuildKit works in it, unless NO
 # is given.
@@ -117,7 +120,7 @@ engine_builds() {
 	assert_success ""
 	cmp "$TREE/Dockerfile" "$WORLD/built"
 	assert_equal "build --quiet --output type=tar,dest=/dev/null -
-build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
+build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile TMP/of/web" "$(docker_builds)"
 	assert_equal "" "$(grep -v '^buildkit 1' "$BATS_TEST_TMPDIR/builds")"
 	# It is not asked for again.
 	: >"$BATS_TEST_TMPDIR/builds"
@@ -126,7 +129,7 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	build
 	grep -qx "docker-args-process-build web dockerfile" "$STEPS"
 	assert_success ""
-	assert_equal "build --progress=plain --target one --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile $TREE" "$(docker_builds)"
+	assert_equal "build --progress=plain --target one --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE_MOUNT_NS --tag dokku/web:v1 --file $TREE/Dockerfile TMP/of/web" "$(docker_builds)"
 	# Another engine.
 	fake_engine <<<'[[ $2 != /version ]] || printf "{ \"Version\": \"28.0.0\" }\n"'
 	build
@@ -178,7 +181,7 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	build
 	assert_success "       BuildKit does not work here, so the old builder builds: ERROR: BuildKit is enabled but the buildx component is missing or broken.
        FROM scratch"
-	assert_equal "buildkit 0: build --force-rm --label com.dokku.app-name=web --tag dokku/web:v1 --file $TREE.dockerfile $TREE" "$(tail -n 1 "$BATS_TEST_TMPDIR/builds")"
+	assert_equal "buildkit 0: build --force-rm --label com.dokku.app-name=web --tag dokku/web:v1 --file TMP/dockerfile $TREE" "$(tail -n 1 "$BATS_TEST_TMPDIR/builds" | sed "s:$DOKKU_LIB_ROOT/tmp/build[^/]*:TMP:")"
 	# It may work the next time.
 	engine_builds <<<''
 	build
@@ -315,6 +318,26 @@ TEXT
 	printf 'x\n' >"$TREE/.dockerignore"
 	build
 	assert_success ""
+}
+
+@test "builder-build: a folder of the repo has links beside it, and nothing is written through them" {
+	local name folder no
+	printf 'words of the host\n' >"$WORLD/secret"
+	mkdir "$TREE/part"
+	mv "$TREE/Dockerfile" "$TREE/part/"
+	for name in said dockerfile index tar context; do
+		ln -s "$WORLD/secret" "$TREE/part.$name"
+	done
+	folder=$(ls "$TREE")
+	for no in "" no; do
+		engine_builds $no <<<'ssh-ed25519 AAAA'
+		got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$TREE/part" \
+			dokku/web:v1
+		assert_status 0
+		assert_file "$WORLD/secret" 'words of the host'
+		assert_equal "$folder" "$(ls "$TREE")"
+	done
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
 @test "find_in_tree: what there is, and never through a link" {

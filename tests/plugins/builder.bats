@@ -179,7 +179,17 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 		{ Entrypoint: ["a", "x" * 131072] }
 		{ ExposedPorts: ([range(4000) | { key: "\(.)/tcp", value: {} }] | from_entries) }
 		{ Volumes: ([range(500) | { key: "/\(.)", value: {} }] | from_entries) }
+		{ Volumes: ([range(40) | { key: "/\(.)\("y" * 4000)", value: {} }] | from_entries) }
+		{ Volumes: { ("/" + "<" * 30000): {} } }
 	LINES
+	# A command of the Procfile takes the place of that of the image.
+	printf 'web: echo %s\n' "$(head -c 30000 /dev/zero | tr '\0' '&')" \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	refused '{}'
+	printf 'web: start %s\n' "$(head -c 60000 /dev/zero | tr '\0' x)" \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	built '{}'
+	assert_success ""
 	built '{ Labels: { a: ("x" * 60000) }, Cmd: ["x"], Entrypoint: null, Volumes: { "/a": {} },
 		ExposedPorts: { "80/tcp": {} } }'
 	assert_success ""

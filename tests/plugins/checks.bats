@@ -432,6 +432,25 @@ says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":
 	assert_file "$CALLS.stdin" '//shop.wild.com/ x'
 }
 
+@test "verify-deploy: a check whose variable names another host is left out, and a \$ is no variable" {
+	local values=$DOKKU_LIB_ROOT/data/releases/web/1/env
+	runner
+	says passed 200 ""
+	printf 'PAGE=//other.com/\0' >"$values"
+	printf '{{ var "PAGE" }} x\n' >"$LIST"
+	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image
+	assert_success ""
+	verify
+	assert_success "       ok   GET / over http is answered with 200"
+	printf '/ $(function\n' >"$LIST"
+	DOKKU_RELEASE=1 got "$PLUGIN_CORE_AVAILABLE_PATH/checks/pre-deploy" web image
+	: >"$CALLS"
+	verify
+	assert_success ""
+	assert_file "$CALLS.stdin" '/ $(function'
+	! grep -q -- --lint "$CALLS" || fail "the list was read once more"
+}
+
 @test "verify-deploy: an app with nothing but a wildcard is asked by a name under it" {
 	runner
 	hook fake app-domains <<<'printf "*.wild.com\n"'

@@ -646,6 +646,11 @@ C=\"\$D\""
 	assert_file "$WORLD/seen" ""
 	dokku config:get web B
 	assert_success "s3cret two"
+	SSH_ORIGINAL_COMMAND="config:set web A=s3cret B='s3cret three'" dokku
+	assert_status 0
+	assert_file "$WORLD/seen" ""
+	dokku config:get web B
+	assert_success "s3cret three"
 	got "$DOKKU" config:set --no-restart web $'D=a\nb' "E=$(printf 'x%.0s' {1..100000})" \
 		<<<"not a word"
 	assert_status 0

@@ -972,7 +972,9 @@ ended() {
 	for file in refs/heads/main.lock packed-refs.lock refs/heads/a/b.lock; do
 		: >"$DOKKU_ROOT/web/$file"
 	done
-	touch --date '90 seconds ago' "$DOKKU_ROOT"/web/{refs/heads/main.lock,packed-refs.lock}
+	touch --date '90 seconds ago' "$DOKKU_ROOT"/web/refs/heads/main.lock
+	# The time of day was set back since.
+	touch --date 'now + 1 hour' "$DOKKU_ROOT"/web/packed-refs.lock
 	commit
 	push main
 	went_live 2

@@ -111,7 +111,7 @@ rules_then() {
 	: >"$TEST_HOST/etc/nginx/dokku/web.conf"
 	got "$NGINX"
 	assert_success ""
-	for file in conf.d/dokku.conf dokku-preview.conf dokku-maintenance.conf; do
+	for file in conf.d/dokku.conf dokku-{preview,maintenance,unavailable,headers}.conf; do
 		mv "$TEST_HOST/etc/nginx/$file" "$BATS_TEST_TMPDIR/kept"
 		got "$NGINX"
 		assert_status 0

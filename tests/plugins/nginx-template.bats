@@ -97,11 +97,13 @@ rendered() {
 	set $dokku_upstream dokku-web;
 	open_file_cache off;
 	set $dokku_cookie "";
+	set $dokku_share "";
 	if (-e /run/dokku-kept/canary/10.86.0.2) {
 		set $dokku_canary "web current";
 		set $dokku_cookie $dokku_new_cookie;
+		set $dokku_share /run/dokku-kept/canary/10.86.0.2/$dokku_bucket;
 	}
-	if (-f /run/dokku-kept/canary/10.86.0.2/$dokku_bucket) {
+	if (-f $dokku_share) {
 		set $dokku_canary "web canary";
 		set $dokku_upstream dokku-web_canary;
 	}
@@ -123,16 +125,7 @@ rendered() {
 		default_type text/plain;
 	}
 	error_page 502 = @dokku_unavailable;
-	location @dokku_unavailable {
-		internal;
-		default_type text/plain;
-		add_header Retry-After $dokku_retry always;
-		add_header X-Dokku-Unavailable $dokku_preview always;
-		if ($dokku_answered) {
-			return 502 "This app runs, but its answer was not understood.\n";
-		}
-		return 503 "This app does not run at the moment.\n";
-	}
+	include /etc/nginx/dokku-unavailable.conf;
 	listen 80;
 	server_name web.example.com extra.example.com;
 	# no domains: extra.example.com

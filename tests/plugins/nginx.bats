@@ -101,6 +101,61 @@ rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HO
 	done
 }
 
+@test "apply: ports that answer alike share a server, so that each setting stands once" {
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	local ports=$'listen http 80\nlisten https 443\nlisten http 8080\nset proxy-read-timeout 45s'
+	apply "$FACTS"$'\n'"$ports"$'\ncertificate'
+	assert_success ""
+	assert_equal "listen *:80; listen *:443 ssl http2; listen *:8080; ssl_protocols TLSv1.2 \
+TLSv1.3; proxy_read_timeout 45s;" \
+		"$(rendered | grep -o -e 'listen \*:.*' -e 'ssl_protocols.*' -e 'proxy_read_timeout.*' |
+			paste -sd ' ')"
+	assert_equal 1 "$(rendered | grep -c '^server {')"
+	NGINX_VERSION=1.26.0 apply "$FACTS"$'\n'"$ports"$'\ncertificate'
+	assert_equal "listen *:443 ssl; http2 on;" \
+		"$(rendered | grep -o -e 'listen \*:443.*' -e 'http2 on;' | paste -sd ' ')"
+	apply "$FACTS"$'\n'"$ports"$'\ncertificate\nset https-redirect true'
+	assert_equal 3 "$(rendered | grep -c '^server {')"
+}
+
+@test "apply: an app without a domain answers for any name at its own ports, and not at 80 and 443" {
+	local facts=$'app web\nupstream 10.86.0.2 80\nnameless\nlisten http 80\nlisten http 20001'
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	facts+=$'\nlisten https 443\ncertificate\nset https-redirect true'
+	apply "$facts"
+	assert_success ""
+	assert_equal "listen *:20001; server_name _;" \
+		"$(rendered | grep -o -e 'listen \*:.*' -e 'server_name .*' | paste -sd ' ')"
+	assert_equal 0 "$(rendered | grep -c 'return 301')"
+	# With a domain the fact means nothing; without both the app goes.
+	apply "$facts"$'\ndomain web.example.com'
+	assert_equal 3 "$(rendered | grep -c 'server_name web.example.com;')"
+	apply "${facts/nameless/}"
+	assert_success ""
+	assert_absent "$TREE/web.conf"
+}
+
+@test "nginx_describe: an app without a domain is nameless if it has ports besides 80 and 443" {
+	make_release web 1
+	hook fake app-domains </dev/null
+	hook fake ports-get <<<'cat "$BATS_TEST_TMPDIR/ports"'
+	local ports wanted
+	while IFS='|' read -r ports wanted; do
+		printf '%b' "$ports" >"$BATS_TEST_TMPDIR/ports"
+		code nginx 'nginx_describe web 1'
+		assert_status 0
+		assert_equal "$wanted" "$(grep -cx nameless <<<"$output" || true)" "$ports"
+	done <<-'TABLE'
+		http:80:5000\nhttp:20001:5000|1
+		http:80:5000\nhttps:443:5000|0
+		|0
+	TABLE
+}
+
 @test "apply: a port that is limited to a domain answers for no other" {
 	local line
 	mkdir -p "$DOKKU_ROOT/web/tls"
@@ -159,6 +214,68 @@ set https-redirect true"
 	printf '127.0.0.999:8080\n' >"$DOKKU_LIB_ROOT/config/network/web/static-web-listener"
 	dokku proxy:build-config web
 	assert_status 1
+}
+
+@test "an app without a release: its domains get 502, nginx is not reloaded, and show-config shows it" {
+	local waiting=$DOKKU_LIB_ROOT/waiting
+	mkdir "$waiting"
+	hook fake app-domains <<<'cat "$DOKKU_ROOT/$1/VHOST"'
+	printf 'Web.example.com\n*.web.example.com\n' >"$DOKKU_ROOT/web/VHOST"
+	got "$PLUGIN_PATH/proxy/post-create" web
+	assert_success ""
+	assert_equal web.example.com "$(ls "$waiting")"
+	dokku nginx:show-config web
+	assert_success "# web has no release yet, so nginx does not read this file: dokku's default server
+# answers for its domains at port 80, as this server would. The first deploy puts the config here.
+server {
+	listen 80;
+	server_name web.example.com *.web.example.com;
+	return 502;
+}"
+	# Other domains.
+	printf 'own.example.com\n' >"$DOKKU_ROOT/web/VHOST"
+	make_app blog
+	got "$PLUGIN_PATH/proxy/post-create" blog
+	got "$PLUGIN_PATH/proxy/post-domains-update" web
+	assert_success ""
+	assert_equal "blog.example.com own.example.com" "$(ls "$waiting" | paste -sd ' ')"
+	grep -qx $'\tserver_name own.example.com;' "$DOKKU_ROOT/web/nginx.conf"
+	# No proxy, and one again; no domain, as after domains:disable.
+	dokku proxy:disable web
+	assert_absent "$waiting/own.example.com" "$DOKKU_ROOT/web/nginx.conf"
+	got "$PLUGIN_PATH/nginx/reconcile" web ""
+	assert_absent "$waiting/own.example.com" "$DOKKU_ROOT/web/nginx.conf"
+	dokku proxy:enable web
+	[[ -e $waiting/own.example.com && -e $DOKKU_ROOT/web/nginx.conf ]]
+	: >"$DOKKU_ROOT/web/VHOST"
+	got "$PLUGIN_PATH/proxy/post-domains-update" web
+	assert_success ""
+	assert_absent "$waiting/own.example.com" "$DOKKU_ROOT/web/nginx.conf"
+	dokku nginx:show-config web
+	assert_refused "web has no nginx config: it gets one with its first deploy"
+	got "$PLUGIN_PATH/proxy/post-delete" blog
+	assert_equal "" "$(ls "$waiting")"
+	assert_equal 0 "$(reloads)"
+}
+
+@test "an app without a release: the first deploy takes its place, and a failed one gives it back" {
+	local waiting=$DOKKU_LIB_ROOT/waiting
+	mkdir "$waiting"
+	got "$PLUGIN_PATH/nginx/reconcile" web ""
+	assert_success ""
+	[[ -e $waiting/web.example.com && ! -L $DOKKU_ROOT/web/nginx.conf ]]
+	make_release web 1
+	DOKKU_RELEASE=1 build
+	assert_success ""
+	assert_absent "$waiting/web.example.com"
+	assert_equal "$TREE/web.conf" "$(readlink "$DOKKU_ROOT/web/nginx.conf")"
+	DOKKU_RELEASE=1 got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web ""
+	assert_success ""
+	assert_file "$waiting/web.example.com" web
+	grep -q 'return 502;' "$DOKKU_ROOT/web/nginx.conf"
+	# apps:destroy
+	got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web ""
+	assert_absent "$waiting/web.example.com" "$DOKKU_ROOT/web/nginx.conf"
 }
 
 @test "heal: an app whose file was removed has it again, but not one without a web process" {
@@ -290,20 +407,24 @@ server {
 	set $dokku_upstream dokku-web;
 	set $dokku_header $dokku_connection;
 	open_file_cache off;
+	set $dokku_other /run/dokku-kept/10.86.0.2.2$dokku_own;
 	if (-f /run/dokku-kept/10.86.0.2.1$dokku_own) {
+		set $dokku_other "";
 		set $dokku_upstream dokku-web_1;
 		set $dokku_header "";
 	}
-	if (-f /run/dokku-kept/10.86.0.2.2$dokku_own) {
+	if (-f $dokku_other) {
 		set $dokku_upstream dokku-web_2;
 		set $dokku_header "";
 	}
 	set $dokku_cookie "";
+	set $dokku_share "";
 	if (-e /run/dokku-kept/canary/10.86.0.2) {
 		set $dokku_canary "web current";
 		set $dokku_cookie $dokku_new_cookie;
+		set $dokku_share /run/dokku-kept/canary/10.86.0.2/$dokku_bucket;
 	}
-	if (-f /run/dokku-kept/canary/10.86.0.2/$dokku_bucket) {
+	if (-f $dokku_share) {
 		set $dokku_canary "web canary";
 		set $dokku_upstream dokku-web_canary;
 		set $dokku_header $dokku_connection;
@@ -331,41 +452,10 @@ server {
 		proxy_set_header X-Forwarded-For $remote_addr;
 		proxy_set_header X-Forwarded-Port $server_port;
 		proxy_set_header X-Forwarded-Proto $scheme;
-		proxy_set_header X-Forwarded-Ssl "";
-		proxy_set_header Client-IP "";
-		proxy_set_header Forwarded "";
-		proxy_set_header Front-End-Https "";
-		proxy_set_header Proxy "";
-		proxy_set_header X-Client-IP "";
-		proxy_set_header X-Cluster-Client-IP "";
-		proxy_set_header X-Dokku-Preview "";
-		proxy_set_header X-Dokku-Unavailable "";
-		proxy_set_header X-Forwarded "";
-		proxy_set_header X-Forwarded-By "";
-		proxy_set_header X-Forwarded-Host "";
-		proxy_set_header X-Forwarded-Method "";
-		proxy_set_header X-Forwarded-Path "";
-		proxy_set_header X-Forwarded-Prefix "";
-		proxy_set_header X-Forwarded-Protocol "";
-		proxy_set_header X-Forwarded-Scheme "";
-		proxy_set_header X-Forwarded-Server "";
-		proxy_set_header X-Forwarded-URI "";
-		proxy_set_header X-HTTP-Host-Override "";
-		proxy_set_header X-Host "";
-		proxy_set_header X-Original-Forwarded-For "";
-		proxy_set_header X-Original-Host "";
-		proxy_set_header X-Original-URL "";
-		proxy_set_header X-Originating-IP "";
-		proxy_set_header X-ProxyUser-IP "";
-		proxy_set_header X-Remote-Addr "";
-		proxy_set_header X-Remote-IP "";
-		proxy_set_header X-Rewrite-URL "";
-		proxy_set_header X-Scheme "";
-		proxy_set_header X-Url-Scheme "";
+		include /etc/nginx/dokku-headers.conf;
 		proxy_set_header X-Request-Start $msec;
 	}' "$(rendered | sed '/X-Request-Start/{n;q}')"
-	grep -q 'return 503' "$TREE/web.conf"
-	grep -q 'add_header Retry-After' "$TREE/web.conf"
+	rendered | grep -qx $'\tinclude /etc/nginx/dokku-unavailable.conf;'
 	run ! grep -q 443 "$TREE/web.conf"
 }
 
@@ -475,8 +565,10 @@ $1"
 		apply "$FACTS"$'\ncertificate\n'"$facts"
 		assert_success ""
 		assert_equal "$end" "$(rendered | tail -n 3)"
-		assert_equal 2 "$(rendered | grep -c 'dokku-maintenance.conf')"
-		assert_equal 2 "$(rendered | grep -c 'open_file_cache off;')"
+		local servers=1
+		[[ $facts != *redirect* ]] || servers=2
+		assert_equal "$servers" "$(rendered | grep -c 'dokku-maintenance.conf')"
+		assert_equal "$servers" "$(rendered | grep -c 'open_file_cache off;')"
 	done
 	# nginx takes the directive once.
 	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
@@ -484,6 +576,19 @@ $1"
 	apply "$FACTS"
 	assert_success ""
 	assert_equal 0 "$(rendered | grep -c 'open_file_cache off;')"
+}
+
+@test "apply: hsts that is set holds without a redirect, and only over HTTPS" {
+	mkdir "$DOKKU_ROOT/web/tls"
+	printf 'x\n' | tee "$DOKKU_ROOT/web/tls/server.crt" >"$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS"$'\ncertificate\nset hsts true'
+	assert_success ""
+	assert_equal "listen *:80; listen *:443 ssl http2; add_header Strict-Transport-Security \
+\"max-age=15724800; includeSubdomains\" always;" "$(rendered |
+		grep -o -e 'listen \*:.*' -e 'add_header Strict.*' | paste -sd ' ')"
+	assert_equal 2 "$(rendered | grep -c '^server {')"
+	apply "$FACTS"$'\ncertificate\nset https-redirect true\nset hsts false'
+	assert_equal 0 "$(rendered | grep -c Strict)"
 }
 
 @test "apply: with a certificate HTTPS as well, HTTP/2, no redirect and no HSTS" {
@@ -495,7 +600,7 @@ certificate"
 	assert_success ""
 	assert_equal 1 "$(rendered | grep -c 'listen \*:443 ssl http2;')"
 	assert_equal 1 "$(rendered | grep -c 'ssl_certificate DIR/server.crt;')"
-	assert_equal 2 "$(rendered | grep -c 'proxy_pass')"
+	assert_equal 1 "$(rendered | grep -c 'proxy_pass')"
 	assert_equal 0 "$(rendered | grep -c -e 'return 301' -e Strict-Transport)"
 	assert_equal key "$(cat "$TREE"/web.d/*/server.key)"
 	: >"$CALLS"
@@ -1244,6 +1349,13 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	assert_file "$TREE/_generation.conf" "$text"
 	assert_absent "$TREE/generation.conf"
 	assert_equal 0 "$(reloads)"
+	grep -qF "if (-f $DOKKU_LIB_ROOT/waiting/\$host) {" \
+		"$TEST_HOST/etc/nginx/conf.d/00-dokku.conf"
+	grep -q 'add_header Retry-After' "$TEST_HOST/etc/nginx/dokku-unavailable.conf"
+	local headers=$TEST_HOST/etc/nginx/dokku-headers.conf
+	assert_equal 31 "$(grep -cE '^proxy_set_header [A-Za-z-]+ "";$' "$headers")"
+	grep -qxF 'proxy_set_header X-Forwarded-Ssl "";' "$headers"
+	grep -qxF 'proxy_set_header X-Dokku-Preview "";' "$headers"
 	printf 'upstream dokku-generation { }\n' >"$TREE/generation.conf"
 	got "$install"
 	assert_success ""
@@ -1872,6 +1984,27 @@ installs() {
 	assert_success ""
 	run -1 grep -q old.example.com "$file"
 	assert_absent "$DOKKU_ROOT/web/nginx.servers"
+}
+
+@test "nginx:stop, nginx:start: only where there is something to do, and no config that fails its test" {
+	dokku nginx:start
+	assert_success "-----> nginx runs"
+	assert_equal 0 "$(reloads)"
+	dokku nginx:stop
+	assert_success "-----> nginx is stopped, and no visitor reaches any app:" \
+		"dokku nginx:start starts it"
+	grep -qx 'nginx -s quit' "$CALLS"
+	rm "$TEST_HOST/run/nginx.pid"
+	: >"$CALLS"
+	dokku nginx:stop
+	assert_status 0
+	assert_equal 0 "$(grep -c quit "$CALLS")"
+	dokku nginx:start
+	assert_success "-----> nginx runs"
+	grep -qx nginx "$CALLS"
+	printf 'BAD\n' >"$BATS_TEST_TMPDIR/bad"
+	CANDIDATE=$BATS_TEST_TMPDIR/bad dokku nginx:start
+	assert_status 1
 }
 
 @test "nginx:reload: nginx reads its config again, unless that does not pass its test" {

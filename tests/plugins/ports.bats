@@ -135,6 +135,43 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	[[ ! -e $MAP && $(<"$STEPS") == *'nginx web 1 '* ]]
 }
 
+@test "domains:disable: a port that the app has to itself, which neither another app nor a process has" {
+	made_plugins ports domains url urls
+	local own=$DOKKU_LIB_ROOT/config/ports/web/own port
+	fake ss <<<'printf "LISTEN 0 511 [::1]:20002 [::]:*\nESTAB 0 0 1.2.3.4:1 1.2.3.4:20003\n"'
+	printf 'example.com\n' >"$DOKKU_ROOT/VHOST"
+	dokku domains:disable web
+	report map-detected
+	[[ $output =~ ^http:(2[0-9]{4}):5000$ ]]
+	port=${BASH_REMATCH[1]}
+	assert_file "$own" "$port web"
+	dokku urls web
+	assert_success "http://example.com:$port"
+	dokku url web
+	assert_success "http://example.com:$port"
+	report map-detected
+	assert_output "http:$port:5000"
+	# A clone, and all ports but one are taken.
+	make_app blog
+	mkdir -p "$DOKKU_LIB_ROOT"/config/{ports,domains}/blog
+	cp "$own" "$DOKKU_LIB_ROOT/config/ports/blog/own"
+	: >"$DOKKU_LIB_ROOT/config/domains/blog/disabled"
+	printf 'http:20001:5000\n' >"$DOKKU_LIB_ROOT/config/ports/blog/map"
+	printf '20000 web\n' >"$own"
+	DOKKU_OWN_PORTS=4 code ports 'ports_own port blog; printf "%s" "$port"'
+	assert_success 20003
+	# A domain again.
+	dokku domains:enable web
+	report map-detected
+	assert_output http:80:5000
+	dokku urls web
+	assert_success http://web.example.com
+	# Without a domain and without a port of its own nobody reaches it.
+	: >"$DOKKU_ROOT/web/VHOST"
+	dokku urls web
+	assert_success ""
+}
+
 @test "ports:add --domain: a port for one domain; the others stay, and url and urls know" {
 	printf 'a.example.com\nb.example.com\n' >"$DOKKU_ROOT/web/VHOST"
 	dokku ports:add --domain B.example.com web http:8080:5000 http:81:5000

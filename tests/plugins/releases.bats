@@ -70,6 +70,11 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	assert_success 2
 	dokku releases:info web --kept-connections
 	assert_success "pool 2"
+	dokku releases:info web --connections-late
+	assert_success "not known yet"
+	printf '0\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/late"
+	dokku releases:info web --connections-late
+	assert_success 0
 	# An older dokku wrote one number.
 	printf '5\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/errors"
 	dokku releases:info web --answered-5xx-after
@@ -672,7 +677,7 @@ canary() {
 *"
 	assert_equal "canary-share web 4 25" "$(grep canary-share "$STEPS")"
 	local number share limit until since
-	read -r number share limit until since <"$CANARY"
+	read -r number share limit until since _ <"$CANARY"
 	assert_equal "4 25 2 600" "$number $share $limit $((until - since))"
 	[[ $since -gt 100 ]]
 	dokku releases:canary --abort-5xx off web 4 100
@@ -786,6 +791,62 @@ scheduler-remove docker-local web 4" "$(grep -e canary-share -e scheduler-remove
 	printf '10 0 1 0\n0 0 0 0\n' >"$BATS_TEST_TMPDIR/counts"
 	got "$PLUGIN_PATH/releases/heal-apps"
 	assert_equal 3 "$(current web)"
+}
+
+@test "the watch: a canary has its time, and its answers are counted, also after the time of day was set" {
+	local boot now n
+	boot=$(</proc/sys/kernel/random/boot_id)
+	uptime now
+	# It has begun a minute ago, for ten minutes.
+	canary "4 5 5 $((EPOCHSECONDS + 540)) $((EPOCHSECONDS - 60)) $((now - 60)) $boot"
+	hook fake proxy-canary-count <<<'printf "%s\n" "$3" >>"$BATS_TEST_TMPDIR/since"
+		printf "10 0 1 0\n0 0 0 0\n"'
+	hook fake check-deploy </dev/null
+	hook fake core-post-deploy </dev/null
+	for n in 7200 -7200; do
+		clock_set "$n"
+		got "$PLUGIN_PATH/releases/heal-apps"
+		assert_success ""
+		assert_equal 3 "$(current web)"
+	done
+	unset BASH_ENV
+	# nginx's log has the new time. What it had before stays counted.
+	now=$EPOCHSECONDS
+	mapfile -t since <"$BATS_TEST_TMPDIR/since"
+	[[ $((now - since[0])) -ge 60 && $((now - since[0])) -le 70 ]]
+	[[ $((now - 7200 - since[1])) -ge 60 && $((now - 7200 - since[1])) -le 70 ]]
+	uptime now
+	printf '%s\n' "4 5 5 $((EPOCHSECONDS + 540)) $((EPOCHSECONDS - 60)) $((now - 601)) $boot" \
+		>"$CANARY"
+	got "$PLUGIN_PATH/releases/heal-apps"
+	assert_equal 4 "$(current web)"
+}
+
+@test "the watch: a round does not wait for an app that takes long, and prints what it has said" {
+	local app since
+	make_app shop
+	for app in shop web; do
+		printf '7 12:00 git push\n' >"$DOKKU_LIB_ROOT/lock/$app"
+	done
+	printf '#!%s\nprintf "%%s begins\\n" "$2"\n[[ $2 == web ]] || exec sleep 20\n' "$INTERPRETER" \
+		>"$BIN/dokku"
+	chmod +x "$BIN/dokku"
+	since=$SECONDS
+	DOKKU_HEAL_SECONDS=0.5 DOKKU="$BIN/dokku" got "$PLUGIN_PATH/releases/heal-apps"
+	assert_status 0
+	[[ $((SECONDS - since)) -lt 10 ]]
+	for app in shop web; do
+		[[ $stderr == *" !     $app: git push, begun at 12:00, was killed or failed: reconciling
+$app begins"* ]]
+	done
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	# The clock is not waited for.
+	rm "$DOKKU_LIB_ROOT/lock/shop"
+	since=$SECONDS
+	DOKKU_HEAL_SECONDS=20 DOKKU="$BIN/dokku" got "$PLUGIN_PATH/releases/heal-apps"
+	[[ $((SECONDS - since)) -lt 10 ]]
+	assert_error " !     web: git push, begun at 12:00, was killed or failed: reconciling
+web begins"
 }
 
 @test "releases:report: the canary and what the two releases answered" {

@@ -34,9 +34,11 @@ setup() {
 			jq -cRs 'split("\n") | map(select(. != "") | split(" ") | { Id: .[0], Names: [.[8]], State: .[4], Labels: { "com.dokku.app-name": "web",
 				"com.dokku.container-type": "deploy", "com.dokku.release": .[1], "com.dokku.process-type": .[2], "com.dokku.index": .[3] } })' "$LISTED" ;;
 		/images/json*) printf '[{"RepoTags":["dokku/web:v1","other/web:v1"]},{"RepoTags":null}]' ;;
+		/containers/*/changes) printf '%s' "${ENGINE_CHANGES-null}" ;;
+		/commit*) printf '%s' "$body" >"$CREATED/commit" && printf '{"Id":"sha256:new"}' ;;
 		/containers/json*type%3Dtask*) printf '%s' "${ENGINE_TASKS-[]}" ;;
 		/images/*/json)
-			[[ -n ${ENGINE_NO_IMAGE-} ]] || exit 0
+			[[ -n ${ENGINE_NO_IMAGE-} ]] || { printf '%s' "${ENGINE_IMAGE-}" && exit 0; }
 			printf '{"message":"No such image: dokku/web:v1"}'
 			exit 22 ;;
 		*/json)
@@ -380,6 +382,60 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	assert_equal '["migrate","--all"] task release {"Name":"no"} null dokku/web:v1' \
 		"$(jq -r '"\(.Cmd|tostring) \(.Labels["com.dokku.container-type"]) \(.Labels["com.dokku.process-type"]) \(.HostConfig.RestartPolicy|tostring) \(.NetworkingConfig) \(.Image)"' "$CREATED/web.release.v1")"
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
+}
+
+# kept_task - the same for a task whose files are kept.
+kept_task() { got "$HOOKS/scheduler-task" docker-local web 1 predeploy "make assets" 60 keep; }
+
+@test "scheduler-task: what predeploy changes is in the image, and no value of the config" {
+	task_engine exited 0
+	local spec=$CREATED/web.predeploy.v1 dir
+	printf 'SECRET=a b\nc\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
+	export LOGS='cp "$DOKKU_LIB_ROOT"/tmp/task.*/env "$WORLD/given"
+		stat --format "%n %a" "$DOKKU_LIB_ROOT"/tmp/task.*{,/env} >"$WORLD/modes"'
+	export ENGINE_IMAGE='{"Config":{"Cmd":["web"],"Entrypoint":["/entry","-x"],"Env":["PATH=/bin"]}}'
+	export ENGINE_CHANGES='[{"Path":"/app","Kind":0},{"Path":"/app/assets","Kind":1}]'
+	kept_task
+	assert_success "       migrating
+       done
+       What predeploy has changed is part of the image"
+	assert_equal '["/dev/dokku-with-env","/dev/dokku-env","/entry","-x","make","assets"] null []' \
+		"$(jq -r '"\(.Entrypoint) \(.Cmd) \(.Env)"' "$spec")"
+	assert_equal "false true task" "$(jq -r '"\(.HostConfig.Init) \(
+		all(.HostConfig.Mounts[]; .ReadOnly)) \(.Labels["com.dokku.container-type"])"' "$spec")"
+	run ! grep -q SECRET "$spec" "$CREATED/commit"
+	[[ $(tr '\0' ';' <"$WORLD/given") == *$';SECRET=a b\nc;' ]]
+	# sweep_temp leaves it alone while the process with that ID runs.
+	[[ $(<"$WORLD/modes") =~ /task\.[0-9]+\.[0-9a-f]{8}' 700'.*/env' 444'$ ]]
+	assert_equal "" "$(ls "$DOKKU_LIB_ROOT/tmp")"
+	assert_file "$CREATED/commit" \
+		'{"Cmd":["web"],"Entrypoint":["/entry","-x"],"Env":["PATH=/bin"]}'
+	grep -qxF 'engine POST /commit?container=web.predeploy.v1&repo=dokku/web&tag=v1' "$CALLS"
+}
+
+@test "scheduler-task: the image stays where predeploy fails or changes nothing; without an entrypoint it gets none" {
+	task_engine exited 0
+	export ENGINE_IMAGE='{"Config":{"Cmd":null,"Entrypoint":null}}'
+	kept_task
+	assert_success "       migrating
+       done"
+	dir=$(find "$DOKKU_LIB_ROOT/tmp" -name 'task.*')
+	assert_equal "" "$dir"
+	export ENGINE_CHANGES='[{"Path":"/a","Kind":1}]'
+	task_engine exited 3
+	kept_task
+	assert_status 1
+	assert_absent "$CREATED/commit"
+	task_engine exited 0
+	ENGINE_REFUSES='/commit*' kept_task
+	assert_status 1
+	assert_error " !     web: what predeploy has changed cannot be kept: no"
+	kept_task
+	assert_status 0
+	assert_file "$CREATED/commit" '{"Cmd":null,"Entrypoint":[]}'
+	ENGINE_IMAGE="" kept_task
+	assert_status 1
+	assert_error " !     web: the image of v1 cannot be inspected: see the message above"
 }
 
 @test "scheduler-task: of output without end the log gets a part, and the task is not held up" {
@@ -838,6 +894,49 @@ with_canary() {
 	looks "$a"$'\n'"$b" "stray web idB"
 }
 
+@test "the watch: one-off containers that are over their time are ended several at a time" {
+	local since
+	fake_engine <<-'BODY'
+		case $2 in
+		*active-deadline*) cat "$BATS_TEST_TMPDIR/runs" ;;
+		*/stop*)
+			sleep 0.5
+			printf '%s\n' "${2%%\?*}" >>"$BATS_TEST_TMPDIR/stops" ;;
+		*/json*) printf '[]' ;;
+		esac
+	BODY
+	jq -n '[range(16) | { Id: "id\(.)", Names: ["/web.cron.\(.)"], State: "running", Created: 1,
+		Labels: { "com.dokku.app-name": "web", "com.dokku.container-type": "cron",
+			"com.dokku.active-deadline-seconds": "5" } }]
+		| .[3].Created = (now + 999 | floor) | .[4].Labels["com.dokku.app-name"] = "other"
+		| .[5].State = "exited"' \
+		>"$BATS_TEST_TMPDIR/runs"
+	# ends COMMAND… - runs it, and waits until all of them were stopped.
+	ends() {
+		: >"$BATS_TEST_TMPDIR/stops"
+		since=$SECONDS
+		got "$@"
+		assert_status 0
+		until [[ $(wc -l <"$BATS_TEST_TMPDIR/stops") -ge 13 ]]; do
+			[[ $((SECONDS - since)) -lt 5 ]]
+			sleep 0.1
+		done
+		assert_equal "$(printf '/containers/id%s/stop\n' {0..2} {6..15} | sort)" \
+			"$(sort "$BATS_TEST_TMPDIR/stops")"
+	}
+	ends "$HOOKS/scheduler-runs-retire" docker-local
+	[[ $output == *"       web: ended web.cron.15, which has run for more than 5 s"* ]]
+	ends "$HOOKS/heal-apps"
+	# While one of them runs, the next round starts no other.
+	exec 9>>"$DOKKU_LIB_ROOT/lock/.retire-runs"
+	flock 9
+	: >"$BATS_TEST_TMPDIR/stops"
+	got "$HOOKS/libexec/retire-runs" web id0 cron web.cron.0 5
+	assert_success ""
+	assert_file "$BATS_TEST_TMPDIR/stops" ""
+	exec 9>&-
+}
+
 # --- draining -----------------------------------------------------------------------------
 
 # connections_text STATE… - what /proc/PID/net/tcp shows of connections of port 5000 (1388), and of
@@ -906,10 +1005,11 @@ sampled() {
 }
 
 @test "count_connections: until two samples in a row are empty" {
-	local waiter
+	local waiter later
 	mkdir -p "$TEST_HOST/proc/99999977/net"
 	mkfifo "$TEST_HOST/proc/99999977/net/tcp"
-	counted 99999977 5000 $((EPOCHSECONDS + 60)) 3>&- &
+	uptime later 60
+	counted 99999977 5000 "$later" 3>&- &
 	waiter=$!
 	sampled 01
 	sampled
@@ -922,11 +1022,22 @@ sampled() {
 }
 
 @test "count_connections: until its deadline, or the end of the process" {
+	local past later
 	connections 01 08
+	uptime past -1
+	uptime later 60
+	counted 99999977 5000 "$past"
+	assert_success 2
+	# An older dokku has written the time of day.
 	counted 99999977 5000 $((EPOCHSECONDS - 1))
 	assert_success 2
+	for later in "$later" $((EPOCHSECONDS + 60)); do
+		OBSERVE_PROC="$TEST_HOST/proc" got timeout 0.2 "$DOKKU_PROGRAMS/observe" \
+			connections 99999977 5000 "$later"
+		assert_equal 124 "$status"
+	done
 	rm -r "$TEST_HOST/proc/99999977"
-	counted 99999977 5000 $((EPOCHSECONDS + 60))
+	counted 99999977 5000 "$later"
 	assert_success 0
 }
 
@@ -942,7 +1053,9 @@ sampled() {
 }
 
 @test "drain: it is stopped when nothing is left to do, and said to be drained" {
-	drain_with "$((EPOCHSECONDS + 60))" 'printf "%s\n" "$#" >>"$STEPS"; printf 0'
+	local later
+	uptime later 60
+	drain_with "$later" 'printf "%s\n" "$#" >>"$STEPS"; printf 0'
 	assert_success "stop idA"
 	assert_equal 3 "$(<"$STEPS")"
 	assert_absent "$DOKKU_LIB_ROOT/data/draining/web/idA"
@@ -950,9 +1063,42 @@ sampled() {
 }
 
 @test "drain: at the deadline the rest is cut, counted, and never called drained" {
-	drain_with "$((EPOCHSECONDS - 1))" 'printf 3'
+	drain_with 1 'printf 3'
 	assert_success "stop idA"
 	[[ $(<"$DOKKU_LIB_ROOT/data/draining/web/log") == *" idA drained 3 cut" ]]
+}
+
+@test "drain: its deadline stays if the time of day is set, and is a new one after a boot" {
+	local deadline n now record=$DOKKU_LIB_ROOT/data/draining/web/idA
+	make_current web 1
+	mkdir -p "${record%/*}"
+	printf '%s\n' 'idA 1 web 1 running 10.86.128.50 5000 0 /web.web.1' >"$LISTED"
+	uptime now
+	for n in 7200 -7200; do
+		clock_set "$n"
+		rm -f "$record"
+		code scheduler-docker-local 'seconds=60 keep=1; begin_drain() { :; }
+			source <(sed -n "/^begin_drain()/,/^}/p" "$1"); begin_drain "$2"' \
+			"$HOOKS/scheduler-retire" "$record"
+		assert_success ""
+		read -r deadline _ <"$record"
+		[[ $deadline -ge $((now + 60)) && $deadline -lt $((now + 90)) ]]
+	done
+	unset BASH_ENV
+	# count_connections gets what is left of: a drain that goes on, one of before a boot, and
+	# those of an older dokku.
+	given() {
+		drain_with "$1" 'printf "%s\n" "$3" >>"$STEPS"; printf 0'
+		tail -n 1 "$STEPS"
+	}
+	uptime now
+	assert_equal $((now + 30)) "$(given $((now + 30)))"
+	deadline=$(given $((now + 86400)))
+	[[ $deadline -ge $((now + 60)) && $deadline -lt $((now + 90)) ]]
+	n=$((EPOCHSECONDS + 30))
+	assert_equal "$n" "$(given "$n")"
+	deadline=$(given $((EPOCHSECONDS + 86400)))
+	[[ $deadline -ge $((now + 60)) && $deadline -lt $((now + 90)) ]]
 }
 
 @test "drain: whoever drains it already is left to it" {
@@ -1082,15 +1228,16 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 }
 
 @test "drain: on a full disk, which takes neither its record nor its receipt, all the same, and not before its time" {
-	local dir="$DOKKU_LIB_ROOT/data/draining/web"
+	local dir="$DOKKU_LIB_ROOT/data/draining/web" later
 	mkdir -p "$dir/log"
 	: >"$dir/idA"
+	uptime later 50
 	code scheduler-docker-local \
 		'count_connections() { printf "%s\n" "$3" >"$STEPS"; printf 0; }
 			drain_and_remove web idA web 5000 $$'
 	assert_success ""
 	assert_absent "$dir/idA"
-	[[ $(<"$STEPS") -ge $((EPOCHSECONDS + 50)) ]]
+	[[ $(<"$STEPS") -ge $later ]]
 }
 
 @test "drain: who only looks whether the record is held does not keep it from being drained" {
@@ -1415,6 +1562,12 @@ listens() {
 	listening "1 [::1]:5000 [::]:5000"
 	listens 0000000000000000FFFF00000100007F:1F90 0B56560A:1388
 	listening "1 10.86.86.11:5000 127.0.0.1:8080"
+	listens 0100007F:1388 0100007F:1388 0100007F:1388
+	listening "1 127.0.0.1:5000"
+	# A million sockets take no longer than twenty.
+	awk 'BEGIN { for (i = 1; i < 65536; i++)
+		printf "   2: 0200007F:%04X 00000000:0000 0A 00000000\n", i }' >>"$WORLD/net/tcp"
+	listening "1 127.0.0.1:5000$(printf ' 127.0.0.2:%s' {1..19})"
 }
 
 @test "scheduler-listening, scheduler-alive: another scheduler's app is none of its business" {
@@ -1446,10 +1599,38 @@ listens() {
 	assert_equal '["A=x y","B=1","NEW=a=b\nc"]' \
 		"$(jq -c '[.Env[] | select(test("^(A|B|NEW)="))] | sort' "$file")"
 	assert_equal '"5"' "$(jq -c '.Labels["com.dokku.active-deadline-seconds"]' "$file")"
+	[[ $(jq --raw-output '.Labels["com.dokku.made-at"]' "$file") =~ \
+	^"$(</proc/sys/kernel/random/boot_id)":[0-9]+$ ]]
 	rm "$file"
 	got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
 	assert_equal null \
 		"$(jq -c '.Labels["com.dokku.active-deadline-seconds"]' "$CREATED"/web.run.*)"
+}
+
+@test "scheduler-runs-retire: what has had its time is ended, also after the time of day was set" {
+	local now boot
+	uptime now
+	boot=$(</proc/sys/kernel/random/boot_id)
+	# one_off ID CREATED MADE - it may run for 100 s.
+	one_off() {
+		jq --null-input --compact-output '{ Id: $id, Created: ($at | tonumber), State: "running",
+			Names: ["/web.run.7"], Labels: { "com.dokku.app-name": "web",
+			"com.dokku.container-type": "run", "com.dokku.active-deadline-seconds": "100",
+			"com.dokku.made-at": $made } }' --arg id "$1" --arg at "$2" --arg made "$3"
+	}
+	{
+		one_off over $((EPOCHSECONDS - 9)) "$boot:$((now - 101))"
+		one_off early $((EPOCHSECONDS - 900)) "$boot:$((now - 9))"
+		one_off other-boot $((EPOCHSECONDS - 9)) "another:1"
+		one_off other-boot-over $((EPOCHSECONDS - 101)) "another:1"
+		one_off older $((EPOCHSECONDS - 9)) ""
+		one_off older-over $((EPOCHSECONDS - 101)) ""
+	} | jq --slurp --compact-output . >"$BATS_TEST_TMPDIR/one-offs"
+	fake_engine <<<'[[ $2 != /containers/json* ]] || cat "$BATS_TEST_TMPDIR/one-offs"'
+	got "$HOOKS/scheduler-runs-retire" docker-local
+	assert_status 0
+	assert_equal "older-over other-boot-over over" \
+		"$(sed -n 's,^engine DELETE /containers/\([a-z-]*\).*,\1,p' "$CALLS" | sort | paste -sd ' ')"
 }
 
 @test "scheduler-image: what an image with all ports has is read at once" {

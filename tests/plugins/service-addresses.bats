@@ -473,6 +473,66 @@ set 10.86.0.2 86 10.86.128.3:5000 10.86.128.4:5000"
 # before_each_look COMMAND… - runs nft with these words before each use of the map.
 before_each_look() { export ON_MAP="nsenter --target $KERNEL --net -- /usr/sbin/nft $*"; }
 
+# ask PORT ADDRESS… - opens a connection to each of these, and closes it.
+ask() {
+	local port=$1
+	nsenter --target "$KERNEL" --net -- bash -c 'port=$1; shift
+		for address; do : </dev/tcp/$address/$port; done' bash "$port" "${@:2}"
+}
+
+# switched RELEASE - a switch to it, until "live".
+switched() {
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 "$1" && assert_success "" &&
+		got "$PLUGIN_PATH/service-addresses/verify-switch" web "$1" && assert_success ""
+}
+
+@test "late connections: those that reach a replaced container after the switch are counted, no others" {
+	local dir=$DOKKU_LIB_ROOT/data/releases/web
+	an_app_that_listens
+	make_release web 1 web=1
+	make_current web 1
+	containers 1 'web 1 idA 10.86.128.2 5000'
+	switched 1
+	ask 80 10.86.0.2 10.86.0.2
+	make_release web 2 web=1
+	containers 2 'web 1 idB 10.86.128.3 5000'
+	switched 2
+	assert_file "$dir/2/reached" "reached 10.86.128.2 2"
+	printf '2\n' >"$dir/current"
+	# To the new one, to the old one by its own address, and as a preview.
+	ask 80 10.86.0.2
+	ask 5000 10.86.128.2
+	map "set 10.86.0.2 81 10.86.128.2:5000"
+	ask 81 10.86.0.2
+	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
+	: >"$DOKKU_LIB_ROOT/data/draining/web/idA"
+	got "$PLUGIN_PATH/service-addresses/post-retire" web
+	assert_success ""
+	assert_absent "$dir/2/late"
+	rm "$DOKKU_LIB_ROOT/data/draining/web/idA"
+	got "$PLUGIN_PATH/service-addresses/post-retire" web
+	assert_file "$dir/2/late" 0
+	# The map is wrong for a moment.
+	rm "$dir/2/late"
+	map "set 10.86.0.2 80 10.86.128.2:5000"
+	ask 80 10.86.0.2
+	ask 84 10.86.0.2
+	got "$PLUGIN_PATH/service-addresses/post-retire" web
+	assert_file "$dir/2/late" 2
+	# The table was made anew, or is an older one that does not count.
+	rm "$dir/2/late"
+	nft delete table ip dokku
+	code service-addresses 'addresses_map list'
+	got "$PLUGIN_PATH/service-addresses/post-retire" web
+	assert_success ""
+	assert_file "$dir/2/late" "not known"
+	nft delete chain ip dokku reached_postrouting
+	nft delete set ip dokku reached
+	map "reached 10.86.128.2"
+	assert_success "reached 10.86.128.2 unknown"
+	kill "$LISTENER"
+}
+
 @test "verify-switch: a map that does not say it is refused" {
 	make_release web 1 web=1
 	containers 1 'web 1 idA 10.86.128.2 5000'
@@ -657,6 +717,15 @@ flags timeout
 chain held_output {
 type filter hook output priority -160
 ip daddr @held tcp dport 80-86 tcp dport != 81 ct state new drop
+}
+set reached {
+type ipv4_addr
+size 65536
+flags dynamic
+}
+chain reached_postrouting {
+type nat hook postrouting priority 80
+ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct original proto-dst != 81 ct original ip daddr 10.86.0.0-10.86.127.255 add @reached { ip daddr counter }
 }
 chain output {
 type nat hook output priority -100
@@ -1378,6 +1447,10 @@ $1"
 		hold 10.86.0.2 3601
 		hold 10.86.0.2 5 x
 		hold 10.86.128.2 5
+		reached
+		reached 10.86.0.2
+		reached 10.86.128.2:80
+		reached 10.86.128.2 x
 		set 10.86.0.2 80 10.86.128.2:99999
 		set 10.86.0.2 80 10.86.128.2
 		set 10.86.0.2 80 :5000
@@ -1745,6 +1818,12 @@ all_runs() {
 	touch --date '16 seconds ago' "$file"
 	dokku watch:heal
 	assert_equal "blog 1" "$(healed)"
+	# The time of day was set back since.
+	: >"$STEPS"
+	printf '%s 12:34:56 reconcile\n' "$gone" >"$file"
+	touch --date 'now + 1 hour' "$file"
+	dokku watch:heal
+	assert_equal "blog 1" "$(healed)"
 	# After a boot another process may have its number.
 	: >"$STEPS"
 	printf '%s 12:34:56 git push 3f2c1ab\n' "$$" >"$file"
@@ -1799,6 +1878,7 @@ all_runs() {
 		one_off kept-by-the-engine created $((now - 5000)) web web.run.7
 		one_off just-made-long-id created $((now - 300)) web web.run.7
 		one_off forgotten-long-id created $((now - 601)) web web.run.7
+		one_off of-a-later-time created $((now + 5000)) web web.run.7
 		one_off at-work-for-hours running $((now - 9000)) web web.run.7
 		one_off somebodys-own-id created $((now - 9000)) web eager_bohr
 		one_off has-ended-long-id exited $((now - 9000)) blog blog.run.7
@@ -1807,9 +1887,11 @@ all_runs() {
 	assert_status 0
 	assert_error " !     web: the one-off container kept-by-the- was never started: removing it
 it is busy
- !     web: the one-off container forgotten-lo was never started: removing it"
+ !     web: the one-off container forgotten-lo was never started: removing it
+ !     web: the one-off container of-a-later-t was never started: removing it"
 	assert_equal "engine DELETE /containers/kept-by-the-engine?v=true
-engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
+engine DELETE /containers/forgotten-long-id?v=true
+engine DELETE /containers/of-a-later-time?v=true" "$(grep DELETE "$CALLS")"
 	assert_equal "" "$(healed)"
 }
 
@@ -1889,6 +1971,11 @@ engine DELETE /containers/forgotten-long-id?v=true" "$(grep DELETE "$CALLS")"
 	# One who was killed while he pruned.
 	: >"$dir/.retire"
 	touch --date '15 seconds ago' "$dir/.retire"
+	dokku watch:heal
+	assert_equal "blog 1" "$(healed)"
+	# The time of day was set back since.
+	: >"$STEPS"
+	touch --date 'now + 1 hour' "$dir/.retire"
 	dokku watch:heal
 	assert_equal "blog 1" "$(healed)"
 	rm "$dir/.retire"
@@ -2207,4 +2294,57 @@ container() {
 	printf '\n' >"$BATS_TEST_TMPDIR/on"
 	wait "$holder"
 	kill "$watch" 2>/dev/null || true
+}
+
+@test "pre-retire: waits as long as was left, also if the time of day is set meanwhile" {
+	local later n
+	rm "$DOKKU_PROGRAMS/observe"
+	printf '#!/bin/bash\necho 7\n' >"$DOKKU_PROGRAMS/observe"
+	chmod +x "$DOKKU_PROGRAMS/observe"
+	fake sleep </dev/null
+	printf '100\n' >"$TEST_HOST/run/dokku-nginx.switched"
+	printf '7\n' >"$TEST_HOST/run/nginx.pid"
+	waited() {
+		: >"$CALLS"
+		got "$PLUGIN_PATH/service-addresses/pre-retire" web "$1"
+		assert_status 1
+		n=$(grep -c '^sleep 0.25$' "$CALLS" || true)
+	}
+	waited 0
+	assert_equal 0 "$n"
+	uptime later 20
+	waited "$later"
+	[[ $n -ge 60 && $n -le 80 ]]
+	clock_set 7200
+	waited "$later"
+	[[ $n -ge 40 && $n -le 80 ]]
+	unset BASH_ENV
+	# That of an older dokku.
+	waited $((EPOCHSECONDS + 20))
+	[[ $n -ge 60 && $n -le 80 ]]
+	printf '#!/bin/bash\n' >"$DOKKU_PROGRAMS/observe"
+	got "$PLUGIN_PATH/service-addresses/pre-retire" web 0
+	assert_success ""
+}
+
+@test "strangers: the rules are looked at every ten seconds, whatever the time of day is" {
+	local now state="$TEST_HOST/run/dokku-strangers"
+	fake iptables </dev/null
+	looks() {
+		: >"$CALLS"
+		code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/strangers"
+			strangers_guard'
+		assert_success ""
+		grep -c '^iptables' "$CALLS" || true
+	}
+	assert_equal 3 "$(looks)"
+	assert_equal 0 "$(looks)"
+	clock_set -7200
+	assert_equal 0 "$(looks)"
+	uptime now -11
+	printf '%s iptables\n' "$now" >"$state"
+	assert_equal 3 "$(looks)"
+	# That of an older dokku.
+	printf '%s iptables\n' "$EPOCHSECONDS" >"$state"
+	assert_equal 3 "$(looks)"
 }

@@ -75,16 +75,22 @@ retired() {
 	return 1
 }
 
-frozen() { printf '%s\n' "$((EPOCHSECONDS + ${2:-100})) ${3:-2} ${4:-$BOOT}" >"$DRAINING/.warm.$1"; }
+# frozen ID [SECONDS [RELEASE [BOOT]]] - it is to be frozen for SECONDS.
+frozen() {
+	local until
+	uptime until "${2:-100}"
+	printf '%s\n' "$until ${3:-2} ${4:-$BOOT}" >"$DRAINING/.warm.$1"
+}
 
 @test "a drained web container of the release before is frozen, for as long as the setting says" {
 	retired
 	assert_equal paused "$(state_of c2)"
 	assert_equal running "$(state_of c3)"
-	local until of boot
+	local until of boot now
 	read -r until of boot <"$DRAINING/.warm.c2"
 	assert_equal "2 $BOOT" "$of $boot"
-	[[ $until -gt $((EPOCHSECONDS + 550)) && $until -le $((EPOCHSECONDS + 600)) ]]
+	uptime now
+	[[ $until -gt $((now + 550)) && $until -le $((now + 600)) ]]
 	grep -q 'c2 drained all, and frozen' "$DRAINING/log"
 	# It stays so, and an older release goes.
 	printf 'c1 1 web 1 paused 10.86.128.1 5000 0 /web.web.1.v1\n' >>"$LISTED"
@@ -159,6 +165,29 @@ frozen() { printf '%s\n' "$((EPOCHSECONDS + ${2:-100})) ${3:-2} ${4:-$BOOT}" >"$
 	printf 'MemTotal: 1000 kB\nMemAvailable: 99 kB\n' >"$DOKKU_MEMINFO"
 	assert_equal 1 "$(reconciles)"
 	assert_absent "$DRAINING/.warm.c2"
+}
+
+@test "warm: the time of day may be set; a record of an older dokku has that time" {
+	local n of until
+	list "c3 3 web 1 running" "c2 2 web 1 paused"
+	frozen c2 1000
+	for n in 7200 -7200; do
+		clock_set "$n"
+		retired
+		assert_equal paused "$(state_of c2)"
+		# Users are told the time of day.
+		got "$HOOKS/scheduler-warm" docker-local web
+		read -r of until _ <<<"$output"
+		assert_equal 2 "$of"
+		[[ $((until - EPOCHSECONDS - n)) -gt 800 && $((until - EPOCHSECONDS - n)) -le 1000 ]]
+		unset BASH_ENV
+	done
+	printf '%s 2 %s\n' $((EPOCHSECONDS + 100)) "$BOOT" >"$DRAINING/.warm.c2"
+	retired
+	assert_equal paused "$(state_of c2)"
+	printf '%s 2 %s\n' $((EPOCHSECONDS - 1)) "$BOOT" >"$DRAINING/.warm.c2"
+	retired
+	assert_equal "" "$(state_of c2)"
 }
 
 # back - makes release 4, a rollback to 2, and starts it.

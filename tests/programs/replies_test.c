@@ -80,6 +80,29 @@ maps(void)
 	}
 }
 
+static void
+counters(void)
+{
+	static const struct {
+		const char *path;
+		uint64_t want; /* 0 for what is no counter */
+	} table[] = {
+		{ CORPUS "counter", 4 },
+		{ CORPUS "services", 0 },
+		{ CORPUS "links", 0 },
+	};
+
+	for (size_t i = 0; i < TEST_COUNT(table); i++) {
+		struct recording recording = play(table[i].path);
+		uint64_t got = 0;
+		int end = netlink_run(recording.bytes, recording.size, 0, 0, replies_count, &got);
+
+		ROW_INT(end < 0 ? 0 : got, table[i].want, table[i].path);
+		ROW_INT(end < 0 ? errno : 0, table[i].want ? 0 : EBADMSG, table[i].path);
+		free(recording.bytes);
+	}
+}
+
 static int
 count_event(const struct nlmsghdr *header, void *context)
 {
@@ -162,6 +185,7 @@ int
 main(void)
 {
 	maps();
+	counters();
 	events();
 	bridge();
 	answers();

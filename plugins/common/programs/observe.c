@@ -4,8 +4,9 @@
  *
  *   observe connections PID PORT [DEADLINE]
  *       prints how many connections on PORT still have work to do in the network namespace of the
- *       process PID. With DEADLINE, in seconds since the epoch, it prints the number only when two
- *       samples in a row were 0 or DEADLINE has passed.
+ *       process PID. With DEADLINE, in seconds since the boot, it prints the number only when two
+ *       samples in a row were 0 or DEADLINE has passed. Time during which the host is suspended
+ *       meanwhile does not count.
  *   observe workers MASTER TICKS
  *       prints the ids of the nginx processes whose parent is MASTER and that were started at TICKS
  *       (clock ticks since the boot) or before, a line each.
@@ -93,6 +94,27 @@ is_alive(unsigned long pid)
 
 /* --- connections ---------------------------------------------------------------------------- */
 
+/* From this number on a deadline is in seconds since the epoch: an older dokku has made it. */
+enum { EPOCH_FROM = 1000000000 };
+
+static time_t
+seconds_of(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return time.tv_sec;
+}
+
+/* The deadline by the clock that stands still while the host is suspended, and is never set. */
+static time_t
+end_of(time_t deadline)
+{
+	clockid_t clock = deadline < EPOCH_FROM ? CLOCK_BOOTTIME : CLOCK_REALTIME;
+
+	return seconds_of(CLOCK_MONOTONIC) + deadline - seconds_of(clock);
+}
+
 /* Adds the busy connections that file, of pid's network, has on port. False if it is unreadable. */
 static bool
 count_in(unsigned long pid, const char *file, unsigned long port, long *count)
@@ -152,13 +174,14 @@ connections(const char *pid_text, const char *port_text, const char *deadline_te
 {
 	unsigned long pid = parse_pid(pid_text);
 	unsigned long port = parse_number(port_text, 65535);
-	time_t deadline = deadline_text ? (time_t)parse_number(deadline_text, LONG_MAX) : 0;
+	time_t deadline = deadline_text ? (time_t)parse_number(deadline_text, LONG_MAX / 2) : 0;
+	time_t end = end_of(deadline);
 	long count = count_connections(pid, port), before = -1;
 
 	for (unsigned long samples = 0; deadline_text && (count > 0 || before != 0) &&
-		(count == 0 || time(NULL) < deadline);
+		(count == 0 || seconds_of(CLOCK_MONOTONIC) < end);
 		samples++) {
-		rest(samples, count, deadline - time(NULL));
+		rest(samples, count, end - seconds_of(CLOCK_MONOTONIC));
 		before = count;
 		count = count_connections(pid, port);
 	}

@@ -94,6 +94,17 @@ parse_hold(
 		(next_word(&rest).length == 0 || refuse(refusal, "too many words"));
 }
 
+static bool
+parse_reached(
+	struct line *line, const struct network *network, struct word rest, struct refusal *refusal)
+{
+	struct word container = next_word(&rest);
+
+	return network_parse_address(&line->service.address, network, NETWORK_CONTAINERS,
+		       container.text, container.length, refusal) &&
+		(next_word(&rest).length == 0 || refuse(refusal, "too many words"));
+}
+
 /* Parses what follows the verb. */
 static bool
 parse_change(
@@ -105,6 +116,8 @@ parse_change(
 		return parse_keep(line, network, rest, refusal);
 	if (line->verb == LINE_HOLD)
 		return parse_hold(line, network, rest, refusal);
+	if (line->verb == LINE_REACHED)
+		return parse_reached(line, network, rest, refusal);
 	service = next_word(&rest);
 	port = next_word(&rest);
 	if (!network_parse_address(&line->service.address, network, NETWORK_SERVICES, service.text,
@@ -130,6 +143,7 @@ lines_add(struct lines *lines, const struct network *network, const char *text, 
 		[LINE_ADD] = "add",
 		[LINE_UNSET] = "unset",
 		[LINE_GET] = "get",
+		[LINE_REACHED] = "reached",
 		[LINE_KEEP] = "keep",
 		[LINE_HOLD] = "hold" };
 	struct word rest = { text, length }, verb = next_word(&rest);

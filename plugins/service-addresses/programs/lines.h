@@ -7,6 +7,8 @@
  *                               any container by then
  *   unset SERVICE PORT          connections to SERVICE:PORT are refused
  *   get SERVICE PORT            print what the kernel has for SERVICE:PORT after the changes
+ *   reached IP                  print how many connections to services have reached the container,
+ *                               since the table was made, or "unknown"
  *   keep SERVICE…               nginx may keep connections to the app that has these addresses, the
  *                               first one first, to at most LINES_SHARES (see kept.h)
  *   hold SERVICE SECONDS        new connections to SERVICE wait for at most SECONDS (see held.h),
@@ -29,11 +31,12 @@
 
 enum { LINES_SHARES = 12 };
 
-enum line_verb { LINE_SET, LINE_ADD, LINE_UNSET, LINE_GET, LINE_KEEP, LINE_HOLD };
+enum line_verb { LINE_SET, LINE_ADD, LINE_UNSET, LINE_GET, LINE_REACHED, LINE_KEEP, LINE_HOLD };
 
 struct line {
 	enum line_verb verb;
-	struct endpoint service; /* its port is that for visitors, if the verb is LINE_HOLD */
+	/* Its port is that for visitors, if the verb is LINE_HOLD. A container, if LINE_REACHED. */
+	struct endpoint service;
 	uint32_t seconds; /* 0 unless the verb is LINE_HOLD */
 	size_t nr; /* of targets; 0 unless the verb is LINE_SET, LINE_ADD or LINE_KEEP */
 	struct endpoint target[LINES_SHARES]; /* services, if the verb is LINE_KEEP */

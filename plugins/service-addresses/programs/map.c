@@ -6,7 +6,8 @@
  * users from running it.
  *
  *   map                changes the map; "get" and "list" print lines of the form "SERVICE PORT
- *                      IP:PORT…", as shares.h says
+ *                      IP:PORT…", as shares.h says, and "reached" one of the form "reached IP
+ *                      COUNT"
  *   map --lines        prints the lines of stdin, for root/by-nginx, and asks the kernel nothing
  *   map --unreachable  adds the route of guard.h and ends
  *   map --guard        guards the map, as guard.h says
@@ -26,6 +27,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
 #include <libnftnl/set.h>
@@ -63,6 +65,8 @@ const struct util_program util_program = { " !     address map: ", FAILED };
 
 static const char NETWORK[] = "/etc/dokku/network";
 static const char *const MAPS[] = { [MAP_SERVICES] = "services", [MAP_SHARES] = "shares" };
+/* The set with a counter of connections for each container. */
+static const char REACHED[] = "reached";
 
 /* The connection to netfilter, and the number of the last message on it. */
 struct kernel {
@@ -105,11 +109,11 @@ read_lines(struct lines *lines, const struct network *network)
 /* --- questions ------------------------------------------------------------------------------ */
 
 /*
- * Begins a message about elements of one map. The caller adds the elements to *set, builds the
- * payload from it, and frees it.
+ * Begins a message about elements of the map or set of this name. The caller adds the elements to
+ * *set, builds the payload from it, and frees it.
  */
 static struct nlmsghdr *
-message(struct kernel *kernel, void *at, uint16_t type, uint16_t flags, enum map map,
+message(struct kernel *kernel, void *at, uint16_t type, uint16_t flags, const char *name,
 	struct nftnl_set **set)
 {
 	struct nlmsghdr *header =
@@ -119,7 +123,7 @@ message(struct kernel *kernel, void *at, uint16_t type, uint16_t flags, enum map
 	if (!*set)
 		die(FAILED, "out of memory");
 	nftnl_set_set_str(*set, NFTNL_SET_TABLE, REPLIES_TABLE);
-	nftnl_set_set_str(*set, NFTNL_SET_NAME, MAPS[map]);
+	nftnl_set_set_str(*set, NFTNL_SET_NAME, name);
 	return header;
 }
 
@@ -170,7 +174,7 @@ require_table(struct kernel *kernel)
 
 	for (int map = MAP_SERVICES; map <= MAP_SHARES; map++) {
 		struct nlmsghdr *request =
-			message(kernel, buffer, NFT_MSG_GETSET, NLM_F_ACK, (enum map)map, &set);
+			message(kernel, buffer, NFT_MSG_GETSET, NLM_F_ACK, MAPS[map], &set);
 		nftnl_set_nlmsg_build_payload(request, set);
 		nftnl_set_free(set);
 		require_set(kernel, request);
@@ -241,7 +245,7 @@ read_element(struct kernel *kernel, enum map map, struct endpoint service, uint3
 	struct replies replies = { .map = map };
 	struct nftnl_set *set;
 	struct nlmsghdr *request =
-		message(kernel, buffer, NFT_MSG_GETSETELEM, NLM_F_ACK, map, &set);
+		message(kernel, buffer, NFT_MSG_GETSETELEM, NLM_F_ACK, MAPS[map], &set);
 	struct endpoint target = { 0 };
 
 	add_element(set, &entry, false);
@@ -307,7 +311,7 @@ read_map(struct kernel *kernel, enum map map, struct entries *entries)
 	struct nftnl_set *set;
 	struct replies replies = { .map = map, .entries = *entries };
 	struct nlmsghdr *request =
-		message(kernel, buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP, map, &set);
+		message(kernel, buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP, MAPS[map], &set);
 
 	nftnl_set_elems_nlmsg_build_payload(request, set);
 	nftnl_set_free(set);
@@ -345,8 +349,8 @@ add_change(struct batch *batch, uint16_t type, uint16_t flags, const struct entr
 	struct nftnl_set *set;
 
 	make_room(batch);
-	struct nlmsghdr *header = message(
-		batch->kernel, batch->at + batch->used, type, flags | NLM_F_ACK, entry->map, &set);
+	struct nlmsghdr *header = message(batch->kernel, batch->at + batch->used, type,
+		flags | NLM_F_ACK, MAPS[entry->map], &set);
 	add_element(set, entry, type == NFT_MSG_NEWSETELEM);
 	nftnl_set_elems_nlmsg_build_payload(header, set);
 	nftnl_set_free(set);
@@ -587,10 +591,64 @@ allow_kept(struct kernel *kernel, const struct lines *lines)
 	}
 }
 
+/* Whether the kernel counts connections at all. A table of an older version has no set for it. */
+static bool
+is_counting(struct kernel *kernel)
+{
+	char buffer[REQUEST_SIZE];
+	struct nftnl_set *set;
+	struct nlmsghdr *request =
+		message(kernel, buffer, NFT_MSG_GETSET, NLM_F_ACK, REACHED, &set);
+
+	nftnl_set_nlmsg_build_payload(request, set);
+	nftnl_set_free(set);
+	int error = netlink_exchange(kernel->socket, request, NULL, NULL);
+	if (error && error != ENOENT)
+		fail_to_read(error);
+	return error == 0;
+}
+
+/* A container that no connection has reached has no element. */
+static uint64_t
+read_reached(struct kernel *kernel, uint32_t container)
+{
+	char buffer[REQUEST_SIZE];
+	struct nftnl_set *set;
+	struct nlmsghdr *request =
+		message(kernel, buffer, NFT_MSG_GETSETELEM, NLM_F_ACK, REACHED, &set);
+	struct nftnl_set_elem *element = nftnl_set_elem_alloc();
+	uint64_t count = 0;
+
+	if (!element)
+		die(FAILED, "out of memory");
+	nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, &container, sizeof(container));
+	nftnl_set_elem_add(set, element);
+	nftnl_set_elems_nlmsg_build_payload(request, set);
+	nftnl_set_free(set);
+	int error = netlink_exchange(kernel->socket, request, replies_count, &count);
+	if (error && error != ENOENT)
+		fail_to_read(error);
+	return error ? 0 : count;
+}
+
+static void
+print_reached(struct kernel *kernel, uint32_t container)
+{
+	char text[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &container, text, sizeof(text));
+	if (is_counting(kernel))
+		printf("reached %s %" PRIu64 "\n", text, read_reached(kernel, container));
+	else
+		printf("reached %s unknown\n", text);
+}
+
 static void
 print_answers(struct kernel *kernel, const struct lines *lines)
 {
 	for (size_t i = 0; i < lines->nr; i++) {
+		if (lines->line[i].verb == LINE_REACHED)
+			print_reached(kernel, lines->line[i].service.address);
 		if (lines->line[i].verb == LINE_GET) {
 			struct shares present = read_shares(kernel, lines->line[i].service);
 			shares_print(stdout, lines->line[i].service, &present);

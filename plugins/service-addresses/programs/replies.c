@@ -1,5 +1,8 @@
+#define _DEFAULT_SOURCE 1
+
 #include "replies.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -88,6 +91,66 @@ replies_collect(const struct nlmsghdr *header, void *context)
 	errno = EBADMSG;
 	return MNL_CB_ERROR;
 }
+
+/* --- counters ------------------------------------------------------------------------------- */
+
+static int
+take_packets(const struct nlattr *attribute, void *context)
+{
+	uint64_t *count = context;
+
+	if (mnl_attr_get_type(attribute) == NFTA_COUNTER_PACKETS &&
+		mnl_attr_validate(attribute, MNL_TYPE_U64) >= 0)
+		*count = be64toh(mnl_attr_get_u64(attribute));
+	return MNL_CB_OK;
+}
+
+/* Only a counter has such an attribute with a number of this size. */
+static int
+take_expression(const struct nlattr *attribute, void *context)
+{
+	if (mnl_attr_get_type(attribute) != NFTA_EXPR_DATA)
+		return MNL_CB_OK;
+	return mnl_attr_parse_nested(attribute, take_packets, context);
+}
+
+static int
+take_counter(const struct nlattr *attribute, void *context)
+{
+	if (mnl_attr_get_type(attribute) != NFTA_SET_ELEM_EXPR)
+		return MNL_CB_OK;
+	return mnl_attr_parse_nested(attribute, take_expression, context);
+}
+
+static int
+take_counted(const struct nlattr *attribute, void *context)
+{
+	return mnl_attr_parse_nested(attribute, take_counter, context);
+}
+
+static int
+take_counted_list(const struct nlattr *attribute, void *context)
+{
+	if (mnl_attr_get_type(attribute) != NFTA_SET_ELEM_LIST_ELEMENTS)
+		return MNL_CB_OK;
+	return mnl_attr_parse_nested(attribute, take_counted, context);
+}
+
+int
+replies_count(const struct nlmsghdr *header, void *context)
+{
+	uint64_t *count = context;
+
+	*count = UINT64_MAX;
+	if (has_header(header) &&
+		mnl_attr_parse(header, sizeof(struct nfgenmsg), take_counted_list, count) >= 0 &&
+		*count != UINT64_MAX)
+		return MNL_CB_OK;
+	errno = EBADMSG;
+	return MNL_CB_ERROR;
+}
+
+/* --- events --------------------------------------------------------------------------------- */
 
 /* The table that a message is about. Each kind of message has its name as the first attribute. */
 static const char *

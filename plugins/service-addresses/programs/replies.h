@@ -1,6 +1,6 @@
 /*
- * Understands what netfilter says: the elements of our maps, and events about tables. It reads
- * messages only and asks for nothing, so that tests and a fuzzer can be the kernel.
+ * Understands what netfilter says: the elements of our maps, counters, and events about tables. It
+ * reads messages only and asks for nothing, so that tests and a fuzzer can be the kernel.
  */
 #ifndef REPLIES_H
 #define REPLIES_H
@@ -23,6 +23,12 @@ struct replies {
  * MNL_CB_ERROR, with errno EBADMSG, for a message that does not belong to a map like ours.
  */
 int replies_collect(const struct nlmsghdr *header, void *context);
+
+/*
+ * For netlink_run: sets the uint64_t at context to what the counter of an element has counted. For
+ * an element without a counter, and in case of errors, as replies_collect.
+ */
+int replies_count(const struct nlmsghdr *header, void *context);
 
 enum event {
 	EVENT_OTHER,
