@@ -14,7 +14,7 @@ setup_file() {
 	run in_world bash -c \
 		'type -P dokku check-runner
 			ls /usr/local/lib/dokku /etc/sudoers.d/dokku /var/lib/dokku/core-plugins \
-			/etc/nginx/conf.d/{00-,}dokku.conf 2>/dev/null
+			/etc/nginx/conf.d/{00-,}dokku.conf /etc/nginx/dokku-*.conf 2>/dev/null
 		find /usr/local -name "*dokku*" -o -name "check-runner*"'
 	[[ -z $output ]]
 	in_world nginx -t -q
@@ -36,7 +36,8 @@ setup_file() {
 	[[ -z $(in_world docker network ls --quiet --filter name=dokku) ]]
 	run in_world bash -c \
 		'ls -d /home/dokku /var/lib/dokku /etc/dokku /etc/nginx/dokku \
-			/etc/nginx/conf.d/{00-,}dokku.conf /usr/local/lib/dokku 2>/dev/null
+			/etc/nginx/conf.d/{00-,}dokku.conf /etc/nginx/dokku-*.conf \
+			/usr/local/lib/dokku 2>/dev/null
 			getent passwd dokku; nft list tables | grep dokku; pgrep -af watch:heal'
 	[[ -z $output ]]
 	in_world nginx -t -q

@@ -253,6 +253,30 @@ client() {
 	assert_status 1
 }
 
+@test "unblock: who waits for a writer of passwd or group goes on; no other pipe is opened" {
+	local reader readers=() file
+	mkdir -p "$work"/one/{etc,deep} "$work/two/etc" "$work/three/etc"
+	mkfifo "$work/one/etc/passwd" "$work/one/deep/group" "$work/pipe"
+	# As the processes of the container see it, and out of it.
+	ln -s /deep/group "$work/one/etc/group"
+	ln -s ../../pipe "$work/two/etc/passwd"
+	ln -s "$work/pipe" "$work/two/etc/group"
+	printf 'root\n' >"$work/three/etc/passwd"
+	for file in one/etc/passwd one/deep/group pipe; do
+		timeout 20 cat "$work/$file" 3>&- &
+		readers+=("$!")
+	done
+	sleep 0.3
+	got "$san/unblock" "$work"/{one,two,three,none}
+	assert_success ""
+	wait "${readers[0]}"
+	wait "${readers[1]}"
+	kill -0 "${readers[2]}"
+	: >"$work/pipe"
+	wait "${readers[2]}"
+	assert_file "$work/three/etc/passwd" root
+}
+
 @test "with-env: the variables of a file, and PATH decides what runs" {
 	local file=$work/env
 	printf 'EMPTY=\0TEXT=a\nb=c\0PATH=%s\0' "$work" >"$file"
