@@ -175,9 +175,10 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	where 'It listens on port 8025, 1025 instead: let it listen on $PORT, or run: dokku config:set web PORT=8025' $'0.0.0.0:8025\n0.0.0.0:1025'
 	where 'It listens on 127.0.0.1:8080 only: let it listen on 0.0.0.0:$PORT' 127.0.0.1:8080
 	# A firewall that drops what this host sends, or a server that came late.
-	for address in 0.0.0.0:5000 '[::]:5000' 10.86.86.11:5000; do
+	for address in 0.0.0.0:5000 $'[::]:5000\n0.0.0.0:5000' 10.86.86.11:5000; do
 		where 'It listens there now. Either it did so too late, or a firewall of this host drops packets to its containers. See nft list ruleset, and allow packets that this host sends by dokku0, and the answers.' "127.0.0.1:8080"$'\n'"$address"
 	done
+	where 'It listens there now. Either [::] is for IPv6 only there, so let it listen on 0.0.0.0; or it did so too late, or a firewall of this host drops packets to its containers. See nft list ruleset, and allow packets that this host sends by dokku0, and the answers.' $'127.0.0.1:5000\n[::]:5000'
 }
 
 # build_hook - runs the hook pre-build like a push, with the tree $WORLD/tree, for release 1.
@@ -355,8 +356,10 @@ says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":
 	says silent null "no word"
 	verify
 	assert_status 1
-	assert_error " !     web: nginx gets no HTTP answer from port 5000 of v1." \
-		"To deploy it unchecked: dokku checks:disable web web"
+	assert_error ' !     web: nginx itself closes the connection to it without an answer. If a' \
+		'"listen" of this server has proxy_protocol, that holds for all that listen on' \
+		'the same port: give it another, such as 8080, and that to the app, too: dokku' \
+		'ports:add web http:8080:5000'
 	# What is asked first is the container itself.
 	says broken null "it answered, but not in HTTP/1"
 	: >"$CALLS"
@@ -476,6 +479,18 @@ says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":
 	assert_status 1
 	[[ $output$stderr == *'FAIL /: 401, not below 400'* ]]
 	[[ $stderr == *'the lines marked FAIL above show what nginx answered.'* ]]
+	[[ $stderr == *'add "satisfy any; allow 127.0.0.0/8; deny all;" there for the checks'* ]]
+	RUNNER_SAYS='FAIL /: 403, not below 400'
+	verify
+	assert_status 1
+	[[ $stderr == *'has "deny" for all apps, put "allow 127.0.0.0/8;" before it'* ]]
+	RUNNER_SAYS='FAIL /: the connection was closed without an answer'
+	verify
+	assert_status 1
+	[[ $stderr == *'proxy_protocol'*'dokku ports:add web http:8080:5000'* ]]
+	RUNNER_SAYS='FAIL /: "ok" is not in the answer'
+	verify
+	assert_status 1
 	[[ $stderr == *'Look for settings of nginx that hold for all apps of this server'* ]]
 }
 

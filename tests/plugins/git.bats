@@ -5,7 +5,8 @@ load ../helper
 
 setup() {
 	world
-	made_plugins git git-hook git-receive-pack git-upload-pack apps config builder ps app-json
+	made_plugins git git-hook git-receive-pack git-upload-pack git-upload-archive apps config \
+		builder ps app-json
 	hook fake builder-detect <<<'printf "dockerfile\n"'
 	hook fake builder-build <<<'ls -A "$3" | paste -sd " " >>"$STEPS"; printf "built\n"'
 	hook fake scheduler-start \
@@ -498,6 +499,48 @@ refused() {
 	assert_file "$WORLD/clone/Dockerfile" "FROM scratch"
 	dokku git-upload-pack ghost
 	assert_refused "App ghost does not exist"
+}
+
+@test "git archive --remote: the files of a branch" {
+	an_app
+	commit
+	push main
+	git archive --remote dokku@host:web main | tar -xO Dockerfile >"$WORLD/archived"
+	assert_file "$WORLD/archived" "FROM scratch"
+	dokku git-upload-archive ghost
+	assert_refused "App ghost does not exist"
+}
+
+@test "a client that names git's programs by a path, or as git's commands" {
+	an_app
+	commit
+	push --receive-pack=/usr/lib/git-core/git-receive-pack main
+	went_live 1
+	commit
+	push --receive-pack='git receive-pack' main
+	went_live 2
+	git clone --quiet --upload-pack=/opt/bin/git-upload-pack dokku@host:web "$WORLD/clone"
+	git clone --quiet --upload-pack='git upload-pack' dokku@host:web "$WORLD/clone2"
+	assert_file "$WORLD/clone2/Dockerfile" "FROM scratch"
+	SSH_ORIGINAL_COMMAND='/opt/bin/git-hook web' dokku
+	assert_status 1
+	assert_error_like '*`/opt/bin/git-hook` is not a dokku command.*'
+}
+
+@test "a client that ends before it sends anything to a new app, as with a SHA-256 repository, is told what git means" {
+	local words="your repository is of git's kind SHA-256, which cannot be pushed: make"
+	words+=" one with git init --object-format=sha1"
+	got "$DOKKU" git-receive-pack web </dev/null
+	assert_status 128
+	[[ $stderr == *"$words"*'The app web was created'* ]]
+	dokku apps:destroy --force web
+	commit
+	push --dry-run main
+	assert_status 0
+	[[ $stderr != *SHA-256* ]]
+	push main
+	went_live 1
+	[[ $stderr != *SHA-256* ]]
 }
 
 @test "git-hook: lines that git would never write are refused" {
@@ -1552,6 +1595,42 @@ other_git() {
 	commit
 	push main
 	went_live 3
+}
+
+@test "a push by path: what is live is told as pushed, also in a repository of an older version" {
+	an_app
+	commit
+	got git -C "$SOURCE" push --quiet "$DOKKU_ROOT/web" main
+	went_live 1
+	assert_equal "$(git -C "$SOURCE" rev-parse main)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	printf '#!/bin/sh\nexec %q git-hook "$(basename "$PWD")"\n' "$DOKKU" \
+		>"$DOKKU_ROOT/web/hooks/pre-receive"
+	git -C "$DOKKU_ROOT/web" config --unset receive.procReceiveRefs
+	commit
+	push main
+	went_live 2
+	commit
+	got git -C "$SOURCE" push --quiet "$DOKKU_ROOT/web" main
+	went_live 3
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	# A hook of the owner's own stays.
+	printf '#!/bin/sh\n' >"$DOKKU_ROOT/web/hooks/pre-receive"
+	commit
+	push main
+	went_live 4
+	assert_file "$DOKKU_ROOT/web/hooks/pre-receive" '#!/bin/sh'
+}
+
+@test "a push by path as another user is refused, and told what works" {
+	an_app
+	commit
+	# Whether the file HEAD is the caller's is asked of test.
+	sed -i 's/-O HEAD/-O \/proc\/1\/none/' "$DOKKU_ROOT/web/hooks/pre-receive"
+	got git -C "$SOURCE" push --quiet "$DOKKU_ROOT/web" main
+	assert_status 1
+	[[ $stderr == *'web: only the user dokku may push by path; nothing was deployed. From this host: git push dokku@localhost:web'* ]]
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web"
 }
 
 @test "a push that our hook has not seen is refused, and the branch stays" {

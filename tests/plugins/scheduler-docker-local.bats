@@ -621,6 +621,40 @@ engine DELETE /containers/idU?force=true&v=true"
 	assert_success ""
 }
 
+@test "docker system prune -a took one of the names of a running container's image: it gets it again" {
+	local labels='"com.dokku.container-type":"deploy","com.dokku.release"'
+	container() {
+		printf '{"Image":"%s","ImageID":"sha256:%s","Names":["/%s"],"Labels":{"com.dokku.app-name":"web",%s:"%s"}}' \
+			"$1" "$2" "$3" "$labels" "$4"
+	}
+	CONTAINERS="[$(container sha256:a a web.web.1 1),$(container dokku/web:v1 b web.web.2 1)"
+	CONTAINERS+=",$(container sha256:c c other 1),$(container sha256:d d web.web.1 7)]"
+	export CONTAINERS
+	fake_engine <<-'DO'
+		case "$1 $2" in
+		"GET /containers/json"*) printf '%s' "$CONTAINERS" ;;
+		"GET /images/json"*) printf '[{"RepoTags":["dokku/web:%s"],"Labels":{"com.dokku.app-name":"web"}}]' "${NAMED-v0}" ;;
+		"POST /images/dokku/web:v1/tag"*)
+			printf '%s\n' "$2" >>"$STEPS"
+			grep -q sha256 "$STEPS" || { printf '{"message":"No such image"}'; exit 22; } ;;
+		"POST /images/sha256"*) printf '%s\n' "$2" >>"$STEPS" ;;
+		esac
+	DO
+	: >"$STEPS"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/libexec/heal-images"
+	assert_steps '/images/sha256:a/tag?repo=dokku/web&tag=v1'
+	: >"$STEPS"
+	NAMED=v1 got "$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/libexec/heal-images"
+	assert_steps ""
+	# A change of the config does not wait for the watch.
+	got "$PLUGIN_CORE_AVAILABLE_PATH/scheduler-docker-local/scheduler-image-reuse" \
+		docker-local web 2 1
+	assert_status 0
+	assert_steps '/images/dokku/web:v1/tag?repo=dokku/web&tag=v2
+/images/sha256:a/tag?repo=dokku/web&tag=v1
+/images/dokku/web:v1/tag?repo=dokku/web&tag=v2'
+}
+
 @test "scheduler_list, scheduler_states, scheduler-stop, scheduler-destroy: what has our labels but no name of ours is not ours" {
 	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1' \
 		'b 1 web 1 running 10.86.128.3 5000 8 /eager_bohr' \

@@ -187,3 +187,25 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 	assert_serves shop v2
 	network_is_ours
 }
+
+@test "docker system prune -af while an app runs whose releases share an image: a change goes on, the watch names the image again" {
+	local number
+	dokku_run config:set shop A=1
+	dokku_run config:set shop A=2
+	dokku_run config:set shop A=3
+	# The engine chooses which of the names stays.
+	number=$(in_world cat /var/lib/dokku/data/releases/shop/current)
+	is_named() {
+		in_world docker images --format '{{.Tag}}' dokku/shop | grep -q "^v$number-"
+	}
+	in_world sh -c 'docker images --format "{{.Repository}}:{{.Tag}}" dokku/shop |
+		grep ":v'"$number"'-" | xargs docker rmi' >/dev/null
+	run is_named
+	[[ $status -ne 0 ]]
+	dokku_run config:set shop A=4
+	assert_serves shop v1
+	number=$((number + 1))
+	in_world sh -c 'docker images --format "{{.Repository}}:{{.Tag}}" dokku/shop |
+		grep ":v'"$number"'-" | xargs docker rmi' >/dev/null
+	await 25 is_named
+}
