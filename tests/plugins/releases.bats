@@ -89,6 +89,7 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	three
 	printf 'one\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/proxy-template"
 	printf 'three\n' >"$DOKKU_LIB_ROOT/data/releases/web/3/proxy-template"
+	printf 'as read\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/lint"
 	dokku releases:rollback web
 	assert_status 0
 	assert_error ""
@@ -98,6 +99,9 @@ v1        2026-01-01T00:00:00+00:00                 push 1"
 	dokku releases:rollback web v1
 	assert_equal 5 "$(current web)"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/5/proxy-template" one
+	# It does not count if env is newer.
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/5/lint" "as read"
+	[[ ! $DOKKU_LIB_ROOT/data/releases/web/5/env -nt $DOKKU_LIB_ROOT/data/releases/web/5/lint ]]
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/4/proxy-template"
 	assert_file "$DOKKU_LIB_ROOT/config/web/ENV" "export V='1'"
 }

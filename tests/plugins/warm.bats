@@ -224,6 +224,23 @@ described() {
 	assert_equal "" "$(state_of c2)"
 }
 
+@test "a rollback compares descriptions by their text, and by their members where that differs" {
+	described
+	fake jq <<<'exec /usr/bin/jq "$@"'
+	compares() {
+		list "c3 3 web 1 running" "c2 2 web 1 paused"
+		frozen c2
+		back
+		assert_equal running "$(state_of c2)"
+		rm -r "$DOKKU_LIB_ROOT/data/releases/web/4"
+		grep -c 'jq --slurp map' "$CALLS" || true
+	}
+	assert_equal 0 "$(compares)"
+	jq . "$DOKKU_LIB_ROOT/data/releases/web/2/spec.web.1" >"$WORLD/spec"
+	mv "$WORLD/spec" "$DOKKU_LIB_ROOT/data/releases/web/2/spec.web.1"
+	assert_equal 1 "$(compares)"
+}
+
 @test "not thawed: another config, options, time, one that is about to be frozen, or another release" {
 	described
 	creates() {

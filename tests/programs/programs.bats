@@ -262,6 +262,7 @@ client() {
 	ln -s ../../pipe "$work/two/etc/passwd"
 	ln -s "$work/pipe" "$work/two/etc/group"
 	printf 'root\n' >"$work/three/etc/passwd"
+	truncate --size 1T "$work/three/etc/group"
 	for file in one/etc/passwd one/deep/group pipe; do
 		timeout 20 cat "$work/$file" 3>&- &
 		readers+=("$!")
@@ -275,6 +276,7 @@ client() {
 	: >"$work/pipe"
 	wait "${readers[2]}"
 	assert_file "$work/three/etc/passwd" root
+	[[ ! -s $work/three/etc/group ]]
 }
 
 @test "with-env: the variables of a file, and PATH decides what runs" {

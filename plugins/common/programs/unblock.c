@@ -1,14 +1,16 @@
 /*
- * unblock [ROOT]… - lets the Docker engine go on that waits for a writer of a named pipe.
+ * unblock [ROOT]… - lets the Docker engine go on that cannot read a container's list of users.
  *
- * The engine opens /etc/passwd and /etc/group of a container before it starts it. An app can put a
+ * The engine reads /etc/passwd and /etc/group of a container before it starts it. An app can put a
  * named pipe there. Then the engine waits for ever, with the container locked; when it does so at
  * its own start, after a boot, it never answers anybody. This program opens such a pipe for
- * writing, and closes it: the engine reads an empty file.
+ * writing, and closes it: the engine reads an empty file. Or an app can put a file of gigabytes
+ * there, which takes no room on the disk, and the engine reads a line of it into its memory. Such a
+ * file is emptied.
  *
  * ROOT is the root folder of a container. A path is looked up in it as its processes would, and
- * nothing but a named pipe is opened. Without ROOT this looks at all overlay mounts of the host
- * every two seconds, until it is ended or its own file is replaced.
+ * nothing but a named pipe or a large file is opened. Without ROOT this looks at all overlay mounts
+ * of the host twice a second, until it is ended or its own file is replaced.
  *
  * Exit status: 0.
  */
@@ -25,7 +27,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { EVERY_S = 2, NAME_SIZE = 64 };
+enum {
+	EVERY_US = 500000,
+	NAME_SIZE = 64,
+	/* No list of users has that many bytes. */
+	LARGE = 64 << 20
+};
 
 static const char *const FILES[] = { "etc/passwd", "etc/group" };
 
@@ -38,20 +45,23 @@ look_up(int root, const char *file)
 	return (int)syscall(SYS_openat2, root, file, &how, sizeof(how));
 }
 
-/* Opens and closes a pipe for which somebody waits. */
+/* Opens and closes a pipe for which somebody waits, and empties a large file. */
 static void
-write_nothing(int file)
+unblock(int file)
 {
 	char name[NAME_SIZE];
 	struct stat status;
 
-	if (fstat(file, &status) != 0 || !S_ISFIFO(status.st_mode))
+	if (fstat(file, &status) != 0)
+		return;
+	bool is_large = S_ISREG(status.st_mode) && status.st_size > LARGE;
+	if (!is_large && !S_ISFIFO(status.st_mode))
 		return;
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
-	/* Fails if nobody waits. */
-	int pipe = open(name, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	if (pipe != -1)
-		close(pipe);
+	/* Of a pipe for which nobody waits, this fails. */
+	int writer = open(name, O_WRONLY | O_NONBLOCK | O_CLOEXEC | (is_large ? O_TRUNC : 0));
+	if (writer != -1)
+		close(writer);
 }
 
 static void
@@ -63,7 +73,7 @@ look_at(const char *path)
 		int file = look_up(root, FILES[i]);
 
 		if (file != -1) {
-			write_nothing(file);
+			unblock(file);
 			close(file);
 		}
 	}
@@ -122,7 +132,7 @@ main(int argc, char **argv)
 		look_at(argv[i]);
 	while (argc == 1 && !is_replaced()) {
 		look_at_all();
-		sleep(EVERY_S);
+		usleep(EVERY_US);
 	}
 	return 0;
 }

@@ -48,10 +48,10 @@ engine_is_whole() {
 	run in_world systemctl --failed --plain --no-legend
 	[[ -z $output ]]
 	run in_world systemd-analyze --man=no verify dokku-network.service dokku-restore.service \
-		dokku-heal.service nginx.service
+		dokku-heal.service dokku-unblock.service nginx.service
 	[[ $status -eq 0 && $output != *dokku* && $output != *cycle* ]]
-	run in_world systemctl is-enabled dokku-network dokku-restore dokku-heal
-	[[ $output == $'enabled\nenabled\nenabled' ]]
+	run in_world systemctl is-enabled dokku-network dokku-restore dokku-heal dokku-unblock
+	[[ $output == $'enabled\nenabled\nenabled\nenabled' ]]
 }
 
 @test "power cut: every answer after the boot is the app's, and 30 s later it serves" {
