@@ -196,7 +196,7 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	fake_engine <<<'exit 1'
 	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
 	assert_status 1
-	assert_error " !     web: the new image cannot be looked at: see above"
+	assert_error " !     web: the new image cannot be looked at: see above. If docker system prune has removed it, push again"
 }
 
 @test "builder-detect: what is set, or the builder that Dokku would take for these files" {

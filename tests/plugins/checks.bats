@@ -359,7 +359,7 @@ says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":
 	assert_error ' !     web: nginx itself closes the connection to it without an answer. If a' \
 		'"listen" of this server has proxy_protocol, that holds for all that listen on' \
 		'the same port: give it another, such as 8080, and that to the app, too: dokku' \
-		'ports:add web http:8080:5000'
+		'ports:add web http:80:5000 http:8080:5000'
 	# What is asked first is the container itself.
 	says broken null "it answered, but not in HTTP/1"
 	: >"$CALLS"
@@ -487,7 +487,7 @@ says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":
 	RUNNER_SAYS='FAIL /: the connection was closed without an answer'
 	verify
 	assert_status 1
-	[[ $stderr == *'proxy_protocol'*'dokku ports:add web http:8080:5000'* ]]
+	[[ $stderr == *'proxy_protocol'*'dokku ports:add web http:80:5000 http:8080:5000'* ]]
 	RUNNER_SAYS='FAIL /: "ok" is not in the answer'
 	verify
 	assert_status 1

@@ -893,7 +893,7 @@ worker=1"
 	commit
 	push main
 	assert_status 1
-	[[ $remote == *" !     web: the builder dockerfile left no image: is its plugin enabled? dokku plugin:list shows"* ]]
+	[[ $remote == *" !     web: the builder dockerfile left no image: either something has removed it, such as docker system prune -a, so push again; or its plugin is not enabled: see dokku plugin:list"* ]]
 	assert_equal 2 "$(current web)"
 }
 
