@@ -330,7 +330,7 @@ TEXT
 	done
 	folder=$(ls "$TREE")
 	for no in "" no; do
-		engine_builds $no <<<'ssh-ed25519 AAAA'
+		engine_builds "$no" <<<'ssh-ed25519 AAAA'
 		got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$TREE/part" \
 			dokku/web:v1
 		assert_status 0
