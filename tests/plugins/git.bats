@@ -1662,6 +1662,7 @@ other_git() {
 @test "a git that asks no hook: the pusher is told, and the branch goes back" {
 	local was
 	an_app
+	git -C "$DOKKU_ROOT/web" config --unset receive.procReceiveRefs
 	other_git "$WORLD/home" receive.procReceiveRefs
 	commit
 	push main
