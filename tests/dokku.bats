@@ -925,7 +925,7 @@ canary-share web 2 5
 2 5 10" "$(steps)"
 	assert_equal 1 "$(current web)"
 	local number share limit until since
-	read -r number share limit until since <"$CANARY"
+	read -r number share limit until since _ <"$CANARY"
 	assert_equal "2 5 10 600" "$number $share $limit $((until - since))"
 	assert_output_like "-----> Starting web v2: web.1, web.2, worker.1
 =====> web v2 has 5 % of the visitors, until 10 % of its answers are 5xx, and all from * on
