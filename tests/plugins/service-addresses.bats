@@ -913,7 +913,7 @@ chain $RULES {
 }
 }"
 	assert_equal 'services 10.86.0.9 . 80 : 10.86.128.9 . 5000' "$(kernel)"
-	assert_equal "crowds_prerouting held_output impostors_prerouting invalid_input metadata_prerouting output own_ports $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
+	assert_equal "crowds_prerouting held_output impostors_prerouting invalid_input metadata_prerouting output own_ports reached_postrouting $RULES strangers_forward strangers_prerouting timeouts_output timeouts_prerouting unmapped_output" \
 		"$(nft list table ip dokku | sed -n 's/^\tchain \(.*\) {/\1/p' | sort |
 			paste -sd ' ')"
 	# The table has the chains of this version now, so the next call leaves it alone.
