@@ -84,8 +84,9 @@ ends() { printf -- '--env\nEXIT_AFTER_MS=%s\n--env\nEXIT_CODE=%s\n' "$1" "$2"; }
 		-KILL --full '/dokku.*(git-hook|job|deploy|scheduler-task|release-tasks).*tasks' ||
 		true
 	wait "$pushing" || true
+	# If the watch is faster, this does not wait for it.
 	dokku_run reconcile tasks
-	has_no_tasks
+	await 20 has_no_tasks
 	assert_serves tasks v2
 	assert_clean tasks
 }
