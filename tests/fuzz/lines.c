@@ -37,6 +37,16 @@ check_keep(const struct line *line, const struct network *network)
 	}
 }
 
+/* reached names one container, and nothing else. */
+static void
+check_reached(const struct line *line, const struct network *network)
+{
+	uint32_t container = ntohl(line->service.address) - network->low;
+
+	require(container >= network->half && container - network->half < network->half);
+	require(line->service.port == 0 && line->nr == 0 && line->seconds == 0);
+}
+
 static void
 check_line(const struct line *line, const struct network *network)
 {
@@ -106,6 +116,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < lines.nr; i++) {
 		if (lines.line[i].verb == LINE_KEEP) {
 			check_keep(&lines.line[i], &network);
+			continue;
+		}
+		if (lines.line[i].verb == LINE_REACHED) {
+			check_reached(&lines.line[i], &network);
 			continue;
 		}
 		check_line(&lines.line[i], &network);
