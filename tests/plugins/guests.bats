@@ -127,6 +127,21 @@ default
 		"Please retry with valid arguments. Usage: dokku theirs:set [--hard] APP VALUE" 2
 }
 
+@test "the secret words of a guest's command are in no argument list, over ssh either" {
+	guest theirs subcommands/set <<-'BODY'
+		# Summary: Set it
+		# Usage: dokku theirs:set APP VALUE
+		# Secret: yes
+		source "$PLUGIN_CORE_AVAILABLE_PATH/common/strict"
+		! grep --quiet --text s3cret "/proc/$$/cmdline" || printf 'shown '
+		printf '%s\n' "$2"
+	BODY
+	dokku theirs:set web s3cret
+	assert_success "s3cret"
+	SSH_ORIGINAL_COMMAND="theirs:set web s3cret" dokku
+	assert_success "s3cret"
+}
+
 @test "--app goes to a guest in DOKKU_APP_NAME as well" {
 	guest theirs subcommands/link <<<'printf "%s %s\n" "$DOKKU_APP_NAME" "$*"'
 	dokku --app web theirs:link db
