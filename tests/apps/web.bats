@@ -178,6 +178,15 @@ ask_last() {
 	[[ $output == $'start web v1\nexit web v1' ]]
 }
 
+@test "make-repo writes through no link that a test has left" {
+	local repo="$BATS_TEST_TMPDIR/linked" outside="$BATS_TEST_TMPDIR/outside"
+	printf 'mine\n' >"$outside"
+	mkdir "$repo"
+	ln -s "$outside" "$repo/Dockerfile"
+	"$BATS_TEST_DIRNAME/make-repo" "$repo" >/dev/null
+	[[ $(<"$outside") == mine && ! -L $repo/Dockerfile ]]
+}
+
 @test "make-repo makes a commit per call, and --break breaks the check" {
 	local repo="$BATS_TEST_TMPDIR/my shop" make="$BATS_TEST_DIRNAME/make-repo"
 	WEB_BINARY=$build/apps/web run -0 "$make" "$repo" --app shop --release v1

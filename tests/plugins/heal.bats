@@ -20,6 +20,19 @@ setup() {
 		NGINX="$PLUGIN_CORE_AVAILABLE_PATH/nginx/heal"
 }
 
+@test "make_preview_token: keeps a token, and replaces what is none" {
+	local token file=$TEST_HOST/etc/dokku/preview-token
+	local make='source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/privileges"; make_preview_token'
+	fake chgrp <<<':'
+	printf 'FROM scratch\nCOPY web /web\n' >"$file"
+	code "" "$make"
+	assert_success ""
+	token=$(<"$file")
+	[[ $token =~ ^[0-9a-f]{32}$ ]]
+	code "" "$make"
+	assert_file "$file" "$token"
+}
+
 @test "common: where nothing is missing nothing is said" {
 	got "$COMMON"
 	assert_success ""
