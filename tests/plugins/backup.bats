@@ -399,12 +399,11 @@ lines"
 	dokku backup:run shop
 	for n in 1 2; do
 		printf 'lost %s\n' "$n" >"$DOKKU_LIB_ROOT/data/storage/shop-data/rows"
-		# A folder has the time of its restore in its name.
-		sleep 1
 		dokku backup:restore shop
 		assert_status 0
 		assert_file "$DOKKU_LIB_ROOT/data/storage/shop-data/rows" row
 	done
+	# A folder has the time of its restore in its name, and no two have the same one.
 	folders=("$DOKKU_LIB_ROOT"/data/storage/shop-data-before-*)
 	assert_equal 2 "${#folders[@]}" "folders"
 	assert_file "${folders[0]}/rows" "lost 1"
