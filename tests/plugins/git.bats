@@ -2072,6 +2072,10 @@ closed/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 	got "$DOKKU" git:from-archive --archive-type zip web -- \
 		<<<$'#mtree\nDockerfile type=file contents=/etc/hostname'
 	assert_refused "web: this is no archive of the type zip; nothing was deployed"
+	# bsdtar reads mtree without its mark, too, and makes files as large as that says.
+	got "$DOKKU" git:from-archive --archive-type zip web -- \
+		<<<$'PK type=file size=1000000000000\nDockerfile type=file'
+	assert_refused "web: this is no archive of the type zip; nothing was deployed"
 	assert_equal "" "$(grep ^bsdtar "$CALLS" || true)"
 	printf 'FROM x\n' >"$WORLD/Dockerfile"
 	rm "$BIN/bsdtar"
