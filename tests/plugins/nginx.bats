@@ -128,9 +128,16 @@ TLSv1.3; proxy_read_timeout 45s;" \
 	facts+=$'\nlisten https 443\ncertificate\nset https-redirect true'
 	apply "$facts"
 	assert_success ""
-	assert_equal "listen *:20001; server_name _;" \
+	assert_equal "listen *:20001 default_server; server_name _;" \
 		"$(rendered | grep -o -e 'listen \*:.*' -e 'server_name .*' | paste -sd ' ')"
 	assert_equal 0 "$(rendered | grep -c 'return 301')"
+	# Another app has that port, too, without a domain.
+	local reason='a duplicate default server for 0.0.0.0:20001 in x:1'
+	fake unshare <<<'echo "nginx: [emerg] $REASON"; exit 1'
+	REASON=$reason apply "$facts"$'\nset proxy-read-timeout 45s'
+	assert_refused "nginx: web: at 0.0.0.0:20001 another server answers for any host name:" \
+		"choose another port, or give web a domain"
+	fake unshare </dev/null
 	# With a domain the fact means nothing; without both the app goes.
 	apply "$facts"$'\ndomain web.example.com'
 	assert_equal 3 "$(rendered | grep -c 'server_name web.example.com;')"

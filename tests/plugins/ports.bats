@@ -160,6 +160,10 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	printf '20000 web\n' >"$own"
 	DOKKU_OWN_PORTS=4 code ports 'ports_own port blog; printf "%s" "$port"'
 	assert_success 20003
+	# None is left: it was looked for without end.
+	rm "$DOKKU_LIB_ROOT/config/ports/blog/own"
+	DOKKU_OWN_PORTS=3 timeout 20 "$DOKKU" ports:report blog >"$STEPS" 2>&1 || true
+	grep -qF 'blog: all ports from 20000 on that an app may have to itself are taken' "$STEPS"
 	# A domain again.
 	dokku domains:enable web
 	report map-detected
