@@ -86,6 +86,13 @@ told() {
 		--connect-to "trust.localhost:8443:$address:443" \
 		https://trust.localhost:8443/headers | tr -d '\r')
 	[[ $got == *$'\nHost: trust.localhost:8443\n'* ]]
+	# A body that no header tells of must not stay in a connection that other visitors use: an
+	# app that does not read it would take it for their request.
+	await 20 eval '[[ $(told) != *Connection:* ]]'
+	got=$(curl --silent --insecure --http2 --max-time 10 \
+		--resolve "trust.localhost:443:$address" --request GET --upload-file - \
+		https://trust.localhost/headers <<<body | tr -d '\r')
+	[[ $got == *$'\nConnection: close\n'* && $got == *$'\nContent-Length: 5\n'* ]]
 }
 
 @test "visitors: no upgrade but to a websocket" {

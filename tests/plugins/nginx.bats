@@ -453,7 +453,7 @@ server {
 		proxy_next_upstream error;
 		proxy_next_upstream_tries 3;
 		proxy_set_header Upgrade $dokku_upgrade;
-		proxy_set_header Connection $dokku_header;
+		proxy_set_header Connection $dokku_sent;
 		proxy_set_header Host $dokku_host;
 		proxy_set_header X-Real-IP $remote_addr;
 		proxy_set_header X-Forwarded-For $remote_addr;
@@ -498,7 +498,7 @@ not_kept() {
 	apply "$FACTS
 $1"
 	assert_success ""
-	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept/10 -e dokku_header)"
+	assert_equal 0 "$(rendered | grep -c -e keepalive -e dokku-kept/10 -e dokku_header -e dokku_sent)"
 	assert_equal 1 "$(rendered | grep -c 'Connection $dokku_connection;')"
 }
 
