@@ -1,0 +1,41 @@
+#!/usr/bin/env bats
+# A boot of a host with systemd while an app keeps the engine from starting: what the unit
+# dokku-unblock.service is for. The power fails while the list of users of a container is a named
+# pipe, for whose writer the engine waits before it answers anybody.
+# shellcheck disable=SC2154 # the helper sets world and top
+# shellcheck disable=SC2016 # what stands in single quotes is expanded in the world
+
+load helper
+
+setup_file() {
+	host_with_app one --systemd
+	commit_and_push blocker v1
+}
+
+teardown_file() { host_down; }
+
+# block FILE - replaces FILE of blocker's container by a named pipe, as its processes can.
+block() {
+	in_world bash -c '
+		root=$(docker inspect --format "{{.GraphDriver.Data.MergedDir}}" blocker.web.1)
+		rm -f "$root/$1" && mkfifo "$root/$1"' bash "$1"
+}
+
+engine_answers() { in_world timeout 5 docker version >/dev/null; }
+
+serves() { [[ $(released "$1") == "$2" ]]; }
+
+@test "a pipe in the place of passwd or group, and a power cut: the engine answers, and all apps serve" {
+	local file
+	for file in etc/passwd etc/group; do
+		block "$file"
+		"$top/tests/world" stop "$world"
+		"$top/tests/world" up "$world" </dev/null
+		e2e_setup
+		# Without the unit the engine never answers.
+		within 60 engine_answers
+		await 20 serves one v1
+		await 20 serves blocker v1
+		[[ $(in_world systemctl is-active dokku-unblock) == active ]]
+	done
+}
