@@ -96,7 +96,7 @@ copy_code() {
 		-e 's,/dev/tcp/127.86.0.1/80,"$TEST_HOST/answer",' \
 		-e 's,RELOAD_MS=5000,RELOAD_MS=1000,' \
 		-e 's,\(LOGS\?\)=/var/log/nginx,\1=$TEST_HOST/log,' \
-		-e 's,\(STORAGE\|RELEASED\)=/var/lib/dokku/,\1=$DOKKU_LIB_ROOT/,' \
+		-e 's,\(STORAGE\|RELEASED\|APPLIED\)=/var/lib/dokku/,\1=$DOKKU_LIB_ROOT/,' \
 		"$stage"/plugins/{*/root/*,nginx/functions}
 	# As make install does.
 	bash "$stage/plugins/common/libexec/join" "$stage/plugins/common"

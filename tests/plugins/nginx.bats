@@ -1398,7 +1398,38 @@ install_as_root() {
 	assert_equal "LimitNOFILE=65536" \
 		"$(sed -n '/^\[Service\]$/{n;p}' \
 			"$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf")"
+	grep -qxF "ExecStartPre=-$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken" \
+		"$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf"
 	grep -qx "systemctl daemon-reload" "$CALLS"
+}
+
+@test "taken: nginx starts without the ports of apps that another program has, and with all others" {
+	fake ss <<-'BODY'
+		printf 'LISTEN 0 5 %s *:* users:(("%s",pid=7,fd=3))\n' 127.0.0.1:8080 db '*:80' httpd \
+			'*:8081' nginx '[::]:20001' thief '*:8082' other
+	BODY
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS"$'\ncertificate\nlisten http 80\nlisten http 8080\nlisten http 8081\nlisten https 8082'
+	cp "$TREE/web.conf" "$TREE/own.conf"
+	sed -i -e 's/\*:8080/10.1.2.3:8080/' -e '/:8082/d' -e '/\[::/d' "$TREE/own.conf"
+	apply $'app blog\nupstream 10.86.0.2 80\nnameless\nlisten http 20001'
+	mkdir -p "$DOKKU_LIB_ROOT"/data/nginx-vhosts/{blog,own}
+	touch "$DOKKU_LIB_ROOT"/data/nginx-vhosts/{blog,own}/applied
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken"
+	assert_status 0
+	[[ $stderr == *'blog: another program has port 20001, so nginx starts without it.'* ]]
+	assert_equal "listen *:80; listen 127.87.31.144:80; listen *:8081; listen 127.87.31.146:80;" \
+		"$(grep -o $'^\t*listen [1*][^;]*;' "$TREE/web.conf" | tr -d '\t' | paste -sd ' ')"
+	assert_equal "listen 127.87.78.33:80;" "$(grep -o $'^\t*listen [^;]*;' "$TREE/blog.conf" | tr -d '\t')"
+	grep -q 'listen 10.1.2.3:8080;' "$TREE/own.conf"
+	# The next deploy writes the file as it was.
+	assert_absent "$DOKKU_LIB_ROOT/data/nginx-vhosts/blog/applied"
+	[[ -e $DOKKU_LIB_ROOT/data/nginx-vhosts/own/applied ]]
+	# Once more, nothing is left to say.
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken"
+	assert_success ""
 }
 
 @test "apply: the preview's name is no other app's" {
