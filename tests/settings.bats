@@ -26,6 +26,7 @@ examples() {
 	declare -gA GOOD=(
 		["builder/selected"]=dockerfile ["git/deploy-branch"]=topic
 		["git/rev-env-var"]=COMMIT ["logs/max-size"]=20m
+		["nginx-vhosts/access-log-format"]=json_lines
 		["nginx-vhosts/access-log-path"]=off
 		["nginx-vhosts/error-log-path"]=/var/log/nginx/a.b-c.log
 		["nginx-vhosts/proxy-buffers"]="16 8k"
@@ -94,7 +95,7 @@ example() {
 	size) good=7m bad=7x ;;
 	duration) good=7s bad="7 s" ;;
 	boolean) good=true bad=yes ;;
-	choice) good=${limits%%|*} bad=$limits ;;
+	choice) good=${limits%%|*} bad="$limits|" ;;
 	path) good=a/b.c bad=a/../b ;;
 	ipv4) good=10.0.0.5 bad=10.0.0.256 ;;
 	ipv6) good=::1 bad=10.0.0.5 ;;

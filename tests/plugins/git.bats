@@ -639,6 +639,48 @@ second_push() {
 	assert_equal 2 "$(current web)"
 }
 
+@test "ps:set skip-deploy: a push is built and stored, and ps:rebuild deploys it later" {
+	an_app
+	commit
+	push main
+	went_live 1
+	dokku --quiet ps:set web skip-deploy true
+	printf 'x\n' >"$SOURCE/next"
+	commit
+	: >"$STEPS"
+	push main
+	assert_status 0
+	[[ $remote == *"-----> Skipping deployment"* &&
+		$remote == *"dokku ps:set web skip-deploy false, and dokku ps:rebuild web" ]]
+	grep -q '^Dockerfile next$' "$STEPS"
+	[[ $(<"$STEPS") != *scheduler-start* ]]
+	assert_equal 1 "$(current web)"
+	assert_equal "$(git -C "$SOURCE" rev-parse HEAD)" \
+		"$(git -C "$DOKKU_ROOT/web" rev-parse main)"
+	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
+	ended
+	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
+	# A build that fails is refused, as ever.
+	hook fake builder-build <<<'exit 3'
+	commit
+	push main
+	assert_status 1
+	hook fake builder-build </dev/null
+	dokku --quiet ps:set web skip-deploy
+	dokku ps:rebuild web
+	assert_status 0
+	assert_equal 4 "$(current web)"
+	# The variable of older versions of Dokku, which the setting overrides.
+	dokku --quiet config:set --no-restart web DOKKU_SKIP_DEPLOY=true
+	commit
+	push main
+	[[ $status -eq 0 && $remote == *"Skipping deployment"* ]]
+	dokku --quiet ps:set web skip-deploy false
+	commit
+	push main
+	went_live 6
+}
+
 @test "a push whose branch was set while it had the lock is live, and has the branch" {
 	an_app
 	commit
@@ -981,6 +1023,17 @@ ended() {
 	ended
 	assert_absent "$DOKKU_ROOT/web/packed-refs.lock"
 	[[ -e $DOKKU_ROOT/web/refs/heads/a/b.lock ]]
+}
+
+@test "git:unlock: a lock of a git that was killed goes at once" {
+	an_app
+	: >"$DOKKU_ROOT/web/HEAD.lock"
+	: >"$DOKKU_ROOT/web/config.lock"
+	touch --date '90 seconds ago' "$DOKKU_ROOT/web/HEAD.lock"
+	dokku git:unlock --force web
+	assert_success "-----> Removed what killed pushes have locked in the repository of web"
+	assert_absent "$DOKKU_ROOT/web/HEAD.lock"
+	[[ -e $DOKKU_ROOT/web/config.lock ]]
 }
 
 @test "reconcile: a branch that cannot be set is told, and stands in nobody's way" {

@@ -379,6 +379,7 @@ yes"
 @test "nginx: restart and validate make the config again; settings are read" {
 	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/web"
 	printf '/var/log/nginx/mine.log\n' >"$DOKKU_LIB_ROOT/config/nginx-vhosts/web/access-log-path"
+	printf 'json_lines\n' >"$DOKKU_LIB_ROOT/config/nginx-vhosts/web/access-log-format"
 	as_guest <<-'BODY'
 		source "$PLUGIN_AVAILABLE_PATH/nginx-vhosts/functions"
 		validate_nginx web && restart_nginx web && restart_nginx
@@ -392,7 +393,10 @@ yes"
 	BODY
 	assert_success "/var/log/nginx/mine.log
 /var/log/nginx/mine.log
-/var/log/nginx/web-error.log"
+/var/log/nginx/web-error.log
+
+json_lines
+json_lines"
 }
 
 @test "ps_start, ps_stop: the commands" {

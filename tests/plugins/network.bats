@@ -306,6 +306,21 @@ users_networks() {
 	assert_status 0
 }
 
+@test "network:set bind-all-interfaces: false, the default; true is refused, with what to do instead" {
+	make_app web
+	dokku network:set web bind-all-interfaces false
+	assert_status 0
+	dokku network:report web --network-computed-bind-all-interfaces
+	assert_success false
+	dokku network:set web bind-all-interfaces true
+	assert_refused "network:set: visitors that came to a port of a container itself would be" \
+		"lost with each deploy. dokku ports:add web http:3000:5000 lets the proxy serve" \
+		"the app at port 3000 of all interfaces; nothing was changed"
+	dokku network:set --global bind-all-interfaces true
+	assert_status 1
+	[[ $stderr == *"ports:add APP http"* ]]
+}
+
 @test "network:set static-web-listener: at once, for an app without a release; a deploy is refused" {
 	hook fake proxy-build-config </dev/null
 	make_app web blog

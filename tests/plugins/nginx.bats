@@ -765,6 +765,18 @@ set x-forwarded-ssl on"
 	done
 }
 
+@test "apply: the format of the access log" {
+	apply "$FACTS
+set access-log-format json_lines"
+	assert_success ""
+	assert_equal 1 "$(rendered | grep -cF 'access_log /var/log/nginx/web-access.log json_lines;')"
+	apply "$FACTS
+set access-log-format json_lines
+set access-log-path off"
+	assert_success ""
+	assert_equal 1 "$(rendered | grep -cF 'access_log off;')"
+}
+
 @test "apply: refuses whatever is outside its grammar, and changes nothing" {
 	apply "$FACTS"
 	local before
@@ -807,6 +819,8 @@ $1"
 		set
 		set proxy-read-timeout 1s; return 200
 		set access-log-path /etc/passwd
+		set access-log-format combined buffer=9g
+		set access-log-format $uri
 		set access-log-path /var/log/nginx/../../etc/x
 		set access-log-path /var/log/nginx/a b
 		set bind-address-ipv4 a[$(id)]

@@ -463,12 +463,14 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	assert_refused "run: COMMAND is missing; nothing was done." \
 		"Please retry with valid arguments. Usage:" \
 		"dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds" \
-		"SECONDS] APP COMMAND..." 2
+		"SECONDS] [--cron-id ID] [--concurrency-policy allow|forbid|replace] APP" \
+		"COMMAND..." 2
 	dokku run --nope web ls
 	assert_refused "run: there is no option --nope; nothing was done." \
 		"Please retry with valid arguments. Usage:" \
 		"dokku run [-e|--env NAME=VALUE]... [--no-tty] [--force-tty] [--ttl-seconds" \
-		"SECONDS] APP COMMAND..." 2
+		"SECONDS] [--cron-id ID] [--concurrency-policy allow|forbid|replace] APP" \
+		"COMMAND..." 2
 }
 
 @test "run: a process type of the Procfile by its name, variables of its own, a limit of time" {
@@ -490,6 +492,24 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 	dokku run --ttl-seconds 0 web ls
 	assert_refused '--ttl-seconds wants seconds from 1 to 31536000, not "0"; nothing was done' 2
+}
+
+@test "run --cron-id: a task of somebody's own clock, with its policy" {
+	three
+	hook fake scheduler-run <<<'printf "<%s>" "${DOKKU_RUN_CRON-}" "${@:6}"'
+	dokku run --cron-id nightly-1 web ls
+	assert_success "<nightly-1 allow><ls>"
+	dokku run:detached --cron-id=nightly-1 --concurrency-policy forbid web ls
+	assert_success "<nightly-1 forbid><ls>"
+	dokku run --concurrency-policy forbid web ls
+	assert_refused "--concurrency-policy says what happens to other runs of a task: name the" \
+		"task with --cron-id ID; nothing was done" 2
+	dokku run --cron-id 'a b' web ls
+	assert_refused "--cron-id wants at most 63 letters, digits, dots, hyphens and underscores," \
+		"not 'a b'; nothing was done" 2
+	dokku run --cron-id a --concurrency-policy sometimes web ls
+	assert_status 2
+	[[ $stderr == *'"sometimes"'* ]]
 }
 
 @test "run:list, run:logs: those that run" {

@@ -1604,6 +1604,63 @@ listens() {
 	listening "1 127.0.0.1:5000$(printf ' 127.0.0.2:%s' {1..19})"
 }
 
+@test "scheduler-healthcheck: the HEALTHCHECK of the image, by its own shell, within its times" {
+	local hook=$HOOKS/scheduler-healthcheck
+	# health JSON - the engine answers that this is the health check of the container.
+	health() { fake_engine <<<"printf '%s' '{ \"Config\": { \"Healthcheck\": $1 } }'"; }
+	fake docker <<<'printf "<%s>" "$DOKKU_DOCKER_TIMEOUT" "$@"; printf "%02000d" 7; exit 9'
+	for json in null '{}' '{ "Test": ["NONE"] }' '{ "Test": [] }'; do
+		health "$json"
+		got "$hook" docker-local web idA
+		assert_success none
+	done
+	health '{ "Test": ["CMD", "/web", "a b"] }'
+	got "$hook" docker-local web idA
+	[[ ${output%%$'\n'*} == "9 90" && ${#output} -lt 2100 ]]
+	fake docker <<<'printf "<%s>" "$DOKKU_DOCKER_TIMEOUT" "$@"'
+	got "$hook" docker-local web idA
+	assert_success "0 90
+<30><exec><idA></web><a b>"
+	health '{ "Test": ["CMD-SHELL", "a && b"], "Interval": 1500000000, "Retries": 2,
+		"StartPeriod": 5000000000, "Timeout": 4000000000 }, "Shell": ["/bin/bash", "-ec"]'
+	got "$hook" docker-local web idA
+	assert_success "0 9
+<4><exec><idA></bin/bash><-ec><a && b>"
+	health '{ "Test": ["CMD", "x"], "Interval": 9000000000000000, "Timeout": 9000000000000000 }'
+	got "$hook" docker-local web idA
+	assert_success "0 600
+<60><exec><idA><x>"
+	got "$hook" other web idA
+	assert_success ""
+	fake_engine <<<'exit 1'
+	got "$hook" docker-local web idA
+	assert_success ""
+}
+
+@test "scheduler-run: a task of somebody's own clock, by its policy beside other runs" {
+	local file
+	fake docker <<-'BODY'
+		printf '%s\n' "$*" >>"$WORLD/docker"
+		[[ $1 != ps ]] || printf '%s\n' web.cron.7 web.run.8 eager_bohr
+	BODY
+	DOKKU_RUN_CRON="nightly forbid" got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
+	assert_refused "web currently has a cron lock in place for nightly: its run web.cron.7" \
+		"goes on; nothing was done"
+	assert_nothing_in "$CREATED"
+	grep -q 'app-name=web .*cron-id=nightly' "$WORLD/docker"
+	DOKKU_RUN_CRON="nightly replace" got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
+	assert_status 0
+	assert_equal "stop web.cron.7
+stop web.run.8" "$(grep '^stop' "$WORLD/docker")"
+	file=$(echo "$CREATED"/web.run.*)
+	assert_equal '["cron","nightly","replace",true]' "$(jq -c '[.Labels["com.dokku.container-type",
+		"com.dokku.cron-id", "com.dokku.concurrency-policy"], .HostConfig.AutoRemove]' "$file")"
+	: >"$WORLD/docker"
+	DOKKU_RUN_CRON="nightly allow" got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
+	assert_status 0
+	[[ $(<"$WORLD/docker") != *stop* ]]
+}
+
 @test "scheduler-listening, scheduler-alive: another scheduler's app is none of its business" {
 	got "$HOOKS/scheduler-listening" other web idA
 	assert_success ""
