@@ -109,3 +109,51 @@ graceful() {
 	[[ $status -eq 0 && $output == *'worker=0 instead of worker=1'* ]]
 	serves
 }
+
+@test "a HEALTHCHECK of the image decides whether a version goes live" {
+	local file
+	file=$(repo commands)/Dockerfile
+	printf '%s\n' 'COPY public/busybox /bin/wget' \
+		'HEALTHCHECK CMD wget -qO- http://localhost:$PORT/' >>"$file"
+	deploy 'web: /public/web'
+	[[ $status -eq 0 && $output == *'web.1: the HEALTHCHECK of the image, up to 90 s'* &&
+		$output == *'web.1 is healthy'* ]]
+	serves
+	sed -i 's,^HEALTHCHECK,& --interval=1s --retries=2,; s,wget -q.*,echo no database; exit 4,' \
+		"$file"
+	deploy 'web: cd / && /public/web'
+	[[ $status -ne 0 && $output == *'no database'* &&
+		$output == *'HEALTHCHECK of the image ended with status 4'* ]]
+	serves
+	sed -i '/^HEALTHCHECK/d' "$file"
+	deploy 'web: /public/web'
+	[[ $status -eq 0 ]]
+}
+
+@test "ps:set skip-deploy: what is pushed is built and stored, and ps:rebuild deploys it" {
+	local before
+	dokku_run ps:set commands skip-deploy true
+	before=$(in_world cat /var/lib/dokku/data/releases/commands/current)
+	deploy 'web: X=2 /public/web'
+	[[ $status -eq 0 && $output == *'Skipping deployment'* ]]
+	[[ $(in_world cat /var/lib/dokku/data/releases/commands/current) == "$before" ]]
+	run in_world git --git-dir /home/dokku/commands -c 'safe.directory=*' rev-parse main
+	head=$(git -C "$(repo commands)" rev-parse HEAD)
+	[[ $output == "$head" ]]
+	serves
+	dokku_run ps:set commands skip-deploy false
+	dokku_run ps:rebuild commands
+	[[ $(in_world cat /var/lib/dokku/data/releases/commands/current) != "$before" ]]
+	serves
+}
+
+@test "run --cron-id: one run of a task at a time, and none that was replaced" {
+	dokku_run run:detached --cron-id nightly commands sleep 1000
+	run dokku_run run --cron-id nightly --concurrency-policy forbid commands sleep 0
+	[[ $status -eq 1 && $output == *'currently has a cron lock in place for nightly'* ]]
+	run dokku_run run --cron-id nightly --concurrency-policy replace commands echo ran
+	[[ $status -eq 0 && $output == *ran* ]]
+	[[ -z $(in_world docker ps --quiet --filter label=com.dokku.cron-id=nightly) ]]
+	run dokku_run run --cron-id nightly --concurrency-policy forbid commands echo again
+	[[ $status -eq 0 && $output == *again* ]]
+}

@@ -261,6 +261,49 @@ build_hook() {
 	assert_status 0
 }
 
+@test "check-deploy: without a list the HEALTHCHECK of the image has to succeed in a web container" {
+	hook fake scheduler-healthcheck <<-'BODY'
+		printf "asked %s\n" "$*" >>"$WORLD/asked"
+		[[ $(grep -c . "$WORLD/asked") -lt 3 ]] && echo "7 9" || echo "0 9"
+		printf 'not \e]yet\n'
+	BODY
+	connections 0
+	check
+	assert_success "-----> Checking web.1: the HEALTHCHECK of the image, up to 9 s
+       ok   web.1 is healthy
+       ok   web.1 is up"
+	assert_file "$WORLD/asked" "asked docker-local web idA
+asked docker-local web idA
+asked docker-local web idA"
+}
+
+@test "check-deploy: a HEALTHCHECK that never succeeds refuses the container, with what it printed" {
+	hook fake scheduler-healthcheck <<<'printf "3 1\nno \e]database\n"'
+	connections 0
+	check
+	assert_status 1
+	assert_output "-----> Checking web.1: the HEALTHCHECK of the image, up to 1 s
+       no ?]database"
+	assert_error " !     web.1: the HEALTHCHECK of the image ended with status 3 each time, and" \
+		"printed the lines above. Correct it, or write a file CHECKS, which takes its place"
+	runs_as 0
+	check
+	assert_status 1
+	assert_error " !     web.1: its process exited while it was checked"
+}
+
+@test "check-deploy: a HEALTHCHECK is not asked beside a list, nor of a worker" {
+	hook fake scheduler-healthcheck <<<'echo "1 1"; touch "$WORLD/asked"'
+	code "" 'property_set checks web default-wait 0'
+	got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
+	assert_status 0
+	runner
+	printf '/ ok\n' >"$LIST"
+	check
+	assert_status 0
+	[[ ! -e $WORLD/asked ]]
+}
+
 @test "check-deploy: a list without a check is the default check, within the deadline that it gives" {
 	local since
 	runner
