@@ -1,0 +1,142 @@
+#!/usr/bin/env bats
+# import-server: a tree as Dokku 0.38 leaves it becomes apps of this server.
+
+load ../helper
+
+setup() {
+	world
+	rm "$BIN/docker"
+	OLD="$WORLD/the old one"
+	ROOT="$OLD/home/dokku" LIB="$OLD/var/lib/dokku"
+	mkdir -p "$ROOT" "$LIB/config" "$LIB/data/storage-registry/entries"
+	an_app shop
+	export GIT_CONFIG_GLOBAL="$HOME/.gitconfig"
+}
+
+# property PLUGIN/SCOPE/KEY LINE… - a property of the old server.
+property() {
+	mkdir -p "$LIB/config/${1%/*}"
+	printf '%s\n' "${@:2}" >"$LIB/config/$1"
+}
+
+# an_app NAME - an app of the old server, with a commit.
+an_app() {
+	git init --quiet --bare --initial-branch main "$ROOT/$1"
+	git init --quiet --initial-branch main "$WORLD/source"
+	git -C "$WORLD/source" commit --quiet --allow-empty --message "of $1"
+	git -C "$WORLD/source" push --quiet "$ROOT/$1" main
+	rm -rf "$WORLD/source"
+}
+
+fill() {
+	property shop/ENV "export A='1'" "export B='it'\\''s'"
+	printf 'shop.example.com\nwww.example.com\n' >"$ROOT/shop/VHOST"
+	printf 'apps.example.com\n' >"$ROOT/VHOST"
+	property ports/shop/map http:80:5000 http:8080:5000
+	property docker-options/shop/_default_.deploy '--ulimit nofile=12' '--label "a=b c"'
+	property docker-options/shop/worker.deploy '--cpus 1'
+	property ps/shop/scale "web=2" "worker=1"
+	property ps/shop/restart-policy always
+	property ps/shop/can-scale true
+	property git/shop/deploy-branch main
+	property nginx-vhosts/shop/client-max-body-size 5m
+	property nginx-vhosts/shop/nginx-service-command reload
+	property resource/shop/_default_.limit.memory 512m
+	property resource/shop/worker.reserve.memory 64
+	printf '{"name":"data","host_path":"/var/lib/dokku/data/storage/shop"}' \
+		>"$LIB/data/storage-registry/entries/data.json"
+	property storage/shop/attachments \
+		'{"entry_name":"data","container_path":"/data","phases":["deploy","run"]}'
+	mkdir -p "$LIB/services/postgres/db" "$LIB/plugins/available/postgres" "$ROOT/.ssh"
+	ssh-keygen -q -t ed25519 -N '' -C '' -f "$WORLD/key"
+	printf 'command="FINGERPRINT=SHA256:x NAME=\\"ann\\" `cat /home/dokku/.sshcommand` %s %s\n' \
+		'$SSH_ORIGINAL_COMMAND",no-agent-forwarding' "$(<"$WORLD/key.pub")" >"$ROOT/.ssh/authorized_keys"
+}
+
+@test "import-server: an app with all that it has, the keys and the settings; what is not here is told" {
+	fill
+	dokku import-server "$OLD"
+	assert_status 0
+	assert_equal "of shop" "$(git -C "$DOKKU_ROOT/shop" log --format=%s main)"
+	dokku config:export --format json shop
+	assert_success '{"A":"1","B":"it'\''s"}'
+	dokku --quiet domains:report shop --domains-app-vhosts
+	assert_success "shop.example.com www.example.com"
+	dokku domains:report --global --domains-global-vhosts
+	assert_success apps.example.com
+	dokku ports:report shop --ports-map
+	assert_success "http:8080:5000 http:80:5000"
+	dokku docker-options:list --phase deploy shop
+	assert_success "--ulimit nofile=12
+--label 'a=b c'"
+	dokku docker-options:list --phase deploy --process worker shop
+	assert_success '--cpus 1'
+	dokku ps:scale --format json shop
+	[[ $output == *'"web"'*2* && $output == *'"worker"'*1* ]]
+	dokku ps:report shop --ps-restart-policy
+	assert_success always
+	dokku nginx:report shop --nginx-client-max-body-size
+	assert_success 5m
+	dokku resource:report shop --resource-_default_.limit.memory
+	assert_success 512m
+	dokku storage:list --format json shop
+	[[ $output == *'"/data"'* ]]
+	dokku --quiet ssh-keys:list
+	[[ $output == *ann* ]]
+}
+
+@test "import-server: what there is not here is told" {
+	fill
+	dokku import-server "$OLD"
+	assert_status 0
+	[[ $output == *"the setting nginx-service-command of nginx-vhosts, which was reload"* ]]
+	[[ $output == *"not here: the plugins postgres: dokku plugin:install"* ]]
+	[[ $output == *"the services postgres/db: export each there and import it here"* ]]
+	[[ $output != *can-scale* ]]
+}
+
+@test "import-server --dry-run: the commands, and nothing is changed" {
+	fill
+	dokku import-server --dry-run "$OLD"
+	assert_status 0
+	[[ $output == *"dokku apps:create shop"*"dokku config:import --no-restart shop -"* ]]
+	[[ $output == *"dokku ps:scale --skip-deploy shop web=2 worker=1"* ]]
+	[[ $output != *"it's"* && $output != *"it\\'s"* ]]
+	assert_absent "$DOKKU_ROOT/shop"
+	assert_absent "$DOKKU_ROOT/VHOST"
+}
+
+@test "import-server: an app that is here stays as it is, and one part that is refused stops nothing" {
+	fill
+	an_app blog
+	dokku --quiet apps:create shop
+	property ports/blog/map grpc:80:5000
+	property ps/blog/restart-policy sometimes
+	property blog/ENV "export C='3'"
+	dokku import-server "$OLD"
+	assert_status 1
+	[[ $output == *"this server has an app shop: passed over"* ]]
+	[[ $stderr == *"not taken, see above: dokku ports:set blog grpc:80:5000"* ]]
+	[[ $stderr == *"not taken: 2, see above; all else is here" ]]
+	dokku config:export --format json blog
+	assert_success '{"C":"3"}'
+	dokku config:export --format json shop
+	assert_success '{}'
+}
+
+@test "import-server: links of the copy are not followed, and its git is not asked" {
+	printf 'secret=1\n' >"$WORLD/secret"
+	mkdir -p "$LIB/config/shop"
+	ln -s "$WORLD/secret" "$LIB/config/shop/ENV"
+	ln -s "$WORLD" "$ROOT/linked"
+	printf '[core]\n\tfsmonitor = touch "%s"\n' "$WORLD/ran" >>"$ROOT/shop/config"
+	dokku import-server "$OLD"
+	assert_status 0
+	dokku config:export --format json shop
+	assert_success '{}'
+	assert_absent "$WORLD/ran" "$DOKKU_ROOT/linked"
+	git -C "$DOKKU_ROOT/shop" config core.fsmonitor && return 1
+	dokku import-server "$WORLD"
+	assert_refused "$WORLD has no home/dokku and var/lib/dokku: copy both there first;" \
+		"nothing was changed"
+}
