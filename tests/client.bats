@@ -26,7 +26,7 @@ asked() {
 
 remote_is() {
 	git remote remove dokku 2>/dev/null || true
-	git remote add dokku "$1"
+	git remote add -- dokku "$1"
 }
 
 @test "in a checkout: the server and the app of the remote dokku, each word as it is" {
@@ -104,6 +104,14 @@ dokku-constructed-remote: ssh://dokku@example.com:22/shop"
 	remote_is dokku@example.com:shop
 	client logs shop -t
 	assert_success "$(asked dokku@example.com "'logs' 'shop' '-t'")"
+	client config:set --no-restart shop A=1
+	assert_success "$(asked dokku@example.com "'config:set' '--no-restart' 'shop' 'A=1'")"
+	client docker-options:add --process web shop deploy -e=1
+	[[ $output == *"<'docker-options:add'"* ]]
+	client run --no-tty -e A=1 shop ls
+	[[ $output == *"<'run'"* ]]
+	client run cat shop
+	[[ $output == *"'--app' 'shop' 'run'"* ]]
 	client config:set --global A=1
 	assert_success "$(asked dokku@example.com "'config:set' '--global' 'A=1'")"
 	client ps:restart --all

@@ -148,12 +148,13 @@ graceful() {
 }
 
 @test "run --cron-id: one run of a task at a time, and none that was replaced" {
+	deploy 'web: /public/web'
 	dokku_run run:detached --cron-id nightly commands sleep 1000
 	run dokku_run run --cron-id nightly --concurrency-policy forbid commands sleep 0
 	[[ $status -eq 1 && $output == *'currently has a cron lock in place for nightly'* ]]
-	run dokku_run run --cron-id nightly --concurrency-policy replace commands echo ran
+	run dokku_run run --cron-id nightly --concurrency-policy replace commands 'echo ran; :'
 	[[ $status -eq 0 && $output == *ran* ]]
 	[[ -z $(in_world docker ps --quiet --filter label=com.dokku.cron-id=nightly) ]]
-	run dokku_run run --cron-id nightly --concurrency-policy forbid commands echo again
+	run dokku_run run --cron-id nightly --concurrency-policy forbid commands 'echo again; :'
 	[[ $status -eq 0 && $output == *again* ]]
 }

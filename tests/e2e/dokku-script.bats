@@ -12,7 +12,7 @@ setup_file() {
 	printf '{"cron":[{"command":"/web worker","schedule":"0 5 * * *"}]}\n' \
 		>"$(repo script)/app.json"
 	printf 'WAIT=1\nATTEMPTS=10\n/ My Amazing App\n' >"$(repo script)/CHECKS"
-	commit script v1 --env EXIT_AFTER_MS=100 --env EXIT_CODE=0
+	commit script v1
 	git -C "$(repo script)" remote add dokku "dokku@$address:script"
 }
 
