@@ -552,6 +552,17 @@ check-deploy web idB worker 5000 10.86.128.3 1"
 	assert_status 0
 }
 
+@test "verify-deploy: a process that has exited since its checks is the reason, not the proxy" {
+	runner
+	printf '/ ok\n' >"$LIST"
+	hook fake scheduler-alive <<<'printf "%s\n" "${4-}"'
+	RUNNER_STATUS=1 RUNNER_SAYS='FAIL /: 503, not below 400' verify
+	assert_status 1
+	assert_output "       FAIL /: 503, not below 400"
+	assert_error " !     web: the process of web.1 has exited since it passed its checks, so nginx" \
+		"reached nobody: its log may say why"
+}
+
 @test "verify-deploy: a list without a check asks as if there were none, with its time for one request" {
 	runner
 	says passed 200 ""
