@@ -118,6 +118,15 @@ dokku-constructed-remote: ssh://dokku@example.com:22/shop"
 	assert_success "$(asked dokku@example.com "'ps:restart' '--all'")"
 }
 
+@test "apps:rename lets the remote follow" {
+	remote_is dokku@example.com:shop
+	client apps:rename shop2
+	assert_success "$(asked dokku@example.com "'--app' 'shop' 'apps:rename' 'shop2'")"
+	assert_equal dokku@example.com:shop2 "$(git remote get-url dokku)"
+	SSH_STATUS=1 client apps:rename shop2 shop3
+	assert_equal dokku@example.com:shop2 "$(git remote get-url dokku)"
+}
+
 @test "apps:create adds the remote, apps:destroy removes it; one that is there stays" {
 	DOKKU_HOST=example.com client apps:create shop
 	assert_status 0

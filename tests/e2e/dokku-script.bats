@@ -44,7 +44,7 @@ with_command() {
 	printf '#!/bin/sh\nexec /usr/bin/ssh%s "$@"\n' "${GIT_SSH_COMMAND#ssh}" \
 		>"$BATS_TEST_TMPDIR/ssh/ssh"
 	chmod +x "$BATS_TEST_TMPDIR/ssh/ssh"
-	with_command "export HOME=$BATS_TEST_TMPDIR/home PATH=$BATS_TEST_TMPDIR/ssh:\$PATH
+	with_command "export DOKKU_HOST=$address HOME=$BATS_TEST_TMPDIR/home PATH=$BATS_TEST_TMPDIR/ssh:\$PATH
 		exec sh $top/client/dokku \"\$@\""
 	[[ $(in_world sh -c 'pgrep -c -u dokku sshd || true') -le 2 ]]
 }
