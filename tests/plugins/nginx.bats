@@ -247,6 +247,11 @@ server {
 	assert_success ""
 	assert_equal "blog.example.com own.example.com" "$(ls "$waiting" | paste -sd ' ')"
 	grep -qx $'\tserver_name own.example.com;' "$DOKKU_ROOT/web/nginx.conf"
+	# A domain that is as long as the name of a file may be.
+	printf 'own.example.com\n%0240d.com\n' 0 >"$DOKKU_ROOT/web/VHOST"
+	got "$PLUGIN_PATH/proxy/post-domains-update" web
+	assert_success ""
+	assert_equal "blog.example.com own.example.com" "$(ls "$waiting" | paste -sd ' ')"
 	# No proxy, and one again; no domain, as after domains:disable.
 	dokku proxy:disable web
 	assert_absent "$waiting/own.example.com" "$DOKKU_ROOT/web/nginx.conf"
@@ -1419,8 +1424,8 @@ install_as_root() {
 
 @test "taken: nginx starts without the ports of apps that another program has, and with all others" {
 	fake ss <<-'BODY'
-		printf 'LISTEN 0 5 %s *:* users:(("%s",pid=7,fd=3))\n' 127.0.0.1:8080 db '*:80' httpd \
-			'*:8081' nginx '[::]:20001' thief '*:8082' other
+		printf 'LISTEN 0 5 %s *:* users:(("nginx",pid=7,fd=3))\n' 127.0.0.1:8080 '*:80' \
+			'[::]:20001' '*:8082'
 	BODY
 	mkdir -p "$DOKKU_ROOT/web/tls"
 	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
@@ -1431,6 +1436,11 @@ install_as_root() {
 	apply $'app blog\nupstream 10.86.0.2 80\nnameless\nlisten http 20001'
 	mkdir -p "$DOKKU_LIB_ROOT"/data/nginx-vhosts/{blog,own}
 	touch "$DOKKU_LIB_ROOT"/data/nginx-vhosts/{blog,own}/applied
+	# nginx runs, and they are its own ports.
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken"
+	assert_success ""
+	# Another process has the number of one that ended, or the name.
+	printf '1\n' >"$TEST_HOST/run/nginx.pid"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken"
 	assert_status 0
 	[[ $stderr == *'blog: another program has port 20001, so nginx starts without it.'* ]]
