@@ -2056,6 +2056,12 @@ sub/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 	tar -C "$WORLD/files" -cf "$WORLD/a.tar" top
 	dokku git:set web archive-max-size 50k
 	is_refused "the archive has more than 51200 bytes"
+	head -c 30000 /dev/zero >"$WORLD/files/top/zeros"
+	ln "$WORLD/files/top/zeros" "$WORLD/files/top/again"
+	tar -C "$WORLD/files" -cf "$WORLD/a.tar" top
+	is_refused "the archive has more than 51200 bytes"
+	rm "$WORLD/files/top/again"
+	tar -C "$WORLD/files" -cf "$WORLD/a.tar" top
 	dokku git:set web archive-max-size
 	dokku git:set web archive-max-files 2
 	is_refused "the archive has 5 files, more than its archive-max-files 2"
