@@ -36,6 +36,7 @@ setup() {
 	assert_success "set up
 -----> Installed the plugin mine, and enabled it"
 	[[ -x $PLUGIN_ENABLED_PATH/mine/install ]]
+	assert_equal 600 "$(stat --format %a "$PLUGIN_AVAILABLE_PATH/.lock")"
 	dokku plugin:installed mine
 	assert_success ""
 	dokku plugin:install "$WORLD/dokku-mine"
