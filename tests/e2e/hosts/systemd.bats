@@ -71,6 +71,24 @@ engine_is_whole() {
 	[[ $(in_world systemctl show --value --property Result dokku-restore) == success ]]
 }
 
+@test "power cut, and another program is first at a port of an app: nginx starts without that" {
+	dokku_run ports:set one http:80:5000 http:8081:5000
+	in_world bash -c 'cd /etc/systemd/system
+		printf "[Socket]\nListenStream=0.0.0.0:8081\nAccept=yes\n[Install]\nWantedBy=sockets.target\n" \
+			>thief.socket
+		printf "[Service]\nExecStart=/bin/cat\nStandardInput=socket\n" >thief@.service
+		systemctl enable --quiet thief.socket'
+	power_cut
+	await 30 serves one v1
+	[[ $(in_world journalctl --boot --unit nginx) == *'one: another program has port 8081'* ]]
+	# It is in nginx again when the app is deployed, or so:
+	in_world systemctl disable --quiet --now thief.socket
+	dokku_run proxy:build-config one
+	curl --silent --fail --max-time 5 --output /dev/null --header "Host: one.localhost" \
+		"http://$address:8081/"
+	dokku_run ports:clear one
+}
+
 @test "a clean reboot does the same" {
 	in_world systemctl reboot || true
 	await 30 bash -c "'$top/tests/world' list | grep -q '^$world	stopped'"
