@@ -120,6 +120,32 @@ TLSv1.3; proxy_read_timeout 45s;" \
 	assert_equal 3 "$(rendered | grep -c '^server {')"
 }
 
+@test "apply: no app makes a port of another one HTTPS, nor HTTP" {
+	local text app
+	for app in web blog; do
+		mkdir -p "$DOKKU_ROOT/$app/tls"
+		printf 'crt\n' >"$DOKKU_ROOT/$app/tls/server.crt"
+		printf 'key\n' >"$DOKKU_ROOT/$app/tls/server.key"
+	done
+	apply "$FACTS"$'\nlisten http 80\nlisten http 8080\nlisten https 8443\ncertificate'
+	assert_success ""
+	text=$'app blog\ndomain blog.example.com\nupstream 10.86.0.3 80\ncertificate\n'
+	apply "$text"$'listen http 80\nlisten https 8080'
+	assert_refused "nginx: blog: port 8080 is for http of the app web, and nginx has one of" \
+		"http and https at a port: choose another one"
+	assert_absent "$TREE/blog.conf"
+	apply "$text"$'listen http 80\nlisten http 8443'
+	assert_refused "nginx: blog: port 8443 is for https of the app web, and nginx has one of" \
+		"http and https at a port: choose another one"
+	apply "$text"$'listen http 80\nlisten http 8080\nlisten https 8443'
+	assert_success ""
+	# What an older dokku has let through stays.
+	sed -i 's/8443 ssl http2;/8443;/' "$TREE/blog.conf" "$TREE/web.conf"
+	sed -i 's/8443;/8443 ssl http2;/' "$TREE/web.conf"
+	apply "$text"$'listen http 80\nlisten http 8080\nlisten http 8443'
+	assert_success ""
+}
+
 @test "apply: an app without a domain answers for any name at its own ports, and not at 80 and 443" {
 	local facts=$'app web\nupstream 10.86.0.2 80\nnameless\nlisten http 80\nlisten http 20001'
 	mkdir -p "$DOKKU_ROOT/web/tls"
