@@ -48,6 +48,35 @@ $(line bob bob)"
 	assert_file "$KEYS" "$(line ann ann)"
 }
 
+# The line that the original Dokku writes for a key.
+of_dokku() {
+	# shellcheck disable=SC2016 # as it is in the file
+	printf 'command="FINGERPRINT=%s NAME=\\"old\\" `cat /home/dokku/.sshcommand` $SSH_ORIGINAL_COMMAND",no-pty %s' \
+		"$(fingerprint "$1")" "$(key "$1")"
+}
+
+@test "ssh-keys:add: a key that has a line of somebody else's, which sshd would take first, is refused by that name" {
+	local line
+	mkdir -p "${KEYS%/*}"
+	is_named() {
+		printf '%s\n' "$1" >"$KEYS"
+		dokku ssh-keys:add ann <"$WORLD/ann.pub"
+		assert_status 1 && assert_error_like " !     $KEYS has this key in a line that does" \
+			"not run dokku*remove that line, then add the key again; nothing was" \
+			"changed. The line is: $2" && assert_file "$KEYS" "$1"
+	}
+	is_named "$(key ann) ann@host" 'ssh-ed25519 AAAA*'
+	is_named "$(of_dokku ann)" 'command="FINGERPRINT=*'
+	printf '# the old laptop: %s\n' "$(key ann)" >"$KEYS"
+	dokku ssh-keys:add ann <"$WORLD/ann.pub"
+	assert_status 0
+	line=$(line ann ann)
+	printf 'from="10.0.0.0/8",%s\n' "$line" >"$KEYS"
+	dokku ssh-keys:add bob <"$WORLD/ann.pub"
+	assert_refused \
+		"this key may push already: dokku ssh-keys:list shows its name; nothing was changed"
+}
+
 @test "ssh-keys:add: names that are none, and what would be a second line or an option" {
 	is_refused() {
 		got "$DOKKU" ssh-keys:add "$1" <"$WORLD/ann.pub"
@@ -219,7 +248,7 @@ $(line bob bob)" "$(<"$KEYS")"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
-# installed - the install hook, for an admin whose authorized_keys is stdin.
+# installed - the install hook, for an admin whose authorized_keys is stdin. KEPT=1 keeps dokku's.
 installed() {
 	mkdir -p "$WORLD/admin/.ssh"
 	cat >"$WORLD/admin/.ssh/authorized_keys"
@@ -230,7 +259,7 @@ installed() {
 	fake id <<<'echo dokku adm docker'
 	[[ -n ${SSH-} ]] || fake ssh <<<''
 	[[ -n ${SSHD-} ]] || fake sshd <<<'cat "$BATS_TEST_TMPDIR/sshd" 2>/dev/null || true'
-	rm -f "$KEYS"
+	[[ -n ${KEPT-} ]] || rm -f "$KEYS"
 	SUDO_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
 	assert_status 0
 }
@@ -278,6 +307,22 @@ installed() {
 	reinstall
 	assert_file "$KEYS" "# none yet
 $(line admin ann)"
+}
+
+@test "install: keys that were there before and do not run dokku let nobody push: the administrator's is added" {
+	mkdir -p "${KEYS%/*}"
+	printf '%s\n' "$(of_dokku bob)" >"$KEYS"
+	KEPT=1 installed <<<"$(key ann)"
+	assert_file "$KEYS" "$(of_dokku bob)
+$(line admin ann)"
+	printf '%s\n' "$(of_dokku ann)" >"$KEYS"
+	KEPT=1 installed <<<"$(key ann)"
+	assert_file "$KEYS" "$(of_dokku ann)"
+	assert_error_like '*has this key in a line that does not run dokku*' \
+		'*Your public key could not be added, see above*'
+	printf 'from="10.0.0.0/8",%s\n' "$(line bob bob)" >"$KEYS"
+	KEPT=1 installed <<<"$(key ann)"
+	assert_file "$KEYS" "from=\"10.0.0.0/8\",$(line bob bob)"
 }
 
 @test "install: a file of keys that only root reads becomes dokku's" {
