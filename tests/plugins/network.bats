@@ -101,6 +101,15 @@ $CREATE"
 	assert_equal "" "$(<"$STATE")"
 }
 
+@test "heal: the network that another process has made in the same moment, such as make install, is as good" {
+	: >"$STATE"
+	fake docker <<<'cp "$STATE.right" "$STATE"
+		echo "network with name dokku already exists" >&2; exit 1'
+	heal
+	assert_status 0
+	assert_error " !     The Docker network dokku was removed: creating it again"
+}
+
 @test "heal: where a firewall has taken Docker's chains, it is said what brings them back" {
 	: >"$STATE"
 	CHAINS_GONE=1 heal

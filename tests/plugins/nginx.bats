@@ -1358,6 +1358,18 @@ http { include /etc/nginx/conf.d/*.conf; }'
 	assert_file "$conf" "${STOCK/768/4096}"
 }
 
+@test "connections: an nginx.conf that nobody can replace, such as one with chattr +i: said, and nothing is left" {
+	local conf=$TEST_HOST/etc/nginx/nginx.conf
+	printf '%s\n' "$STOCK" >"$conf"
+	fake mv <<<'[[ $* != *nginx.conf ]] || { echo "mv: not permitted" >&2; exit 1; }
+		exec /bin/mv "$@"'
+	connections raise
+	assert_success "       nginx may have only 768 connections per worker: write \"worker_connections 8192;\" into the block events of $conf"
+	assert_file "$conf" "$STOCK"
+	assert_equal "nginx.conf" "$(cd "$TEST_HOST/etc/nginx" && ls -d nginx.conf*)"
+	assert_absent "$TEST_HOST/etc/dokku/nginx-connections"
+}
+
 @test "connections: a running nginx gets the files at once; the administrator's own limit stays" {
 	local conf=$TEST_HOST/etc/nginx/nginx.conf pid hard
 	hard=$(ulimit -Hn)
