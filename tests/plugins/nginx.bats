@@ -1976,6 +1976,30 @@ installs() {
 	assert_status 0
 }
 
+@test "install: nginx's connections are raised where somebody has removed a file of ours, without which nginx tells nothing" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	local conf=$TEST_HOST/etc/nginx/nginx.conf
+	fake systemctl </dev/null
+	printf '%s\n' "$STOCK" >"$conf"
+	rm -f "$TEST_HOST/etc/nginx/dokku-headers.conf"
+	fake nginx <<<'etc=$TEST_HOST/etc/nginx
+		case $* in
+		-v) echo "nginx version: nginx/1.22.1" >&2 ;;
+		-T)
+			[[ -e $etc/dokku-headers.conf ]] || exit 1
+			printf "# configuration file %s:\n" "$etc/nginx.conf"
+			cat "$etc/nginx.conf"
+			printf "# configuration file %s:\n" "$etc/conf.d/dokku.conf"
+			;;
+		*reload*) printf "%52s" "" | cat - <(sed -n "s/.*return 200 \"\(.*\)\";/\1/p" \
+			"$etc/dokku"/*generation.conf 2>/dev/null) >"$TEST_HOST/answer" ;;
+		esac'
+	installs </dev/null
+	assert_status 0
+	assert_error ""
+	assert_file "$conf" "${STOCK/768;/8192; # dokku: was 768}"
+}
+
 @test "install: another program on a port of the visitors is named, before anything is changed" {
 	local file="$BATS_TEST_TMPDIR/listening.sport = :443"
 	printf 'LISTEN 0 511 *:443 *:* users:(("apache2",pid=7,fd=4),("apache2",pid=8,fd=4))\n' \
