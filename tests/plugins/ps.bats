@@ -678,3 +678,9 @@ worker: 0"
 			procfile_command web 3 other; start_command web 1 other'
 	assert_success "serve --all|b|"
 }
+
+@test "ps:retire: runs that are over their time end, too" {
+	hook fake scheduler-runs-retire <<<'printf "ended\n"'
+	dokku ps:retire
+	assert_success ended
+}

@@ -968,7 +968,13 @@ with_canary() {
 	got "$HOOKS/libexec/retire-runs" web id0 cron web.cron.0 5
 	assert_success ""
 	assert_file "$BATS_TEST_TMPDIR/stops" ""
+	# Who asks for it waits for that round.
+	"$HOOKS/libexec/retire-runs" --wait web id0 cron web.cron.0 5 9>&- &
+	sleep 0.3
+	assert_file "$BATS_TEST_TMPDIR/stops" ""
 	exec 9>&-
+	wait
+	assert_file "$BATS_TEST_TMPDIR/stops" /containers/id0/stop
 }
 
 # --- draining -----------------------------------------------------------------------------
