@@ -1598,7 +1598,7 @@ set send-timeout 7s"
 @test "nginx:set: keys and values are checked" {
 	dokku nginx:set web nope 1
 	assert_status 2
-	assert_error_like ' !     nginx:set: no such setting: "nope": there are access-log-path,' \
+	assert_error_like ' !     nginx:set: no such setting: "nope": there are access-log-format,' \
 		'*, x-forwarded-ssl'
 	is_refused() {
 		dokku nginx:set web "${1%% *}" "${1#* }"
