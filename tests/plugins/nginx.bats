@@ -445,6 +445,18 @@ server {
 	set $dokku_upstream dokku-web;
 	set $dokku_header $dokku_connection;
 	open_file_cache off;
+	set $dokku_cookie "";
+	set $dokku_upstream dokku-web_1;
+	set $dokku_header "";
+	if (-f /run/dokku-kept/plain/10.86.0.2/10.86.0.2.1$dokku_own) {
+		break;
+	}
+	set $dokku_upstream dokku-web_2;
+	if (-f /run/dokku-kept/plain/10.86.0.2/10.86.0.2.2$dokku_own) {
+		break;
+	}
+	set $dokku_upstream dokku-web;
+	set $dokku_header $dokku_connection;
 	set $dokku_other /run/dokku-kept/10.86.0.2.2$dokku_own;
 	if (-f /run/dokku-kept/10.86.0.2.1$dokku_own) {
 		set $dokku_other "";
@@ -523,6 +535,37 @@ set proxy-keepalive $value"
 	done
 }
 
+@test "apply: the short way to a pool ends what decides about a request, so not where the app's own lines decide, too" {
+	local own=$DOKKU_ROOT/web/nginx.conf.d/own.conf line
+	short() { rendered | grep -c /run/dokku-kept/plain; }
+	mkdir -p "${own%/*}"
+	while IFS= read -r line; do
+		printf '%s\n' "$line" >"$own"
+		apply "$FACTS"
+		assert_success ""
+		assert_equal 0 "$(short)" "$line"
+	done <<-'LINES'
+		if ($request_method = TRACE) { return 405; }
+		  rewrite ^/old$ /new last;
+		location = /x { return 204; }
+		set $a b;
+		break;
+		include /etc/nginx/own/*.conf;
+	LINES
+	printf 'proxy_set_header X-If set;\nclient_max_body_size 1g; # if\n' >"$own"
+	apply "$FACTS"
+	assert_equal 0 "$(short)" "a word in a comment"
+	printf 'proxy_set_header X-Returned "";\nproxy_read_timeout 5s;\n' >"$own"
+	apply "$FACTS"
+	assert_equal 2 "$(short)"
+	printf 'break;\n' >"$own"
+	apply "$FACTS
+set disable-custom-config true"
+	assert_equal 2 "$(short)"
+	# A request of a check does not go that way.
+	grep -q 'dokku_alone$dokku_preview"$' "$PLUGIN_PATH/nginx/root/include"
+}
+
 # not_kept FACT - requires that, with FACT, nginx opens a connection for each request and asks the
 # app to close it.
 not_kept() {
@@ -536,7 +579,7 @@ $1"
 @test "apply: no canary where nginx would notice too late, or where it switches; a preview is no visitor" {
 	canaries() { rendered | grep -c -e _canary -e dokku_cookie -e dokku_bucket; }
 	apply "$FACTS"
-	assert_equal 9 "$(canaries)"
+	assert_equal 10 "$(canaries)"
 	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
 	apply "$FACTS"
 	assert_success ""

@@ -10,6 +10,8 @@ setup() {
 	hook_of git heal-apps
 	hook_of releases heal-apps
 	hook_of scheduler-docker-local heal-apps
+	# This host need not have a user dokku.
+	fake chown <<<'[[ $1 == dokku: ]] || exec /usr/bin/chown "$@"'
 	start_kernel
 }
 
@@ -354,6 +356,62 @@ canary_has() {
 	MAP_REFUSES=1 got "$PLUGIN_PATH/service-addresses/canary-share" web 2 5
 	assert_status 1
 	assert_equal "" "$(canary_has)"
+}
+
+# plain - prints the addresses of apps whose visitors all get the same, and tests that their links
+# lead to the folder.
+plain() {
+	local link
+	for link in "$KEPT"/plain/*; do
+		[[ ! -L $link ]] || { [[ $link -ef $KEPT ]] && printf '%s\n' "${link##*/}"; }
+	done
+}
+
+@test "the link for apps whose visitors all get the same: not with a canary, nor in maintenance, nor once the app is gone" {
+	make_app web
+	with_canary
+	local closed=$DOKKU_LIB_ROOT/maintenance/web/closed
+	rm -r "$KEPT"
+	got "$PLUGIN_PATH/service-addresses/maintenance-change" web
+	assert_success ""
+	assert_absent "$KEPT"
+	mkdir -p "$KEPT" "${closed%/*}"
+	got "$PLUGIN_PATH/service-addresses/maintenance-change" web
+	assert_equal 10.86.0.2 "$(plain)"
+	: >"$closed"
+	got "$PLUGIN_PATH/service-addresses/maintenance-change" web
+	assert_equal "" "$(plain)"
+	got "$PLUGIN_PATH/service-addresses/canary-share" web 2 5
+	rm "$closed"
+	got "$PLUGIN_PATH/service-addresses/maintenance-change" web
+	assert_equal "" "$(plain)"
+	got "$PLUGIN_PATH/service-addresses/canary-share" web "" 0
+	assert_equal 10.86.0.2 "$(plain)"
+	got "$PLUGIN_PATH/service-addresses/canary-share" web 2 5
+	assert_equal "" "$(plain)"
+	# The watch makes good what a power cut or an older dokku has left.
+	rm "$KEPT/canary/10.86.0.2" "$DOKKU_LIB_ROOT/data/releases/web/canary"
+	got "$PLUGIN_PATH/service-addresses/heal" web
+	assert_equal 10.86.0.2 "$(plain)"
+	: >"$closed"
+	got "$PLUGIN_PATH/service-addresses/heal" web
+	assert_equal "" "$(plain)"
+	rm "$closed"
+	got "$PLUGIN_PATH/service-addresses/reconcile" web 1
+	assert_equal 10.86.0.2 "$(plain)"
+	got "$PLUGIN_PATH/service-addresses/post-delete" web
+	assert_equal "" "$(plain)"
+}
+
+@test "that link: a maintenance mode that begins while it is made is seen at the end" {
+	with_canary
+	rm "$DOKKU_LIB_ROOT/data/releases/web/canary"
+	mkdir -p "$KEPT" "$DOKKU_LIB_ROOT/maintenance/web"
+	fake ln <<<'/usr/bin/ln "$@"; : >"$DOKKU_LIB_ROOT/maintenance/web/closed"'
+	rm -rf "$KEPT/plain"
+	got "$PLUGIN_PATH/service-addresses/maintenance-change" web
+	assert_success ""
+	assert_equal "" "$(plain)"
 }
 
 # held - the addresses to which connections wait.
@@ -1131,7 +1189,7 @@ list"
 }
 
 # kept - the files that let nginx keep connections.
-kept() { ls "$TEST_HOST/run/dokku-kept"; }
+kept() { ls --ignore=plain "$TEST_HOST/run/dokku-kept"; }
 
 # connect PORT - a connection to the app's address, for as long as CONNECTED runs.
 connect() {
@@ -1153,7 +1211,7 @@ disconnect() {
 # one server.
 an_app_that_listens() {
 	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000'
-	rm "$TEST_HOST/run/dokku-kept"/*
+	rm -r "$TEST_HOST/run/dokku-kept"/*
 	nsenter --target "$KERNEL" --net -- sh -c 'ip link set lo up &&
 		for a in 0.1 0.2 128.2 128.3; do ip addr add "10.86.$a/32" dev lo; done'
 	PORT=5000 nsenter --target "$KERNEL" --net -- "$REPO/build/tests/apps/web" \
@@ -1253,7 +1311,7 @@ keep 10.86.0.2"
 
 @test "root/map: no pool is used at an address whose ports lead to different containers, until it is completed" {
 	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000' 'services 10.86.0.3 . 80 : 10.86.128.3 . 5000'
-	rm "$TEST_HOST/run/dokku-kept"/*
+	rm -r "$TEST_HOST/run/dokku-kept"/*
 	nft delete element ip dokku services '{ 10.86.0.2 . 85 }'
 	nft delete element ip dokku services '{ 10.86.0.3 . 80 }'
 	map "get 10.86.0.2 80
@@ -1310,7 +1368,7 @@ keep 10.86.0.2"
 	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
 	assert_success ""
 	assert_equal 10.86.0.2.2 "$(kept)"
-	rm "$TEST_HOST/run/dokku-kept"/*
+	rm -r "$TEST_HOST/run/dokku-kept"/*
 	make_current web 1
 	got "$PLUGIN_PATH/service-addresses/heal"
 	assert_success ""
