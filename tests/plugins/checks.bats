@@ -284,8 +284,8 @@ asked docker-local web idA"
 	assert_status 1
 	assert_output "-----> Checking web.1: the HEALTHCHECK of the image, up to 1 s
        no ?]database"
-	assert_error " !     web.1: the HEALTHCHECK of the image ended with status 3 each time, and" \
-		"printed the lines above. Correct it, or write a file CHECKS, which takes its place"
+	assert_error " !     web.1: the HEALTHCHECK of the image ended with status 3 each time," \
+		"and printed the lines above. Correct it, or write a file CHECKS, which takes its place"
 	runs_as 0
 	check
 	assert_status 1

@@ -843,7 +843,8 @@ set x-forwarded-ssl on"
 	apply "$FACTS
 set access-log-format json_lines"
 	assert_success ""
-	assert_equal 1 "$(rendered | grep -cF 'access_log /var/log/nginx/web-access.log json_lines;')"
+	assert_equal 1 \
+		"$(rendered | grep -cF 'access_log /var/log/nginx/web-access.log json_lines;')"
 	apply "$FACTS
 set access-log-format json_lines
 set access-log-path off"

@@ -249,6 +249,9 @@ three() {
        Ps restore:                       
        Ps global restore:                
        Ps computed restore:              true
+       Ps skip deploy:                   
+       Ps global skip deploy:            
+       Ps computed skip deploy:          false
        Ps start cmd:                     
        Ps global start cmd:              
        Ps computed start cmd:            
@@ -294,7 +297,8 @@ three() {
 		'86400, not "-1"; nothing was changed'
 	dokku ps:set web nope 1
 	assert_refused 'ps:set: no such setting: "nope": there are dockerfile-start-cmd,' \
-		'procfile-path, restart-policy, restore, start-cmd, stop-timeout-seconds' 2
+		'procfile-path, restart-policy, restore, skip-deploy, start-cmd,' \
+		'stop-timeout-seconds' 2
 }
 
 @test "ps:restore: every app but those that are not to be; one that fails does not hold up others" {
