@@ -85,8 +85,8 @@ install-files:
 	ln -sf ../lib/dokku/dokku $(DESTDIR)$(PREFIX)/bin/dokku
 	ln -sf ../lib/dokku/check-runner $(DESTDIR)$(PREFIX)/bin/check-runner
 	install -d $(COMPLETION)/bash-completion/completions $(COMPLETION)/zsh/site-functions
-	install -m 644 completion/dokku.bash $(COMPLETION)/bash-completion/completions/dokku
-	install -m 644 completion/_dokku $(COMPLETION)/zsh/site-functions/
+	install -m 644 plugins/common/client/dokku.bash $(COMPLETION)/bash-completion/completions/dokku
+	install -m 644 plugins/common/client/_dokku $(COMPLETION)/zsh/site-functions/
 	for page in docs/*.1; do if [ -e "$$page" ]; then install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1/; fi; done
 
 install-host:

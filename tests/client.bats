@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# client/dokku: the command of a user's own machine, by a fake ssh.
+# plugins/common/client/dokku: the command of a user's own machine, by a fake ssh.
 
 load helper
 
@@ -13,7 +13,7 @@ setup() {
 	unset DOKKU_HOST DOKKU_PORT DOKKU_APP_PATH
 }
 
-client() { got "$CLIENT_SHELL" "$REPO/client/dokku" "$@"; }
+client() { got "$CLIENT_SHELL" "$REPO/plugins/common/client/dokku" "$@"; }
 
 # asked TO WORD… - the output of the fake ssh: it was to ask TO for these words.
 asked() {

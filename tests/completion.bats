@@ -3,6 +3,8 @@
 
 load helper
 
+readonly CLIENT=$REPO/plugins/common/client
+
 setup() {
 	world
 	ln -s "$DOKKU" "$BIN/dokku"
@@ -14,14 +16,14 @@ in_bash() {
 	got bash -c \
 		'source "$1"; COMP_LINE=$2 COMP_POINT=${#2}; _dokku dokku
 			printf "%s\n" "${COMPREPLY[@]}"' \
-		bash "$REPO/completion/dokku.bash" "$1"
+		bash "$CLIENT/dokku.bash" "$1"
 }
 
 # in_zsh LINE - the same for zsh, without its own work on what it is given.
 in_zsh() {
 	# shellcheck disable=SC2016 # for zsh
 	got zsh -f -c 'compadd() { print -rl -- "${@[5,-1]}"; }; _files() { print -r -- files; }
-		words=("${(@s: :)2}"); CURRENT=$#words; source "$1"' zsh "$REPO/completion/_dokku" \
+		words=("${(@s: :)2}"); CURRENT=$#words; source "$1"' zsh "$CLIENT/_dokku" \
 		"$1"
 }
 
@@ -97,7 +99,7 @@ offers() {
 	got bash -c \
 		'compopt() { printf "<%s>" "$@"; }; source "$1"
 			COMP_LINE="dokku certs:add web " COMP_POINT=20
-		_dokku dokku; printf "%s" "${#COMPREPLY[@]}"' bash "$REPO/completion/dokku.bash"
+		_dokku dokku; printf "%s" "${#COMPREPLY[@]}"' bash "$CLIENT/dokku.bash"
 	assert_success "<-o><default>0"
 }
 
@@ -131,17 +133,17 @@ types() {
 }
 
 @test "Bash on a terminal: a tab completes a word with a colon, another the app" {
-	types "bash --norc --noprofile -i" "source '$REPO/completion/dokku.bash'" \
+	types "bash --norc --noprofile -i" "source '$CLIENT/dokku.bash'" \
 		$'dokku apps:exi\twe\t; echo STATUS:$?\n'
 	assert_status 0
 	assert_output_like "*STATUS:0*"
-	types "bash --norc --noprofile -i" "source '$REPO/completion/dokku.bash'" \
+	types "bash --norc --noprofile -i" "source '$CLIENT/dokku.bash'" \
 		$'dokku apps:exi\tnop\t; echo STATUS:$?\n'
 	assert_output_like "*STATUS:1*"
 }
 
 @test "zsh on a terminal" {
-	local setup="fpath=('$REPO/completion' \$fpath); autoload -Uz compinit; compinit -u -D"
+	local setup="fpath=('$CLIENT' \$fpath); autoload -Uz compinit; compinit -u -D"
 	types "zsh -f -i" "$setup" $'dokku apps:exi\twe\t; echo STATUS:$?\n'
 	assert_status 0
 	assert_output_like "*STATUS:0*"

@@ -19,6 +19,7 @@ hooks_and_commands() {
 	shell_files |
 		grep -v -e '/functions$' -e '/plugin\.toml$' -e '/common/strict$' \
 			-e '^plugins/[a-z-]*/lib/' -e '^plugins/common/guest/[a-z]*$' \
+			-e '^plugins/common/client/' \
 			-e '/[a-z]*-functions$' \
 			-e '/releases$' -e '/common/lib/engine-start$' -e '/watch/functions$' \
 			-e '/root/render$' -e '/root/reload$' -e '/root/certificate$' -e '/root/strangers$' \
@@ -245,8 +246,8 @@ readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-file
 
 # Who may name nginx: the proxy itself; the switch that needs it where the kernel has no map; make
 # install and make uninstall, which bring and remove the packages; and the warning about a file of
-# Dokku's nginx.
-readonly MAY_NAME='^plugins/(nginx|nginx-vhosts|service-addresses)/|^plugins/(common/dependencies|common/libexec/uninstall|builder/pre-build)$'
+# Dokku's nginx. And the client, which knows the commands without an app.
+readonly MAY_NAME='^plugins/(common/client|nginx|nginx-vhosts|service-addresses)/|^plugins/(common/dependencies|common/libexec/uninstall|builder/pre-build)$'
 
 @test "nobody but a proxy names one: no path, function, hook, command or word" {
 	mapfile -t files < <(shell_files | grep -vE "$MAY_NAME")
@@ -293,7 +294,7 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 		case $file in
 		*/functions | */*-functions | */settings | */plugin.toml | plugins/common/strict | plugins/common/hooks) continue ;;
 		*/subcommands | */libexec | */root | */lib | */programs | plugins/git/hooks) continue ;;
-		plugins/common/guest) continue ;;
+		plugins/common/guest | plugins/common/client) continue ;;
 		esac
 		[[ -f $file && $known == *" $name "* ]] || printf '%s\n' "$file"
 	done | none

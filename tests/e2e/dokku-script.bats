@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The script of a Dokku 0.38 user runs as it is, once on the server's command and once on the one of
-# a user's own machine (client/dokku).
+# a user's own machine (plugins/common/client/dokku).
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; the helper sets address
 
 load helper
@@ -45,6 +45,6 @@ with_command() {
 		>"$BATS_TEST_TMPDIR/ssh/ssh"
 	chmod +x "$BATS_TEST_TMPDIR/ssh/ssh"
 	with_command "export DOKKU_HOST=$address HOME=$BATS_TEST_TMPDIR/home PATH=$BATS_TEST_TMPDIR/ssh:\$PATH
-		exec sh $top/client/dokku \"\$@\""
+		exec sh $top/plugins/common/client/dokku \"\$@\""
 	[[ $(in_world sh -c 'pgrep -c -u dokku sshd || true') -le 2 ]]
 }
