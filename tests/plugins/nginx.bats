@@ -448,11 +448,11 @@ server {
 	set $dokku_cookie "";
 	set $dokku_upstream dokku-web_1;
 	set $dokku_header "";
-	if (-f /run/dokku-kept/plain/10.86.0.2/10.86.0.2.1$dokku_own) {
+	if (-f /run/dokku-kept/plain/10.86.0.2.1$dokku_own) {
 		break;
 	}
 	set $dokku_upstream dokku-web_2;
-	if (-f /run/dokku-kept/plain/10.86.0.2/10.86.0.2.2$dokku_own) {
+	if (-f /run/dokku-kept/plain/10.86.0.2.2$dokku_own) {
 		break;
 	}
 	set $dokku_upstream dokku-web;

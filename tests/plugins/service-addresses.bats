@@ -358,16 +358,20 @@ canary_has() {
 	assert_equal "" "$(canary_has)"
 }
 
-# plain - prints the addresses of apps whose visitors all get the same, and tests that their links
-# lead to the folder.
+# plain - prints for each link for apps whose visitors all get the same whether it leads to the file
+# of a pool, or to a folder.
 plain() {
 	local link
 	for link in "$KEPT"/plain/*; do
-		[[ ! -L $link ]] || { [[ $link -ef $KEPT ]] && printf '%s\n' "${link##*/}"; }
+		[[ ! -L $link ]] || printf '%s %s\n' "${link##*/}" "$(readlink "$link")"
 	done
 }
 
-@test "the link for apps whose visitors all get the same: not with a canary, nor in maintenance, nor once the app is gone" {
+# The pool 2 of web may be used.
+readonly SECOND='10.86.0.2.1 .
+10.86.0.2.2 ../10.86.0.2.2'
+
+@test "the links for apps whose visitors all get the same: not with a canary, nor in maintenance, nor once the app is gone" {
 	make_app web
 	with_canary
 	local closed=$DOKKU_LIB_ROOT/maintenance/web/closed
@@ -376,8 +380,10 @@ plain() {
 	assert_success ""
 	assert_absent "$KEPT"
 	mkdir -p "$KEPT" "${closed%/*}"
+	: >"$KEPT/10.86.0.2.2"
 	got "$PLUGIN_PATH/service-addresses/maintenance-change" web
-	assert_equal 10.86.0.2 "$(plain)"
+	assert_equal "$SECOND" "$(plain)"
+	[[ -f $KEPT/plain/10.86.0.2.2 && ! -f $KEPT/plain/10.86.0.2.1 ]]
 	: >"$closed"
 	got "$PLUGIN_PATH/service-addresses/maintenance-change" web
 	assert_equal "" "$(plain)"
@@ -386,24 +392,24 @@ plain() {
 	got "$PLUGIN_PATH/service-addresses/maintenance-change" web
 	assert_equal "" "$(plain)"
 	got "$PLUGIN_PATH/service-addresses/canary-share" web "" 0
-	assert_equal 10.86.0.2 "$(plain)"
+	assert_equal 2 "$(plain | wc -l)"
 	got "$PLUGIN_PATH/service-addresses/canary-share" web 2 5
 	assert_equal "" "$(plain)"
 	# The watch makes good what a power cut or an older dokku has left.
 	rm "$KEPT/canary/10.86.0.2" "$DOKKU_LIB_ROOT/data/releases/web/canary"
 	got "$PLUGIN_PATH/service-addresses/heal" web
-	assert_equal 10.86.0.2 "$(plain)"
+	assert_equal 2 "$(plain | wc -l)"
 	: >"$closed"
 	got "$PLUGIN_PATH/service-addresses/heal" web
 	assert_equal "" "$(plain)"
 	rm "$closed"
 	got "$PLUGIN_PATH/service-addresses/reconcile" web 1
-	assert_equal 10.86.0.2 "$(plain)"
+	assert_equal 2 "$(plain | wc -l)"
 	got "$PLUGIN_PATH/service-addresses/post-delete" web
 	assert_equal "" "$(plain)"
 }
 
-@test "that link: a maintenance mode that begins while it is made is seen at the end" {
+@test "these links: a maintenance mode that begins while it is made is seen at the end" {
 	with_canary
 	rm "$DOKKU_LIB_ROOT/data/releases/web/canary"
 	mkdir -p "$KEPT" "$DOKKU_LIB_ROOT/maintenance/web"
@@ -1368,6 +1374,8 @@ keep 10.86.0.2"
 	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
 	assert_success ""
 	assert_equal 10.86.0.2.2 "$(kept)"
+	KEPT=$TEST_HOST/run/dokku-kept
+	assert_equal "$SECOND" "$(plain)"
 	rm -r "$TEST_HOST/run/dokku-kept"/*
 	make_current web 1
 	got "$PLUGIN_PATH/service-addresses/heal"
