@@ -206,9 +206,11 @@ unset_keys() {
 		local -a keys=() every=()
 		local -A values=() defaults=()
 		for key in ${setting_keys[$1]}; do
-			# Without a value the one is off, as in Dokku; the other acts at once, for
-			# an app only. git.bats and network.bats have their tests.
-			[[ $1/$key != @(git/rev-env-var|network/static-web-listener) ]] || continue
+			# Without a value the first one is off, as in Dokku; the second acts at
+			# once, for an app only; the last takes its default alone. git.bats and
+			# network.bats have their tests.
+			[[ $1/$key != git/rev-env-var && $1/$key != network/static-web-listener &&
+				$1/$key != network/bind-all-interfaces ]] || continue
 			# Reports tell these as facts. apps.bats has their test.
 			[[ ${setting_kinds["$1/$key"]} != app:* ]] || continue
 			example "$1" "$key"
