@@ -257,6 +257,12 @@ ask() {
 	wait_for world run "$A" -- test -e /tmp/on
 	world run "$A" -- bash -c \
 		'mkdir /tmp/m && mount -t tmpfs tmpfs /tmp/m && unshare --net --mount true'
+	# As docker pause does.
+	world run "$A" -- bash -c 'setsid sleep 1000 >/dev/null 2>&1 3>&- & cold=$!
+		cd /sys/fs/cgroup/freezer 2>/dev/null || cd /sys/fs/cgroup
+		mkdir cold && echo "$cold" >cold/cgroup.procs
+		if [[ -e cold/freezer.state ]]; then echo FROZEN >cold/freezer.state
+		else echo 1 >cold/cgroup.freeze; fi'
 	world down "$A"
 	wait "$pid" || status=$?
 	[[ $status -eq 137 ]]
