@@ -492,6 +492,7 @@ scheduler-retire docker-local web 2" "$(steps)"
 	assert_output_like "-----> Starting web v2: web.1, web.2, worker.1
 -----> Switched to v2 in +([0-9]) ms
 =====> web v2 is live
+       no visitor can reach it, because it has no domain: dokku domains:add web NAME
        start +([0-9.]) ?(m)s, checks +([0-9.]) ?(m)s, verify +([0-9.]) ?(m)s, switch +([0-9.]) ?(m)s"
 }
 

@@ -412,6 +412,7 @@ deployed() {
 	assert_output_like "-----> Starting web v2: web.1
 -----> Switched to v2 in * ms
 =====> web v2 is live
+       no visitor can reach it, because it has no domain: dokku domains:add web NAME
        start *
 -----> Set for web: B"
 	assert_equal 2 "$(current web)"
