@@ -272,7 +272,8 @@ args() {
 	made_plugins storage scheduler-docker-local
 	fake docker <<<'printf "%s|" "$@" >"$BATS_TEST_TMPDIR/run"; cat; exit 42'
 	fake attached <<<'exec "$@"'
-	cp "$BIN/attached" "$DOKKU_PROGRAMS/attached"
+	# The program there is a link to the one that was built.
+	mv "$BIN/attached" "$DOKKU_PROGRAMS/attached"
 	"$DOKKU" storage:create files >/dev/null
 	status=0
 	output=$("$DOKKU" storage:exec files -- sh -c 'ls /data' <<<"its input") || status=$?
