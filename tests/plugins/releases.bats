@@ -752,6 +752,14 @@ scheduler-remove docker-local web 4" "$(grep -e canary-share -e scheduler-remove
 	assert_refused "web has no canary: dokku releases:canary web RELEASE PERCENT"
 }
 
+@test "releases:abort: containers that cannot be removed are left to the watch" {
+	canary
+	hook fake scheduler-remove <<<'exit 1'
+	dokku releases:abort web
+	assert_absent "$CANARY"
+	[[ $(<"$DOKKU_LIB_ROOT/lock/web") == "0 "*" the containers of its canary" ]]
+}
+
 @test "pre-change: with a canary nothing makes another release, stops or renames the app" {
 	canary
 	local what
