@@ -496,6 +496,14 @@ scheduler-retire docker-local web 2" "$(steps)"
        start +([0-9.]) ?(m)s, checks +([0-9.]) ?(m)s, verify +([0-9.]) ?(m)s, switch +([0-9.]) ?(m)s"
 }
 
+@test "deploy: an app whose domains have no URL is not said to have none" {
+	transaction_world
+	hook fake app-domains <<<'printf "*.example.com\n"'
+	deploy
+	assert_output_like "*=====> web v2 is live*"
+	[[ $output != *"no visitor"* ]]
+}
+
 @test "deploy: a release without a process is named, too" {
 	transaction_world
 	printf 'web=0\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/scale"
