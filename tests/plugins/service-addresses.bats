@@ -358,6 +358,19 @@ canary_has() {
 	assert_equal "" "$(canary_has)"
 }
 
+@test "canary-share: the check through the proxy is over, so the preview leads nowhere, in the same change" {
+	with_canary
+	got "$PLUGIN_PATH/service-addresses/preview-deploy" web 2
+	assert_equal 1 "$(kernel | grep -c ' \. 81 ')"
+	: >"$CALLS"
+	got "$PLUGIN_PATH/service-addresses/canary-share" web 2 0
+	assert_success ""
+	assert_calls map
+	assert_equal 0 "$(kernel | grep -c ' \. 81 ')"
+	assert_file "$DOKKU_LIB_ROOT/data/services/web/previewed" ""
+	assert_equal "10.86.128.3 10.86.128.4" "$(canary_has)"
+}
+
 # plain - prints for each link for apps whose visitors all get the same whether it leads to the file
 # of a pool, or to a folder.
 plain() {
