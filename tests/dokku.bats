@@ -1029,6 +1029,30 @@ scheduler-retire docker-local web 2" "$(steps)"
 	assert_success ""
 }
 
+@test "transaction: a promotion that fails or is killed after its commit is told as live, not before" {
+	canary_world
+	printf 'id1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/build"
+	printf '2 5 10 0 1\n' >"$CANARY"
+	promoted() {
+		code "" 'transaction web "a promotion" bash -c "
+			DOKKU_LOCKED=web \"\$PLUGIN_CORE_AVAILABLE_PATH\"/releases/libexec/promote web 2
+			$1"' "$1"
+	}
+	hook fake verify-switch <<<'exit 1'
+	promoted 'kill -9 $$'
+	assert_status 1
+	assert_error_like "*a promotion was killed before it went live: web is still at v1"
+	hook fake verify-switch </dev/null
+	promoted 'exit 1'
+	assert_status 0
+	assert_output_like "* !     a promotion: it is live, but a step after that failed: *"
+	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
+	printf '2 5 10 0 1\n' >"$CANARY"
+	promoted 'kill -9 $$'
+	assert_status 0
+	assert_output_like "*       a promotion was killed after it had gone live: web is at v2"
+}
+
 # hold_world - the release 2 must not run beside the release 1.
 hold_world() {
 	transaction_world
