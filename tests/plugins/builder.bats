@@ -38,7 +38,8 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 }
 
 @test "submodules: by the index of the push, else by .gitmodules; a link is not followed" {
-	local said=" is a git submodule: a push does not bring its files, so the folder is empty in the build"
+	local said=" is a git submodule: a push does not bring its files, so the folder is empty in the build."
+	said+=" If the app needs them, commit them as plain files, or let the Dockerfile fetch them"
 	git init --quiet --bare "$DOKKU_ROOT/web"
 	GIT_INDEX_FILE="$WORLD/push/tree.index" git -C "$DOKKU_ROOT/web" update-index \
 		--add --cacheinfo \
@@ -91,7 +92,9 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	pre_build
 	assert_status 0
 	assert_error " !     a dir/x.bin is a pointer of Git LFS, one of 1:" \
-		"a push does not bring the files themselves, so the build gets only the pointers"
+		"a push does not bring the files themselves, so the build gets only the pointers." \
+		"If the app needs them, commit them without LFS (git lfs migrate export)," \
+		"or let the Dockerfile fetch them"
 	printf '%s' "$pointer" >"$TREE/a dir/y.bin"
 	ln -s "$TREE/a dir/y.bin" "$TREE/z.bin"
 	pre_build
@@ -108,7 +111,9 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	pre_build
 	assert_status 0
 	assert_error " !     assets/large/x.bin is a pointer of Git LFS, one of 1:" \
-		"a push does not bring the files themselves, so the build gets only the pointers"
+		"a push does not bring the files themselves, so the build gets only the pointers." \
+		"If the app needs them, commit them without LFS (git lfs migrate export)," \
+		"or let the Dockerfile fetch them"
 	# A link of that name is not read: it may lead out of the tree.
 	mv "$TREE/assets/.gitattributes" "$WORLD/elsewhere"
 	ln -s "$WORLD/elsewhere" "$TREE/assets/.gitattributes"

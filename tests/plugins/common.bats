@@ -50,6 +50,17 @@ setup() { world; }
        last"
 }
 
+@test "indent: a line is cut after 2000 bytes, and no character in two" {
+	code "" 'printf "%2000s\n%2001s\n%1999s\xc3\xa4x\nlast\n" a b c | tr " " - | indent'
+	local line rest="... (the rest of this line is left out)"
+	printf -v line '%1999s' ""
+	line="       ${line// /-}"
+	assert_success "${line}a
+$line-$rest
+${line%-}c$rest
+       last"
+}
+
 # --- names ------------------------------------------------------------------------
 
 readonly LONG=aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg
