@@ -34,6 +34,7 @@ setup() {
 			jq -cRs 'split("\n") | map(select(. != "") | split(" ") | { Id: .[0], Names: [.[8]], State: .[4], Labels: { "com.dokku.app-name": "web",
 				"com.dokku.container-type": "deploy", "com.dokku.release": .[1], "com.dokku.process-type": .[2], "com.dokku.index": .[3] } })' "$LISTED" ;;
 		/images/json*) printf '[{"RepoTags":["dokku/web:v1","other/web:v1"]},{"RepoTags":null}]' ;;
+		/containers/*'/json?size=1') printf '{"SizeRw":%s}' "${ENGINE_SIZE-12}" ;;
 		/containers/*/changes) printf '%s' "${ENGINE_CHANGES-null}" ;;
 		/commit*) printf '%s' "$body" >"$CREATED/commit" && printf '{"Id":"sha256:new"}' ;;
 		/containers/json*type%3Dtask*) printf '%s' "${ENGINE_TASKS-[]}" ;;
@@ -411,6 +412,28 @@ kept_task() { got "$HOOKS/scheduler-task" docker-local web 1 predeploy "make ass
 	assert_file "$CREATED/commit" \
 		'{"Cmd":["web"],"Entrypoint":["/entry","-x"],"Env":["PATH=/bin"]}'
 	grep -qxF 'engine POST /commit?container=web.predeploy.v1&repo=dokku/web&tag=v1' "$CALLS"
+}
+
+@test "scheduler-task: what would fill the disk is not kept; a hole in a file counts" {
+	task_engine exited 0
+	fake df <<<'printf "    Avail\n3145728000\n"'
+	export ENGINE_IMAGE='{"Config":{"Cmd":["web"]}}' ENGINE_CHANGES='[{"Path":"/a","Kind":1}]'
+	ENGINE_SIZE=1572864001 kept_task
+	assert_status 1
+	assert_error " !     web: what predeploy has written cannot be kept: it is 1500 MB long, and 3000 MB of the disk are free, of which it may take half. Let it write less, or into storage; dokku cleanup makes room"
+	assert_absent "$CREATED/commit"
+	ENGINE_SIZE=1572864000 kept_task
+	assert_status 0
+	rm "$CREATED/commit"
+	# An engine that does not tell, or a disk.
+	ENGINE_SIZE=null kept_task
+	assert_status 0
+	fake df <<<'exit 1'
+	ENGINE_SIZE=1572864001 kept_task
+	assert_status 0
+	ENGINE_REFUSES='*size=1' kept_task
+	assert_error "no
+ !     web: it is not known how much predeploy has written: deploy again"
 }
 
 @test "scheduler-task: the image stays where predeploy fails or changes nothing; without an entrypoint it gets none" {
