@@ -480,6 +480,9 @@ none
 		config:set|--no-restart|web|A=|B=>config:set --no-restart web A=hidden B=hidden=x
 		git:auth|example.com|ann|>git:auth example.com ann hidden
 		git:auth|example.com>git:auth example.com
+		git:auth|--|example.com|ann|>git:auth -- example.com ann -hidden
+		registry:login|web|--|ghcr.io||>registry:login web -- ghcr.io ann -hidden
+		config:set|--|web|A=>config:set -- web A=hidden
 		registry:login|web|ghcr.io||>registry:login web ghcr.io ann hidden
 		registry:login|--global|ghcr.io|ann|>registry:login --global ghcr.io ann hidden
 	COMMANDS
