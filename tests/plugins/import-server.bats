@@ -140,3 +140,20 @@ fill() {
 	assert_refused "$WORLD has no home/dokku and var/lib/dokku: copy both there first;" \
 		"nothing was changed"
 }
+
+@test "import-server: a repository of the copy does not lead to that of another app" {
+	dokku apps:create victim
+	local objects=$DOKKU_ROOT/victim/objects commit
+	commit=$(git -C "$ROOT/shop" rev-parse main)
+	cp -r "$ROOT/shop/objects/." "$objects/"
+	rm -r "$ROOT/shop/refs/tags"
+	ln -s "$DOKKU_ROOT/victim/refs/heads" "$ROOT/shop/refs/tags"
+	rm -r "$ROOT/shop/objects/${commit:0:2}"
+	ln -s "$objects/${commit:0:2}" "$ROOT/shop/objects/${commit:0:2}"
+	printf '%s\n' "$objects" >"$ROOT/shop/objects/info/alternates"
+	dokku import-server "$OLD"
+	[[ -d $DOKKU_ROOT/shop/refs && $(<"$DOKKU_ROOT/shop/refs/heads/main") == "$commit" ]]
+	assert_equal "" "$(find "$DOKKU_ROOT/shop" -type l)"
+	assert_equal "" "$(ls "$DOKKU_ROOT/shop/objects/info")"
+	run ! git -C "$DOKKU_ROOT/shop" cat-file -e "$commit"
+}
