@@ -2,7 +2,7 @@
 # bin/, and the address map in its plugin. Flags, warnings and util are those of check-runner.
 PLUGIN_OUT := build/bin
 PLUGIN_SRC := plugins/common/programs
-PLUGIN_SMALL := tied attached hold write-file take-file read-env with-env observe overhear sigil confine exchange unblock
+PLUGIN_SMALL := tied attached hold write-file take-file read-env with-env observe overhear sigil confine exchange unblock busy
 PLUGIN_BIN := $(PLUGIN_SMALL) engine
 PLUGIN_PROGRAMS := $(PLUGIN_BIN:%=$(PLUGIN_OUT)/%) $(PLUGIN_OUT)/map
 PLUGIN_CC = $(CC) $(CR_STD) $(CR_WARN) -O2 $(CR_HARD_CFLAGS) $(CR_LIB_CFLAGS) -I$(CR_SRC) -MMD -MP $(CPPFLAGS) $(CFLAGS)

@@ -1499,23 +1499,55 @@ install_as_root() {
 	assert_equal "LimitNOFILE=65536" \
 		"$(sed -n '/^\[Service\]$/{n;p}' \
 			"$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf")"
-	grep -qxF "ExecStartPre=-$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken" \
-		"$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf"
+	local line taken=$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken
+	for line in "ExecStartPre=-$taken" "ExecStopPost=-$taken ended" Restart=on-failure; do
+		grep -qxF "$line" "$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf"
+	done
 	grep -qx "systemctl daemon-reload" "$CALLS"
 }
 
+# takes_ports - another program has three ports: one that it listens at on one address, one on IPv6,
+# and one that it is only bound to. Sets taken to them, and to one that is free.
+takes_ports() {
+	local file=$WORLD/ports
+	perl -e 'use Socket qw(:all);
+		sub place { my ($family, $address, $port) = @_;
+			my $packed = inet_pton($family, $address);
+			my $s; socket($s, $family, SOCK_STREAM, 0) and bind($s, $family == AF_INET ?
+			pack_sockaddr_in($port, $packed) :
+			pack_sockaddr_in6($port, $packed)) or die;
+			push @ports, getsockname($s) =~ /^..(..)/s ? unpack("n", $1) : 0; $s }
+		$a = place(AF_INET, "127.0.0.1", 0); listen($a, 1);
+		$b = place(AF_INET6, "::", 0); listen($b, 1);
+		$c = place(AF_INET, "127.0.0.1", 0); place(AF_INET, "127.0.0.1", 0);
+		open(F, ">", "$ARGV[0].new"); print F "@ports\n"; close(F);
+		rename("$ARGV[0].new", $ARGV[0]);
+		sleep 60' "$file" 3>&- &
+	thief=$!
+	while [[ ! -e $file ]]; do sleep 0.02; done
+	read -r -a taken <"$file"
+}
+
+# unused PORT - prints the address in its place.
+unused() { printf '127.87.%d.%d:80' "$(($1 >> 8))" "$(($1 & 255))"; }
+
+# listens_of FILE - prints where nginx listens for an app, the line of text of each.
+listens_of() { grep -o $'^\t*listen [^;]*;' "$1" | tr -d '\t' | paste -sd ' '; }
+
 @test "taken: nginx starts without the ports of apps that another program has, and with all others" {
-	fake ss <<-'BODY'
-		printf 'LISTEN 0 5 %s *:* users:(("nginx",pid=7,fd=3))\n' 127.0.0.1:8080 '*:80' \
-			'[::]:20001' '*:8082'
-	BODY
+	local taken thief a b c d
+	takes_ports
+	read -r a b c d <<<"${taken[*]}"
 	mkdir -p "$DOKKU_ROOT/web/tls"
 	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
 	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
-	apply "$FACTS"$'\ncertificate\nlisten http 80\nlisten http 8080\nlisten http 8081\nlisten https 8082'
-	cp "$TREE/web.conf" "$TREE/own.conf"
-	sed -i -e 's/\*:8080/10.1.2.3:8080/' -e '/:8082/d' -e '/\[::/d' "$TREE/own.conf"
-	apply $'app blog\nupstream 10.86.0.2 80\nnameless\nlisten http 20001'
+	apply "$FACTS"$'\ncertificate\nlisten http 80\nlisten http '"$a
+listen http $d
+listen https $c"
+	sed -e "s/\\*:$a/10.1.2.3:$a/" -e "/:$c/d" -e '/\[::/d' "$TREE/web.conf" >"$TREE/own.conf"
+	apply $'app blog\nupstream 10.86.0.2 80\nnameless\nlisten http '"$b"
+	# As in a template.
+	printf '\tlisten %s;\n\tlisten [::]:%s ipv6only=on;\n' "$c" "$b" >"$TREE/mine.conf"
 	mkdir -p "$DOKKU_LIB_ROOT"/data/nginx-vhosts/{blog,own}
 	touch "$DOKKU_LIB_ROOT"/data/nginx-vhosts/{blog,own}/applied
 	# nginx runs, and they are its own ports.
@@ -1525,17 +1557,39 @@ install_as_root() {
 	printf '1\n' >"$TEST_HOST/run/nginx.pid"
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken"
 	assert_status 0
-	[[ $stderr == *'blog: another program has port 20001, so nginx starts without it.'* ]]
-	assert_equal "listen *:80; listen 127.87.31.144:80; listen *:8081; listen 127.87.31.146:80;" \
-		"$(grep -o $'^\t*listen [1*][^;]*;' "$TREE/web.conf" | tr -d '\t' | paste -sd ' ')"
-	assert_equal "listen 127.87.78.33:80;" "$(grep -o $'^\t*listen [^;]*;' "$TREE/blog.conf" | tr -d '\t')"
-	grep -q 'listen 10.1.2.3:8080;' "$TREE/own.conf"
+	[[ $stderr == *"blog: another program has port $b, so nginx starts without port $b."* ]]
+	assert_equal "listen *:80; listen $(unused "$a"); listen *:$d; listen $(unused "$c");" \
+		"$(listens_of "$TREE/web.conf" | sed 's/ listen \[[^;]*;//g')"
+	assert_equal "listen $(unused "$b");" "$(listens_of "$TREE/blog.conf")"
+	assert_equal "listen $(unused "$c");" "$(listens_of "$TREE/mine.conf")"
+	grep -q "listen 10.1.2.3:$a;" "$TREE/own.conf"
 	# The next deploy writes the file as it was.
 	assert_absent "$DOKKU_LIB_ROOT/data/nginx-vhosts/blog/applied"
 	[[ -e $DOKKU_LIB_ROOT/data/nginx-vhosts/own/applied ]]
 	# Once more, nothing is left to say.
 	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken"
 	assert_success ""
+	kill "$thief"
+}
+
+@test "taken: if a port was taken while nginx began, it begins again without any that a user may take" {
+	apply "$FACTS"$'\nlisten http 80\nlisten http 81\nlisten http 8081'
+	cp "$TREE/web.conf" "$WORLD/was"
+	printf '1\n' >"$TEST_HOST/run/nginx.pid"
+	# It has ended as it should, by a signal, or its config is not good.
+	fake nginx <<<'exit 0'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken" ended
+	SERVICE_RESULT=signal got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken" ended
+	fake nginx <<<'exit 1'
+	SERVICE_RESULT=exit-code got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken" ended
+	assert_success ""
+	assert_file "$TREE/web.conf" "$(<"$WORLD/was")"
+	fake nginx <<<'exit 0'
+	SERVICE_RESULT=exit-code got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken" ended
+	assert_status 0
+	[[ $stderr == 'web: another program took a port of nginx, so nginx'*' port 8081.'* ]]
+	assert_equal "listen *:80; listen *:81; listen $(unused 8081);" \
+		"$(listens_of "$TREE/web.conf" | sed 's/ listen \[[^;]*;//g')"
 }
 
 @test "apply: the preview's name is no other app's" {
@@ -2123,6 +2177,39 @@ installs() {
 	printf 'worker_processes 1;\n' >"$TEST_HOST/etc/nginx/nginx.conf"
 	dokku proxy:build-config web
 	assert_equal "www-data 640" "$(stat --format '%G %a' "$users/htpasswd")"
+}
+
+@test "no app gets the token of previews, whatever its own lines pass on to it" {
+	local custom servers="$WORLD/servers" clear='proxy_set_header X-Dokku-Preview "";'
+	installs </dev/null
+	grep -qxF "$clear" "$TEST_HOST/etc/nginx/conf.d/dokku.conf"
+	mkdir -p "$DOKKU_ROOT/web/nginx.conf.d"
+	# nginx takes a list of a block in place of that around it.
+	cat >"$DOKKU_ROOT/web/nginx.conf.d/own.conf" <<-'LINES'
+		location /a { proxy_set_header Host x; proxy_pass http://a;}
+		# proxy_set_header Host y;
+		location /b {
+			proxy_set_header
+				Host z;
+			set $my_proxy_set_header "proxy_set_header x";
+		}
+	LINES
+	printf 'server { server_name b.example.com; location / {proxy_set_header A b;} }\n' \
+		>"$servers"
+	hook redirect nginx-pre-reload <<-BODY
+		cat "$servers" "$DOKKU_ROOT/\$1/nginx.conf" >"$WORLD/new"
+		cat "$WORLD/new" >"$DOKKU_ROOT/\$1/nginx.conf"
+	BODY
+	deployed web
+	custom=("$TEST_HOST"/etc/nginx/dokku/web.d/*/custom/own.conf)
+	assert_file "${custom[0]}" "location /a {$clear  proxy_set_header Host x; proxy_pass http://a;}
+# proxy_set_header Host y;
+location /b {
+$clear proxy_set_header
+Host z;
+set \$my_proxy_set_header \"proxy_set_header x\";
+}"
+	grep -qF "{$clear proxy_set_header A b;} }" "$TEST_HOST/etc/nginx/dokku/web.conf"
 }
 
 @test "our requests to a release without visitors pass by the administrator's cache" {

@@ -295,3 +295,26 @@ client() {
 	assert_status 1
 	assert_error " !     $work/none: No such file or directory"
 }
+
+@test "busy: ports that another program listens at, or is bound to, and no others" {
+	local a b
+	perl -e 'use Socket; sub place { my $s; socket($s, AF_INET, SOCK_STREAM, 0) and
+		bind($s, pack_sockaddr_in(0, inet_aton("127.0.0.1"))) or die;
+		push @ports, (sockaddr_in(getsockname($s)))[0]; $s }
+		$a = place(); listen($a, 1); $b = place(); open(F, ">", "$ARGV[0].new");
+		print F "@ports\n"; close(F); rename("$ARGV[0].new", $ARGV[0]); sleep 60' \
+		"$work/ports" 3>&- &
+	while [[ ! -e $work/ports ]]; do sleep 0.02; done
+	read -r a b <"$work/ports"
+	got "$san/busy" "*:$a" "127.0.0.1:$b" "*:$b" "127.0.0.2:$a" "$a" "*:" "*:99999" "[]:$a" \
+		"[::1:$a" "x:$a" ":$a" "$(printf '%099d' 0):$a" "[::2]:$a"
+	assert_success "*:$a
+127.0.0.1:$b
+*:$b"
+	got "$san/busy"
+	assert_success ""
+	kill "$!"
+	wait "$!" || true
+	got "$san/busy" "*:$a" "127.0.0.1:$b"
+	assert_success ""
+}

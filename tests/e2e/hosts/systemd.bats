@@ -89,6 +89,40 @@ engine_is_whole() {
 	dokku_run ports:clear one
 }
 
+@test "power cut, and a user has ports of apps, one without listening, one after we have looked: nginx starts" {
+	dokku_run ports:set one http:80:5000 http:8081:5000 http:8082:5000
+	in_world bash -c 'cat >/usr/local/bin/thief <<-"END"
+			use Socket;
+			sub take { my $s; socket($s, AF_INET, SOCK_STREAM, 0) or die;
+				bind($s, pack_sockaddr_in($_[0], INADDR_ANY)) ? $s : undef }
+			sub looks { grep { open(F, $_) && <F> =~ m,nginx/root/taken, }
+				glob("/proc/[0-9]*/cmdline") }
+			my $one = take(8081) or die;
+			1 until looks();
+			1 while looks();
+			my $two = take(8082) or die;
+			sleep 300;
+		END
+		printf "%s\n" "[Unit]" Before=nginx.service "[Service]" Type=exec User=nobody \
+			"ExecStart=/usr/bin/perl /usr/local/bin/thief" \
+			"[Install]" WantedBy=multi-user.target \
+			>/etc/systemd/system/thief.service
+		systemctl enable --quiet thief'
+	power_cut
+	await 40 serves one v1
+	run in_world journalctl --boot --unit nginx
+	[[ $output == *'one: another program has port 8081'* &&
+		$output == *'one: another program took a port of nginx, so nginx'*' port 8082.'* ]]
+	in_world systemctl disable --quiet --now thief
+	in_world rm /etc/systemd/system/thief.service
+	dokku_run proxy:build-config one
+	for port in 8081 8082; do
+		curl --silent --fail --max-time 5 --output /dev/null \
+			--header "Host: one.localhost" "http://$address:$port/"
+	done
+	dokku_run ports:clear one
+}
+
 @test "a clean reboot does the same" {
 	in_world systemctl reboot || true
 	await 30 bash -c "'$top/tests/world' list | grep -q '^$world	stopped'"
