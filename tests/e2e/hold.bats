@@ -51,7 +51,8 @@ held() { in_world nft list set ip dokku held | grep -c 'timeout .* expires' || t
 	in_world sh -c 'docker events --help >/dev/null'
 	# The running release is counted as one that has started.
 	events_begin
-	load_begin busy held --mode get=8@10 --mode post=8@10 --mode close=4@5
+	# 200 requests a second.
+	load_begin busy held --mode get=8@10 --mode post=8@10 --mode close=8@5
 	commit_with_boot c
 	run push held
 	printf '%s\n' "$output" | grep -E 'requests wait|held' >&3
@@ -62,6 +63,67 @@ held() { in_world nft list set ip dokku held | grep -c 'timeout .* expires' || t
 	assert_serves held c
 	events_end
 	[[ $(held) -eq 0 && $(in_world pgrep -f 'nginx: worker' | sort) == "$nginx" ]]
+	assert_clean held
+}
+
+# ask N PATH - N visitors ask at once, in the background. answers has the status that each one gets.
+ask() {
+	local n
+	for ((n = 0; n < $1; n++)); do
+		fetch held "$2" --max-time 60 --output /dev/null --write-out '%{http_code}\n' \
+			>>"$BATS_TEST_TMPDIR/answers" 3>&- &
+		asking+=("$!")
+	done
+}
+
+# assert_answered N - waits for who asks, and requires that N were answered by the app.
+assert_answered() {
+	wait "${asking[@]}" || true
+	sort "$BATS_TEST_TMPDIR/answers" | uniq -c >&2
+	[[ $(grep -c '^200$' "$BATS_TEST_TMPDIR/answers") -eq $1 &&
+	$(wc -l <"$BATS_TEST_TMPDIR/answers") -eq $1 ]]
+}
+
+@test "20 requests in flight, and 20 that come while the old release is away, are answered, though nginx reloads" {
+	local asking=() pushing
+	: >"$BATS_TEST_TMPDIR/answers"
+	commit_with_boot flight
+	ask 20 '/slow?ms=9000'
+	sleep 0.5
+	git -C "$(repo held)" push -o hold=30 "dokku@$address:held" main 3>&- \
+		>"$BATS_TEST_TMPDIR/push" 2>&1 &
+	pushing=$!
+	within 30 eval '[[ $(held) -eq 1 ]]'
+	[[ ! -s $BATS_TEST_TMPDIR/answers ]]
+	ask 20 /
+	sleep 1
+	in_world nginx -s reload
+	wait "$pushing"
+	assert_answered 40
+	assert_serves held flight
+	[[ $(held) -eq 0 ]]
+	assert_clean held
+}
+
+@test "the engine is killed and starts again while requests wait: they are answered" {
+	local asking=() now pushing
+	now=$(released held)
+	: >"$BATS_TEST_TMPDIR/answers"
+	commit_with_worker held engine --env BOOT_DELAY_MS=8000
+	push held >"$BATS_TEST_TMPDIR/push" 2>&1 3>&- &
+	pushing=$!
+	within 60 eval '[[ $(held) -eq 1 ]]'
+	ask 20 /
+	sleep 1
+	in_world bash -c 'pkill -KILL -x dockerd
+		while pgrep -x dockerd >/dev/null; do sleep 0.05; done
+		rm -f /var/run/docker.pid
+		setsid --fork dockerd </dev/null >>/var/log/dockerd.log 2>&1
+		until docker version >/dev/null 2>&1; do sleep 0.1; done' 3>&-
+	wait "$pushing" || true
+	assert_answered 20
+	[[ $(released held) == @("$now"|engine) ]]
+	await 20 eval '[[ $(held) -eq 0 ]]'
 	assert_clean held
 }
 
