@@ -30,6 +30,13 @@ setup() {
 	[[ $status -eq 7 ]]
 }
 
+@test "the log tells when the command has ended, though it has left others behind" {
+	run "$strike" -l "$BATS_TEST_TMPDIR/log" -t 1 -- bash -c 'setsid sleep 20 & exit 7'
+	grep -q -E '^ended 7 [0-9]+\.[0-9]{3}$' "$BATS_TEST_TMPDIR/log"
+	run "$strike" -l "$BATS_TEST_TMPDIR/log" -t 1 -- sleep 20
+	[[ $(grep -c ^ended "$BATS_TEST_TMPDIR/log") -eq 0 ]]
+}
+
 @test "-n with -m: the first such command from there on" {
 	run "$strike" -l "$BATS_TEST_TMPDIR/log" -n 4 -m '^/bin/true *b' -a fail -t 10 -- \
 		bash -c \

@@ -7,7 +7,8 @@
  *   strike [OPTION…] -p PID -b TEXT
  *   strike -k       print the kinds of strikes, "KIND END" a line: END is dies or fails
  *
- *   -l LOG      write a line for each exec, "N PID ARGV", and "struck …" when it strikes (stderr)
+ *   -l LOG      write a line for each exec, "N PID ARGV", "struck N KIND TIME ARGV" when it strikes,
+ *               and "ended STATUS TIME" when COMMAND has ended, which leaves others behind (stderr)
  *   -n N        strike at the Nth exec
  *   -m TEXT     strike at the first exec whose ARGV contains TEXT. ^TEXT stands at the beginning,
  *               and * in TEXT stands for anything. With -n too, start to look at the Nth exec.
@@ -338,15 +339,24 @@ print_kinds(void)
 		printf("%s %s\n", kinds[i].name, kinds[i].end);
 }
 
+/* The time of day, for the log. */
+static const char *
+now(void)
+{
+	static char text[32];
+	struct timespec time;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	snprintf(text, sizeof(text), "%lld.%03ld", (long long)time.tv_sec, time.tv_nsec / 1000000);
+	return text;
+}
+
 static void
 strike(struct process *p)
 {
-	struct timespec now;
-
 	struck = true;
-	clock_gettime(CLOCK_REALTIME, &now);
-	fprintf(logfile, "struck %lu %s %lld.%03ld %s\n", execs, kind != NULL ? kind->name : "none",
-		(long long)now.tv_sec, now.tv_nsec / 1000000, p != NULL ? p->argv : "later");
+	fprintf(logfile, "struck %lu %s %s %s\n", execs, kind != NULL ? kind->name : "none", now(),
+		p != NULL ? p->argv : "later");
 	fflush(logfile);
 	if (kind != NULL)
 		kind->at_exec(p);
@@ -393,7 +403,7 @@ matches(const char *argv, const char *text)
 static void
 on_exec(struct process *p)
 {
-	bool now;
+	bool here;
 
 	read_argv(p->pid, p->argv);
 	if (!p->counted && begin_text != NULL && !struck && counted() == 0 &&
@@ -404,9 +414,9 @@ on_exec(struct process *p)
 	execs++;
 	fprintf(logfile, "%lu %d %s\n", execs, (int)p->pid, p->argv);
 	fflush(logfile);
-	now = strike_text != NULL ? execs >= strike_at && matches(p->argv, strike_text)
-				  : execs == strike_at;
-	if (struck || !now)
+	here = strike_text != NULL ? execs >= strike_at && matches(p->argv, strike_text)
+				   : execs == strike_at;
+	if (struck || !here)
 		return;
 	if (delay_ms > 0) {
 		strike_text = NULL;
@@ -541,8 +551,12 @@ watch(time_t deadline)
 			on_stop(pid, status);
 			continue;
 		}
-		if (pid == main_pid)
+		if (pid == main_pid) {
 			result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+			if (!time_is_up)
+				fprintf(logfile, "ended %d %s\n", result, now());
+			fflush(logfile);
+		}
 		forget(pid);
 		adopt_those_of(pid);
 	}
