@@ -51,8 +51,8 @@ held() { in_world nft list set ip dokku held | grep -c 'timeout .* expires' || t
 	in_world sh -c 'docker events --help >/dev/null'
 	# The running release is counted as one that has started.
 	events_begin
-	# 200 requests a second.
-	load_begin busy held --mode get=8@10 --mode post=8@10 --mode close=8@5
+	# 200 requests a second. Each visitor asks once a second, so hundreds of them wait.
+	load_begin busy held --mode get=80@1 --mode post=80@1 --mode close=40@1
 	commit_with_boot c
 	run push held
 	printf '%s\n' "$output" | grep -E 'requests wait|held' >&3
