@@ -374,7 +374,7 @@ engine() {
 			[[ -e ${2%/*}/account ]]
 			tries=$(cat "$WORLD/tries" 2>/dev/null || echo 0)
 			echo $((tries + 1)) >"$WORLD/tries"
-			if [[ $tries -lt 2 ]]; then
+			if [[ $tries -lt 7 ]]; then
 				echo '"type": "urn:ietf:params:acme:error:badNonce"' >&2
 				exit 1
 			fi
@@ -387,7 +387,7 @@ engine() {
 	dokku letsencrypt:set --global email me@example.com
 	enable
 	assert_status 0
-	assert_equal 3 "$(<"$WORLD/tries")"
+	assert_equal 8 "$(<"$WORLD/tries")"
 	enable --force
 	assert_status 0
 	assert_equal 1 "$(grep -c -- --register "$CALLS")"
