@@ -1090,6 +1090,33 @@ $reuse = 1"
 	assert_absent "$file"
 }
 
+@test "install: limits that all users of a number share are raised, never lowered, and uninstall goes back" {
+	[[ $EUID -eq 0 ]] || skip "as root only"
+	local file=$TEST_HOST/etc/sysctl.d/60-dokku.conf epoll=fs.epoll.max_user_watches \
+		instances=fs.inotify.max_user_instances aio=fs.aio-max-nr near=net.ipv4.neigh.default.gc_thresh3
+	fake_kernel net.netfilter.nf_conntrack_tcp_be_liberal 0 net.ipv4.tcp_tw_reuse 2 \
+		net.ipv4.tcp_timestamps 1 "$aio" 65536 "$epoll" 214000 "$instances" 9223372036854775807 "$near" 1024
+	for _ in 1 2; do
+		install_services
+		assert_success ""
+		assert_equal "# was $aio = 65536
+$aio = 1000000000
+# was $epoll = 214000
+$epoll = 1000000000
+# was $near = 1024
+$near = 1048576" "$(tail -n 6 "$file")"
+		assert_equal "1000000000 9223372036854775807 1048576" \
+			"$(in_kernel "$epoll") $(in_kernel "$instances") $(in_kernel "$near")"
+	done
+	READ_ONLY=$near install_services
+	[[ $output == *"$near could not be set to 1048576: one app can use up what all have"* ]]
+	fake userdel nginx </dev/null
+	got env --unset=PLUGIN_CORE_AVAILABLE_PATH \
+		"$PLUGIN_CORE_AVAILABLE_PATH/common/libexec/uninstall" "$BATS_TEST_TMPDIR/prefix"
+	assert_equal "65536 214000 9223372036854775807 1024" \
+		"$(in_kernel "$aio") $(in_kernel "$epoll") $(in_kernel "$instances") $(in_kernel "$near")"
+}
+
 @test "install: an older version's file of settings, one that the kernel refuses, and no timestamps" {
 	[[ $EUID -eq 0 ]] || skip "as root only"
 	local file=$TEST_HOST/etc/sysctl.d/60-dokku.conf \
