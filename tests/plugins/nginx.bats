@@ -796,6 +796,29 @@ renewed_by() {
 	assert_absent "$TREE"/.web.{crt,crt.old}
 }
 
+@test "apply: killed at the test of a renewed certificate, nothing of it stays, nor when the app goes" {
+	renewable
+	killed_test() {
+		renewed_by "$1"
+		# The test runs in a subshell of apply.
+		fake unshare <<<'kill -KILL "$(cut -d " " -f 4 "/proc/$PPID/stat")" "$PPID"'
+		apply "$FACTS"$'\ncertificate'
+		assert_status 137
+		[[ -e $TREE/.web.candidate.tested ]]
+	}
+	killed_test one
+	fake unshare </dev/null
+	cp "$TREE"/web.d/*/server.crt "$DOKKU_ROOT/web/tls/server.crt"
+	apply "$FACTS"$'\ncertificate'
+	assert_success ""
+	assert_absent "$TREE"/.web.{candidate,candidate.tested}
+	killed_test two
+	apply "app web
+remove"
+	assert_success ""
+	assert_absent "$TREE"/.web.{candidate,candidate.tested}
+}
+
 @test "apply: a certificate is opened at start by choice, for lines of the app's own, without a group or our map" {
 	is_static() { run ! grep -q dokku_tls "$TREE/web.conf"; }
 	renewable
