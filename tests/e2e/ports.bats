@@ -164,3 +164,97 @@ assert_has() {
 	printf '%s\n' "$output"
 	[[ $status -eq 0 && $output != *"GET /"* ]]
 }
+
+# at PORT - the headers that a visitor of the app ports-two gets at PORT of the server.
+at() {
+	curl --silent --max-time 5 --head --resolve "ports-two.example.com:$1:$address" \
+		"http://ports-two.example.com:$1/" | tr -d '\r'
+}
+
+# more_is RELEASE - true if a visitor at port 9000 gets the further port of the containers.
+more_is() { [[ $(at 9000) == *"X-Release: $1"*'X-Port: more'* ]]; }
+
+@test "two ports of the containers: each at a port of the server, at once, and over a deploy; no connection is cut" {
+	local slow
+	dokku_run apps:create ports-two
+	dokku_run domains:set ports-two ports-two.example.com
+	dokku_run ports:set ports-two http:80:5000
+	commit ports-two v1 --env MORE_PORT=9001
+	run push ports-two
+	[[ $status -eq 0 ]]
+	dokku_run ports:add ports-two http:9000:9001
+	more_is v1
+	[[ $(at 80) == *'X-Release: v1'* && $(at 80) != *X-Port* ]]
+	# While the new release goes live, a visitor of the further port reads a slow answer.
+	curl --silent --max-time 60 --resolve "ports-two.example.com:9000:$address" \
+		"http://ports-two.example.com:9000/slow?ms=6000" -o "$BATS_TEST_TMPDIR/slow" &
+	slow=$!
+	sleep 0.5
+	commit ports-two v2 --env MORE_PORT=9001
+	run push ports-two
+	[[ $status -eq 0 ]]
+	more_is v2
+	wait "$slow"
+	# After a boot the map is made again.
+	in_world nft delete table ip dokku
+	within 10 more_is v2
+	dokku_run ports:remove ports-two 9000
+	run at 9000
+	[[ $status -ne 0 ]]
+	[[ $(at 80) == *'X-Release: v2'* ]]
+	assert_clean ports-two
+}
+
+@test "a further port of the containers that is changed: visitors get one or the other, and the old one leads nowhere" {
+	local n=0 answer
+	dokku_run apps:create ports-two
+	dokku_run domains:set ports-two ports-two.example.com
+	commit ports-two v1 --env MORE_PORT=9001
+	dokku_run ports:set ports-two http:80:5000 http:9000:9001
+	run push ports-two
+	[[ $status -eq 0 ]]
+	more_is v1
+	dokku_run ports:set ports-two http:80:5000 http:9000:5001 &
+	while kill -0 "$!" 2>/dev/null; do
+		answer=$(at 9000)
+		[[ $answer == *'X-Port: more'* || $answer == *503* ]] || {
+			echo "$answer"
+			return 1
+		}
+		n=$((n + 1))
+	done
+	[[ $n -gt 5 && $(at 9000) == *503* ]]
+	dokku_run nginx:validate-config
+	[[ $(in_world nft list map ip dokku services) != *' . 100 :'* ]]
+}
+
+@test "healthchecks of app.json: a command in the container, an uptime, other ports; a failure is no release" {
+	local dir
+	dir=$(repo ports-hc)
+	# pushed PORT - pushes with a check of a path at PORT.
+	pushed() {
+		rm -f "$dir/CHECKS"
+		printf '{"healthchecks": {"web": [{"uptime": 2, "name": "up"},
+			{"listening": true, "port": 9001},
+			{"path": "/", "port": %s, "attempts": 2, "wait": 1, "name": "more"},
+			{"command": ["/web", "a", "b"], "attempts": 1, "warn": true,
+				"name": "misuse"}]}}' "$1" >"$dir/app.json"
+		git -C "$dir" add --all
+		git -C "$dir" -c user.name=e2e -c user.email=e2e@example.com \
+			commit --quiet --message "$1"
+		run push ports-hc
+	}
+	commit ports-hc v1 --env MORE_PORT=9001
+	pushed 9001
+	[[ $status -eq 0 ]]
+	assert_has "ok   up"
+	assert_has "ok   listening"
+	assert_has "ok   more"
+	assert_has "warn misuse: status 2: web: usage: web [DIR] | web worker"
+	commit ports-hc v2 --env MORE_PORT=9001
+	pushed 9002
+	[[ $status -ne 0 ]]
+	assert_has "FAIL more: the server never answered at"
+	assert_serves ports-hc v1
+	assert_clean ports-hc
+}

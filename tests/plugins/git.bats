@@ -1133,7 +1133,11 @@ ended() {
 @test "tell_port: which of several ports is used; one, or others than TCP, need no word" {
 	code git 'tell_port web 1025 "8025/tcp,1025/tcp,53/udp"'
 	assert_success "-----> The image EXPOSEs ports 8025, 1025, and port 1025 is used." \
-		"To use another: dokku config:set web PORT=8025"
+		"To use another: dokku config:set web PORT=8025. For both: dokku" \
+		"ports:add web http:80:1025 http:8025:8025"
+	hook fake ports-get <<<'printf "http:80:1025\nhttp:8025:8025\n"'
+	code git 'tell_port web 1025 "8025/tcp,1025/tcp"'
+	assert_success ""
 	code git 'tell_port web 8025 "8025/tcp,53/udp"; tell_port web 5000 -; tell_port web 5000 ""'
 	assert_success ""
 }

@@ -120,6 +120,52 @@ TLSv1.3; proxy_read_timeout 45s;" \
 	assert_equal 3 "$(rendered | grep -c '^server {')"
 }
 
+@test "apply: a further port of the containers has a server and an upstream of its own, without canary and redirect" {
+	mkdir -p "$DOKKU_ROOT/web/tls"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	apply "$FACTS"$'\nlisten http 80\nlisten https 443\nlisten http 9000
+listen https 9443\nlisten http 8080
+further http 9000 100\nfurther https 9443 100\ncertificate\nset https-redirect true'
+	assert_success ""
+	assert_equal 1 "$(rendered | grep -c '^upstream dokku-web_100 {')"
+	assert_equal 6 "$(rendered | grep -cE '^.server 10.86.0.[23]:100 max_fails=0;')"
+	local server
+	server=$(rendered | awk 'BEGIN { RS = "\nserver {" } /listen \*:9000;/')
+	[[ $server == *'set $dokku_upstream dokku-web_100;'* &&
+		$server == *'Connection $dokku_connection;'* ]]
+	[[ $server == *'open_file_cache off;'* && $server == *dokku-maintenance.conf* ]]
+	[[ $server != *dokku_canary* && $server != *'return 301'* && $server != *'dokku-web_1;'* ]]
+	server=$(rendered | awk 'BEGIN { RS = "\nserver {" } /listen \*:9443 /')
+	[[ $server == *'set $dokku_upstream dokku-web_100;'* && $server == *ssl_certificate* ]]
+	server=$(rendered | awk 'BEGIN { RS = "\nserver {" } /listen \*:8080;/')
+	[[ $server == *'return 301 https://$host$request_uri;'* && $server != *web_100* ]]
+	local line
+	for line in 'further http 9000 99' 'further http 9000 300' 'further http 9000' \
+		'further http 9000 1000'; do
+		apply "$FACTS"$'\n'"$line"
+		[[ $status -ne 0 && $stderr == *'not a port'* ]]
+	done
+}
+
+@test "apply: where nginx switches, a further port includes the file of its service address" {
+	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
+	apply "$FACTS"$'\nlisten http 80\nlisten http 9000\nfurther http 9000 100'
+	assert_success ""
+	rendered | grep -q 'include .*/services/10.86.0.3:100;'
+	[[ -e $TREE/services/10.86.0.2:100 && -e $TREE/services/10.86.0.3:100 ]]
+}
+
+@test "proxy-build-config: checks ask at a port that leads to the main port of the containers" {
+	deployed web
+	hook fake ports-get <<<'printf "http:70:9000\nhttp:8080:5000\n"'
+	hook fake ports-further <<<'printf "http 70 100\n"'
+	got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web 1 always
+	assert_success ""
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/proxy" "127.86.0.1 8080 "
+	rendered | grep -q 'set $dokku_upstream dokku-web_100;'
+}
+
 @test "apply: no app makes a port of another one HTTPS, nor HTTP" {
 	local text app
 	for app in web blog; do
@@ -1925,6 +1971,17 @@ set send-timeout 7s"
  !     aaa: nginx keeps the config that it had
  !     proxy:build-config: the proxy is as it was for aaa: see above; the others are up to date'
 	grep -q 'send_timeout 7s' "$TREE/bbb.conf"
+	code "" 'property_set nginx-vhosts bbb send-timeout 8s'
+	dokku proxy:build-config --all --parallel 2
+	assert_status 1
+	assert_error_like '*the proxy is as it was for aaa: see above; the others are up to date'
+	grep -q 'send_timeout 8s' "$TREE/bbb.conf"
+	dokku proxy:disable --all --parallel -1
+	assert_status 0
+	[[ $output == *"aaa: no visitor is brought"* && $output == *"bbb: no visitor is brought"* ]]
+	assert_absent "$TREE/bbb.conf"
+	dokku proxy:enable --all --parallel 0
+	assert_refused '--parallel wants a number from 1 to 100, or -1, not "0"; nothing was done' 2
 }
 
 # --- the receipt ------------------------------------------------------------------------

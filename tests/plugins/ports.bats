@@ -80,7 +80,7 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	dokku ports:set web http:1234:5001
 	local words
 	for words in 'http:1234:5001' 'http:1234:5002' 'https:1234:5001' 'http:1:5001 http:1:5001' \
-		'http:2:5002' http:0:5001 http:65536:5001 http:080:5001 http:80 80 \
+		http:0:5001 http:65536:5001 http:080:5001 http:80 80 \
 		ftp:80:5001 grpc:80:5001 'http:80:5001:x' 'http:80:5001;' '$(id):80:5001' ::; do
 		# shellcheck disable=SC2086 # words
 		dokku ports:add web $words
@@ -231,4 +231,99 @@ http 81 b.example.com"
 	assert_output "http:81 a.example.com"
 	report map
 	assert_output "http:80:5000 http:81:5000"
+}
+
+# further - what the app's further ports have got, and what the proxy is told of them.
+further() {
+	output=$(cat "${MAP%/map}/further" 2>/dev/null || true)
+}
+
+@test "ports: several ports of the containers: that of 80 is the main one, each other one has a port of its own" {
+	dokku ports:set web http:80:9001 http:9000:9000 http:8080:9001 https:9443:9000
+	assert_status 0
+	further
+	assert_output "9000=100"
+	got "$PLUGIN_PATH/ports/app-port" web
+	assert_success 9001
+	got "$PLUGIN_PATH/ports/ports-further" web
+	assert_success "http 9000 100
+https 9443 100"
+	dokku ports:add web http:7000:7000
+	further
+	assert_output "9000=100 7000=101"
+	# 443 is the main one without 80, and without both it stays as it was.
+	dokku ports:set web http:8080:9001 https:443:9000
+	got "$PLUGIN_PATH/ports/app-port" web
+	assert_success 9000
+	dokku ports:set web http:8080:9001 http:9090:9000
+	got "$PLUGIN_PATH/ports/app-port" web
+	assert_success 9000
+	got "$PLUGIN_PATH/ports/ports-further" web
+	assert_success "http 8080 102"
+	dokku ports:clear web
+	got "$PLUGIN_PATH/ports/app-port" web
+	assert_success ""
+	dokku ports:set web http:8080:9001 http:700:3000
+	got "$PLUGIN_PATH/ports/app-port" web
+	assert_success 3000
+	dokku ports:clear web
+	made_plugins ports
+	make_release web 1
+	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
+	printf '9001\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/port"
+	dokku ports:set web http:8080:9001 http:700:3000
+	got "$PLUGIN_PATH/ports/app-port" web
+	assert_success 9001
+	dokku ports:clear web
+	got "$PLUGIN_PATH/ports/ports-further" web
+	assert_success ""
+}
+
+@test "ports: a further port that is used no more leads to nothing, once the proxy knows, and is not given to another" {
+	made_plugins ports
+	export FURTHER=${MAP%/map}/further
+	hook fake proxy-build-config <<<'printf "proxy: %s\n" "$(<"$FURTHER")" >>"$STEPS"'
+	hook fake reconcile-addresses <<<'printf "map: %s %s\n" "$*" "$(<"$FURTHER")" >>"$STEPS"'
+	make_release web 1
+	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
+	dokku ports:set web http:80:5000 http:9000:9000
+	dokku ports:set web http:80:5000 http:9000:9001
+	dokku ports:add web http:9443:9000
+	sed -i '/^[pr][a-z]*-/d' "$STEPS"
+	assert_file "$STEPS" "map: web 1 9000=100
+proxy: 9000=100
+map: web 1 9000=100 9001=101
+proxy: 9000=100 9001=101
+map: web 1 -9000=100 9001=101
+map: web 1 9000=100 9001=101
+proxy: 9000=100 9001=101"
+	: >"$STEPS"
+	dokku ports:add web http:8080:5000
+	sed -i '/^[pr][a-z]*-/d' "$STEPS"
+	assert_file "$STEPS" "proxy: 9000=100 9001=101"
+}
+
+@test "ports: a proxy that refuses leaves the further ports as they were" {
+	made_plugins ports
+	hook fake proxy-build-config <<<'[[ ! -e $BATS_TEST_TMPDIR/refuse ]]'
+	make_release web 1
+	printf '1\n' >"$DOKKU_LIB_ROOT/data/releases/web/current"
+	dokku ports:set web http:80:5000 http:9000:9000
+	touch "$BATS_TEST_TMPDIR/refuse"
+	dokku ports:set web http:80:5000 http:9000:9001
+	assert_status 1
+	got "$PLUGIN_PATH/ports/ports-further" web
+	assert_success "http 9000 100"
+}
+
+@test "ports: a thousand changes of the further ports stay within those that there are" {
+	local i
+	mkdir -p "${MAP%/*}"
+	for ((i = 0; i < 190; i++)); do
+		printf -- '-%s=%s ' $((3000 + i)) $((100 + i))
+	done >"${MAP%/map}/further"
+	dokku ports:set web http:80:5000 http:9000:9000
+	assert_status 0
+	further
+	assert_output "9000=100"
 }

@@ -215,6 +215,60 @@ lines() {
 	assert_success "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000"
 }
 
+# further WORDS - of the app web, as plugins/ports keeps them.
+further() {
+	mkdir -p "$DOKKU_LIB_ROOT/config/ports/web"
+	printf '%s\n' "$1" >"$DOKKU_LIB_ROOT/config/ports/web/further"
+}
+
+@test "addresses_lines: a further port of the containers at a port of its own, and what is retired leads to nobody" {
+	make_release web 1 web=13
+	further "9000=100 -9001=101"
+	code service-addresses 'addresses_claim web web.1; addresses_claim web web.2
+		targets=([1]="10.86.128.1 5000" [2]="10.86.128.2 5000")
+		addresses_lines web; printf "%s" "$lines"
+		addresses_lines web 86; printf "%s" "$lines"'
+	assert_success "set 10.86.0.2 80 10.86.128.1:5000 10.86.128.2:5000
+set 10.86.0.3 80 10.86.128.1:5000 10.86.128.2:5000
+set 10.86.0.2 100 10.86.128.1:9000 10.86.128.2:9000
+set 10.86.0.3 100 10.86.128.1:9000 10.86.128.2:9000
+unset 10.86.0.2 101
+unset 10.86.0.3 101
+set 10.86.0.2 86 10.86.128.1:5000 10.86.128.2:5000
+set 10.86.0.3 86 10.86.128.1:5000 10.86.128.2:5000"
+}
+
+@test "a switch moves the further ports of the containers, too, in the same transaction; verify-switch reads them" {
+	further 9000=100
+	code service-addresses 'addresses_claim web web.1'
+	make_release web 1
+	make_release web 2
+	printf 'web 1 x 10.86.128.1 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	printf 'web 1 y 10.86.128.2 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/containers"
+	make_current web 1
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 5000 10.86.128.1 1
+	assert_success ""
+	assert_equal "services 10.86.0.2 . 80 : 10.86.128.1 . 5000
+services 10.86.0.2 . 100 : 10.86.128.1 . 9000" "$(kernel)"
+	: >"$CALLS"
+	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 5000 10.86.128.2 2
+	assert_success ""
+	assert_equal 1 "$(grep -c '^map' "$CALLS")"
+	assert_equal "services 10.86.0.2 . 80 : 10.86.128.2 . 5000
+services 10.86.0.2 . 100 : 10.86.128.2 . 9000" "$(kernel)"
+	got "$PLUGIN_PATH/service-addresses/verify-switch" web 2
+	assert_success ""
+	nft delete element ip dokku services '{ 10.86.0.2 . 100 : 10.86.128.2 . 9000 }'
+	MAP_REFUSES="" got "$PLUGIN_PATH/service-addresses/verify-switch" web 2
+	assert_success ""
+	assert_equal "services 10.86.0.2 . 80 : 10.86.128.2 . 5000
+services 10.86.0.2 . 100 : 10.86.128.2 . 9000" "$(kernel)"
+	make_current web 2
+	got "$PLUGIN_PATH/service-addresses/post-delete" web
+	assert_success ""
+	assert_equal "" "$(kernel)"
+}
+
 @test "addresses_lines: more than a dozen are dealt out; with addresses to spare, they mean the same" {
 	local words=() i
 	addresses 2
@@ -780,11 +834,11 @@ policy = { syn_sent: 1, last_ack: 3, close: 0, time_wait: 3 }
 }
 chain timeouts_output {
 type filter hook output priority -150
-ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-86 ct state new ct timeout set "forget"
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-299 ct state new ct timeout set "forget"
 }
 chain timeouts_prerouting {
 type filter hook prerouting priority -150
-ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-86 ct state new ct timeout set "forget"
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-299 ct state new ct timeout set "forget"
 }
 set held {
 type ipv4_addr
@@ -793,7 +847,7 @@ flags timeout
 }
 chain held_output {
 type filter hook output priority -160
-ip daddr @held tcp dport 80-86 tcp dport != 81 ct state new drop
+ip daddr @held tcp dport 80-299 tcp dport != 81 ct state new drop
 }
 set reached {
 type ipv4_addr
@@ -817,7 +871,7 @@ ip saddr 10.86.0.1 ip daddr 10.86.128.0-10.86.255.255 meta l4proto tcp ct origin
 }
 chain unmapped_output {
 type filter hook output priority 0
-ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-86 reject with tcp reset
+ip daddr 10.86.0.0-10.86.127.255 tcp dport 80-299 reject with tcp reset
 }
 chain invalid_input {
 type filter hook input priority 0

@@ -2,11 +2,11 @@
  * Sees what /proc may hide from the user dokku (mount option hidepid): it has the capability
  * cap_sys_ptrace, and uses it for these two questions only.
  *
- *   observe connections PID PORT [DEADLINE]
- *       prints how many connections on PORT still have work to do in the network namespace of the
- *       process PID. With DEADLINE, in seconds since the boot, it prints the number only when two
- *       samples in a row were 0 or DEADLINE has passed. Time during which the host is suspended
- *       meanwhile does not count.
+ *   observe connections PID PORT[,PORT…] [DEADLINE]
+ *       prints how many connections on these ports still have work to do in the network
+ *       namespace of the process PID. With DEADLINE, in seconds since the boot, it prints the
+ *       number only when two samples in a row were 0 or DEADLINE has passed. Time during which
+ *       the host is suspended meanwhile does not count.
  *   observe workers MASTER TICKS
  *       prints the ids of the nginx processes whose parent is MASTER and that were started at TICKS
  *       (clock ticks since the boot) or before, a line each.
@@ -34,10 +34,16 @@
 #include "process.h"
 #include "util.h"
 
-enum { BLIND = 2 };
+enum { BLIND = 2, PORTS_MAX = 256 };
+
+/* The ports of an app's containers to which visitors come. */
+struct ports {
+	size_t nr;
+	unsigned long port[PORTS_MAX];
+};
 
 static const char USAGE[] =
-	"observe connections PID PORT [DEADLINE] | observe workers MASTER TICKS";
+	"observe connections PID PORT[,PORT...] [DEADLINE] | observe workers MASTER TICKS";
 
 static const char *proc = "/proc";
 
@@ -115,9 +121,35 @@ end_of(time_t deadline)
 	return seconds_of(CLOCK_MONOTONIC) + deadline - seconds_of(clock);
 }
 
-/* Adds the busy connections that file, of pid's network, has on port. False if it is unreadable. */
+static struct ports
+parse_ports(const char *text)
+{
+	struct ports ports = { 0 };
+	const char *end;
+
+	for (;; text = end + 1) {
+		end = text + strcspn(text, ",");
+		if (ports.nr == PORTS_MAX ||
+			!parse_unsigned(text, (size_t)(end - text), 65535, &ports.port[ports.nr++]))
+			misuse(USAGE);
+		if (*end == '\0')
+			return ports;
+	}
+}
+
 static bool
-count_in(unsigned long pid, const char *file, unsigned long port, long *count)
+is_busy(const char *line, const struct ports *ports)
+{
+	for (size_t i = 0; i < ports->nr; i++) {
+		if (proc_is_busy(line, ports->port[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Adds the busy connections on ports that file, of pid's network, has. False if unreadable. */
+static bool
+count_in(unsigned long pid, const char *file, const struct ports *ports, long *count)
 {
 	char path[300], line[512];
 	bool heading;
@@ -128,7 +160,7 @@ count_in(unsigned long pid, const char *file, unsigned long port, long *count)
 		return false;
 	heading = fgets(line, sizeof(line), list) != NULL;
 	while (fgets(line, sizeof(line), list))
-		*count += proc_is_busy(line, port);
+		*count += is_busy(line, ports);
 	fclose(list);
 	return heading;
 }
@@ -139,12 +171,12 @@ count_in(unsigned long pid, const char *file, unsigned long port, long *count)
  * not call the container drained.
  */
 static long
-count_connections(unsigned long pid, unsigned long port)
+count_connections(unsigned long pid, const struct ports *ports)
 {
 	long count = 0;
-	bool known = count_in(pid, "tcp", port, &count);
+	bool known = count_in(pid, "tcp", ports, &count);
 
-	if (count_in(pid, "tcp6", port, &count) || known)
+	if (count_in(pid, "tcp6", ports, &count) || known)
 		return count;
 	return is_alive(pid);
 }
@@ -170,20 +202,20 @@ rest(unsigned long samples, long count, time_t left)
 
 /* No new connection arrives meanwhile, because no address leads to this container any more. */
 static int
-connections(const char *pid_text, const char *port_text, const char *deadline_text)
+connections(const char *pid_text, const char *ports_text, const char *deadline_text)
 {
 	unsigned long pid = parse_pid(pid_text);
-	unsigned long port = parse_number(port_text, 65535);
+	struct ports ports = parse_ports(ports_text);
 	time_t deadline = deadline_text ? (time_t)parse_number(deadline_text, LONG_MAX / 2) : 0;
 	time_t end = end_of(deadline);
-	long count = count_connections(pid, port), before = -1;
+	long count = count_connections(pid, &ports), before = -1;
 
 	for (unsigned long samples = 0; deadline_text && (count > 0 || before != 0) &&
 		(count == 0 || seconds_of(CLOCK_MONOTONIC) < end);
 		samples++) {
 		rest(samples, count, end - seconds_of(CLOCK_MONOTONIC));
 		before = count;
-		count = count_connections(pid, port);
+		count = count_connections(pid, &ports);
 	}
 	printf("%ld\n", count);
 	return fflush(stdout) == EOF;

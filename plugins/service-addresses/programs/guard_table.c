@@ -17,7 +17,7 @@ enum {
 	BATCH_SIZE = 16384,
 	/* The ports of service addresses. */
 	PORT_FIRST = 80,
-	PORT_LAST = 86,
+	PORT_LAST = 299,
 	/* Priorities after and before the filter chains of the map's table, which have 0. */
 	BEHIND = 10,
 	BEFORE = -10

@@ -17,7 +17,7 @@ enum {
 	/* The ports at which nginx asks. The one for previews, between them, is not held. */
 	PORT_VISITORS = 80,
 	PORT_KEPT = 82,
-	PORT_LAST = 86,
+	PORT_LAST = 299,
 	/*
 	 * Milliseconds. The first packet is repeated after FIRST_MS, then after twice as long, up
 	 * to LONGEST_MS. One that was sent less than FRESH_MS ago may just be answered.

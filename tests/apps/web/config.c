@@ -52,7 +52,7 @@ config_read(struct config *c, const char *dir)
 {
 	uint64_t port = 5000;
 	uint64_t code = 1;
-	uint64_t mail_port = 0;
+	uint64_t mail_port = 0, more_port = 0;
 	const struct {
 		const char *name;
 		uint64_t max;
@@ -61,6 +61,7 @@ config_read(struct config *c, const char *dir)
 		{ "PORT", 65535, &port },
 		{ "HTTP_PORT", 65535, &port },
 		{ "MAIL_PORT", 65535, &mail_port },
+		{ "MORE_PORT", 65535, &more_port },
 		{ "EXIT_CODE", 255, &code },
 		{ "BOOT_DELAY_MS", UINT32_MAX, &c->boot_delay_ms },
 		{ "READY_DELAY_MS", UINT32_MAX, &c->ready_delay_ms },
@@ -89,8 +90,17 @@ config_read(struct config *c, const char *dir)
 		return "CLOSE";
 	c->port = (uint16_t)port;
 	c->mail_port = (uint16_t)mail_port;
+	c->more_port = (uint16_t)more_port;
 	c->exit_code = (int)code;
 	append_header(c->identity, sizeof(c->identity), "X-App", c->app);
 	append_header(c->identity, sizeof(c->identity), "X-Release", c->release);
 	return NULL;
+}
+
+void
+config_for_more(struct config *more, const struct config *c)
+{
+	*more = *c;
+	more->port = c->more_port;
+	append_header(more->identity, sizeof(more->identity), "X-Port", "more");
 }

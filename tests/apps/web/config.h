@@ -22,6 +22,7 @@ struct config {
 	const char *only_host; /* NULL: any host is answered */
 	uint16_t port;
 	uint16_t mail_port; /* 0: none */
+	uint16_t more_port; /* 0: none */
 	uint64_t boot_delay_ms;
 	uint64_t ready_delay_ms;
 	uint64_t first_delay_ms; /* requests wait so long until the first one is answered */
@@ -38,5 +39,8 @@ struct config {
 
 /* Fills *c from the environment. Returns NULL, or the name of a variable that is not valid. */
 const char *config_read(struct config *c, const char *dir);
+
+/* Makes *more the config of the server at the port more_port, whose responses say so. */
+void config_for_more(struct config *more, const struct config *c);
 
 #endif

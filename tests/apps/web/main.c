@@ -44,6 +44,22 @@ wait_for_end(const struct config *config, const sigset_t *set, uint64_t ms)
 	return false;
 }
 
+/* Serves at the port more_port, too, if there is one, until the program ends. */
+static bool
+start_more(const struct config *config)
+{
+	static struct config more;
+	const char *why;
+
+	if (config->more_port == 0)
+		return true;
+	config_for_more(&more, config);
+	if (server_start(&more, &why) != NULL)
+		return true;
+	fprintf(stderr, "web: cannot listen on port %u: %s\n", more.port, why);
+	return false;
+}
+
 static int
 run_server(const struct config *config, const sigset_t *set)
 {
@@ -66,6 +82,8 @@ run_server(const struct config *config, const sigset_t *set)
 		fprintf(stderr, "web: cannot listen on port %u\n", config->mail_port);
 		return 1;
 	}
+	if (!start_more(config))
+		return 1;
 	struct server *s = server_start(config, &why);
 	if (s == NULL) {
 		fprintf(stderr, "web: cannot listen on port %u: %s\n", config->port, why);
