@@ -328,8 +328,56 @@ warn /b'
 	"$REPO/build/check-runner/check-runner" --lint 127.0.0.1:1 - <<<"$output"
 	checks '{"healthchecks": {"web": [{"listening": true}]}}'
 	assert_success ""
+	# What takes long to start is not asked in vain before.
+	checks '{"healthchecks": {"web": [{"path": "/", "initialDelay": 60}]}}'
+	assert_success "# made from healthchecks of app.json
+ATTEMPTS=3
+WAIT=25
+/"
+	checks '{"healthchecks": {"web": [{"path": "/", "onFailure": {"url": "http://x"}},
+		{"name": "t", "path": "/", "scheme": "https"}]}}'
+	assert_error_like "*healthchecks.web: onFailure is ignored: a push that fails says so to *
+*healthchecks.web \"t\": scheme is ignored: the container is asked over HTTP"
 	checks '{"healthchecks": {"web": [{"path": "/\n401 /x"}]}}'
 	assert_status 1
 	checks '{"healthchecks": {"web": [{"path": "/", "content": "a\n/ evil"}]}}'
+	assert_status 1
+}
+
+@test "healthchecks: commands, uptime, listening, other ports and process types are lines for the checks" {
+	own() {
+		printf '%s' "$1" >"$WORLD/app.json"
+		code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/app-json/functions"
+			app_json_checks "$WORLD/app.json" true'
+	}
+	own '{"healthchecks": {
+		"web": [{"path": "/"}, {"command": ["/bin/ready", "a b"], "name": "ready",
+			"attempts": 4, "wait": 2, "timeout": 7, "warn": true, "initialDelay": 9},
+			{"path": "/up", "port": 9001, "content": "yes"},
+			{"type": "liveness", "command": ["x"]}],
+		"worker": [{"uptime": 30}, {"listening": true, "port": 3000},
+			{"command": "test -e /ready"}, {"path": "/w"}, {}]}}'
+	assert_status 0
+	local line words=()
+	while read -r line; do
+		read -r -a words <<<"$line"
+		printf '%s %s <%s>\n' "${words[*]:0:8}" "$(base64 -d <<<"${words[8]%-}")" \
+			"$(base64 -d <<<"${words[9]%-}" | tr '\0\n' '|;')"
+	done <<<"$output" >"$WORLD/lines"
+	assert_file "$WORLD/lines" "web command true 9 4 2 7 0 ready </bin/ready|a b|>
+web path false 0 3 5 5 9001  <# made from healthchecks of app.json;/up   yes>
+worker uptime false 0 3 5 5 0  <30>
+worker listening false 0 3 5 5 3000  <>
+worker command false 0 3 5 5 0  <sh|-c|test -e /ready|>
+worker path false 0 3 5 5 0  <# made from healthchecks of app.json;/w>"
+	for line in '"command": [1]' '"command": ["a\u0000b"]' '"uptime": -1' \
+		'"port": 0, "listening": true' '"port": "x", "path": "/"' \
+		'"command": ["a"], "attempts": 1.5' '"command": ["a"], "name": "\n"' \
+		'"command": {"a": 1}'; do
+		own "{\"healthchecks\": {\"worker\": [{$line}]}}"
+		[[ $status -eq 1 && $stderr == *"app.json: "* ]] ||
+			differ "$line" refused "$status $output"
+	done
+	own '{"healthchecks": {"a b": []}}'
 	assert_status 1
 }

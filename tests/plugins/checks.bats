@@ -292,6 +292,76 @@ asked docker-local web idA"
 	assert_error " !     web.1: its process exited while it was checked"
 }
 
+# own LINE… - the release has these lines of healthchecks; TEXT and NAME are not yet in base64.
+own() {
+	local line words=() name text
+	for line; do
+		read -r -a words <<<"$line"
+		name=$(base64 -w0 <<<"${words[8]}") text=$(printf '%b' "${words[*]:9}" | base64 -w0)
+		printf '%s %s- %s-\n' "${words[*]:0:8}" "$name" "$text"
+	done >"$DOKKU_LIB_ROOT/data/releases/web/1/healthchecks"
+}
+
+@test "check-deploy: healthchecks of app.json: a command in the container, tried again, and an uptime" {
+	hook fake scheduler-healthcheck <<-'BODY'
+		[[ $# -gt 4 ]] || { echo none; exit; }
+		printf '<%s>' "$@" >>"$WORLD/asked"
+		[[ $(grep -o '<idB>' "$WORLD/asked" | wc -l) -lt 3 ]] && echo "7 9" || echo "0 9"
+		printf 'not \e]yet\n'
+	BODY
+	own 'worker command false 0 3 1 4 0 ready /bin/ready\0a b\0' \
+		'worker uptime false 0 3 5 5 0 up 1' 'web uptime false 0 3 5 5 0 other 86400'
+	got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
+	assert_status 0
+	assert_equal "       ok   ready
+       ok   up
+-----> Checking worker.1: 2 of healthchecks in app.json" "$(LC_ALL=C sort <<<"$output")"
+	[[ $(<"$WORLD/asked") == '<docker-local><web><idB><4></bin/ready><a b>'* ]]
+	own 'worker command false 0 2 0 4 0 ready false\0' \
+		'worker command true 0 1 0 4 0 other false\0'
+	rm "$WORLD/asked"
+	hook fake scheduler-healthcheck <<<'printf "3 1\nfirst\nno \e]database\n"'
+	got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
+	assert_status 1
+	assert_equal "       FAIL ready: status 3: no ?]database
+       warn other: status 3: no ?]database
+-----> Checking worker.1: 2 of healthchecks in app.json" "$(LC_ALL=C sort <<<"$output")"
+	assert_error " !     worker.1: it does not pass healthchecks of app.json: the lines marked" \
+		"FAIL above say why"
+	hook fake scheduler-healthcheck <<<'exit 0'
+	got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
+	[[ $status -eq 1 && $output == *'FAIL ready: the engine does not answer'* ]]
+}
+
+@test "check-deploy: healthchecks of app.json: a process that exits fails them at once, after a delay, too" {
+	own 'worker uptime false 0 3 5 5 0 up 3600' 'worker command false 3600 3 5 5 0 ready true\0'
+	sleep 1 3>&- &
+	runs_as "$!"
+	got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
+	assert_status 1
+	assert_equal "       FAIL ready: its process exited
+       FAIL up: its process exited
+-----> Checking worker.1: 2 of healthchecks in app.json" "$(LC_ALL=C sort <<<"$output")"
+}
+
+@test "check-deploy: healthchecks of app.json: a port that takes connections, and a path at another port" {
+	runner
+	own 'worker listening false 0 2 0 5 3000 port x' \
+		'worker path false 0 3 5 5 9001 - /up yes\n'
+	connections 1
+	RUNNER_STATUS=1 RUNNER_SAYS=$'x\n     FAIL /up: 404' \
+		got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
+	assert_status 1
+	assert_equal "       FAIL -: /up: 404
+       FAIL port: nothing accepts connections on port 3000
+-----> Checking worker.1: 2 of healthchecks in app.json" "$(LC_ALL=C sort <<<"$output")"
+	connections 0
+	got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
+	assert_status 0
+	grep -q '10.86.128.3:9001 -$' "$CALLS"
+	assert_equal "/up yes" "$(<"$CALLS.stdin")"
+}
+
 @test "check-deploy: a HEALTHCHECK is not asked beside a list, nor of a worker" {
 	hook fake scheduler-healthcheck <<<'echo "1 1"; touch "$WORLD/asked"'
 	code "" 'property_set checks web default-wait 0'
@@ -324,7 +394,7 @@ asked docker-local web idA"
 	code "" 'property_set checks web default-wait 0'
 	printf '# later\nTIMEOUT=1\n' >"$LIST"
 	check
-	assert_success "-----> Checking web.1: it takes connections on port 5000 and stays up for 0 s (a CHECKS file is faster and sees more)
+	assert_success "-----> Checking web.1: it takes connections on port 5000 (a CHECKS file is faster and sees more)
        ok   web.1 is up"
 }
 
