@@ -205,6 +205,18 @@ await_end() {
 	assert_equal "failed skipped" "$(jq -r '[.[].state] | join(" ")' <<<"$output")"
 }
 
+@test "forbid: no run beside one that run --cron-id has started; that is no lost run" {
+	hook fake scheduler-run <<<'echo " !     its run goes on" >&2; exit 79'
+	manifest '[{"command": "a", "schedule": "@daily", "concurrency_policy": "forbid"}]'
+	ids
+	dokku cron:run web "${ids[0]}"
+	assert_status 1
+	[[ $stderr == " !     its run goes on" ]]
+	dokku cron:logs --format json web "${ids[0]}"
+	assert_equal skipped "$(jq -r '.[].state' <<<"$output")"
+	assert_nothing_in "$DOKKU_LIB_ROOT"/data/cron/web/*/*/container
+}
+
 @test "the tasks of one app do not wait for those of another" {
 	local starts
 	make_app blog

@@ -1503,10 +1503,10 @@ stat_line() {
 	local arg
 	for arg in 0 -1 +1 " 1" 1x "" 2147483648 99999999999999999999999 ../1; do
 		got "$DOKKU_PROGRAMS/observe" workers "$arg" 1
-		assert_refused "usage: observe connections PID PORT [DEADLINE] | observe workers" \
+		assert_refused "usage: observe connections PID PORT[,PORT...] [DEADLINE] | observe workers" \
 			"MASTER TICKS"
 		got "$DOKKU_PROGRAMS/observe" connections "$arg" 80
-		assert_refused "usage: observe connections PID PORT [DEADLINE] | observe workers" \
+		assert_refused "usage: observe connections PID PORT[,PORT...] [DEADLINE] | observe workers" \
 			"MASTER TICKS"
 	done
 	got "$DOKKU_PROGRAMS/observe" workers 1 1 1
@@ -1661,6 +1661,9 @@ listens() {
 <60><exec><idA><x>"
 	got "$hook" other web idA
 	assert_success ""
+	got "$hook" docker-local web idA 3 /bin/ready "a b"
+	assert_success "0 3
+<3><exec><idA></bin/ready><a b>"
 	fake_engine <<<'exit 1'
 	got "$hook" docker-local web idA
 	assert_success ""
@@ -1681,6 +1684,12 @@ listens() {
 	assert_status 0
 	assert_equal "stop web.cron.7
 stop web.run.8" "$(grep '^stop' "$WORLD/docker")"
+	# Those of dokku's clock meet them, too.
+	DOKKU_RUN_CRON="nightly forbid web.cron.9" got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
+	assert_status 79
+	assert_error " !     web currently has a cron lock in place for nightly: its run web.cron.7" \
+		"goes on; nothing was done"
+	assert_absent "$CREATED/web.cron.9"
 	file=$(echo "$CREATED"/web.run.*)
 	assert_equal '["cron","nightly","replace",true]' "$(jq -c '[.Labels["com.dokku.container-type",
 		"com.dokku.cron-id", "com.dokku.concurrency-policy"], .HostConfig.AutoRemove]' "$file")"
