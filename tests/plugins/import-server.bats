@@ -95,6 +95,76 @@ fill() {
 	[[ $output != *can-scale* ]]
 }
 
+# more - what the fill has not: what is in files of its own, and what is switched off.
+more() {
+	property shop/ENV "export A='1'" "export NO_VHOST='1'"
+	property proxy/shop/disabled true
+	property ports/shop/map-detected http:3000:3000
+	rm "$LIB/config/ports/shop/map"
+	mkdir -p "$ROOT/shop/nginx.conf.d" "$LIB/config/registry/shop" "$ROOT/.docker" \
+		"$LIB/data/storage/shop/in"
+	printf 'client_max_body_size 9m;\n' >"$ROOT/shop/nginx.conf.d/upload.conf"
+	printf 'x;\n' | tee "$ROOT/shop/nginx.conf.d/"{hsts,letsencrypt}.conf >/dev/null
+	printf 'secret\n' >"$WORLD/secret"
+	ln -s "$WORLD/secret" "$ROOT/shop/nginx.conf.d/link.conf"
+	printf '{"auths":{"a":{}}}\n' >"$LIB/config/registry/shop/config.json"
+	printf '{"auths":{"b":{}}}\n' >"$ROOT/.docker/config.json"
+	printf 'machine %s password %s\n' 'github.com login ann' 's3 cret' \
+		'gitlab.com login bob' p >"$ROOT/.netrc"
+	printf 'data\n' >"$LIB/data/storage/shop/in/file"
+	ln -s /etc/shadow "$LIB/data/storage/shop/link"
+	printf 'private\n' >"$ROOT/.ssh/id_ed25519"
+	printf 'public\n' >"$ROOT/.ssh/id_ed25519.pub"
+}
+
+@test "import-server: lines of nginx, credentials, the deploy key, disabled domains and proxy" {
+	fill
+	more
+	dokku import-server "$OLD"
+	assert_status 0
+	[[ $output == *"shop had http:3000:3000 by its image: dokku ports:add shop http:3000:3000 "* ]]
+	[[ $output == *"not copied: the data in "* && ! -e $DOKKU_LIB_ROOT/data/storage/shop ]]
+	dokku domains:report shop --domains-app-enabled
+	assert_success false
+	dokku proxy:report shop --proxy-enabled
+	assert_success false
+	assert_file "$DOKKU_ROOT/shop/nginx.conf.d/upload.conf" 'client_max_body_size 9m;'
+	assert_equal upload.conf "$(ls "$DOKKU_ROOT/shop/nginx.conf.d")"
+	assert_file "$DOKKU_LIB_ROOT/config/registry/shop/config.json" '{"auths":{"a":{}}}'
+	assert_file "$DOKKU_ROOT/.docker/config.json" '{"auths":{"b":{}}}'
+	assert_equal 600 "$(stat -c %a "$DOKKU_LIB_ROOT/config/registry/shop/config.json")"
+	assert_file "$DOKKU_ROOT/.netrc" "machine github.com login ann password s3
+machine gitlab.com login bob password p"
+	assert_file "$DOKKU_ROOT/.ssh/id_ed25519" private
+	assert_equal 600 "$(stat -c %a "$DOKKU_ROOT/.ssh/id_ed25519")"
+}
+
+@test "import-server: what this server has already is not replaced; --dry-run copies nothing" {
+	fill
+	more
+	mkdir -p "$DOKKU_ROOT/.docker" "$DOKKU_ROOT/.ssh" "$DOKKU_LIB_ROOT/data/storage/shop"
+	printf 'own\n' | tee "$DOKKU_ROOT/.docker/config.json" >"$DOKKU_ROOT/.ssh/id_rsa"
+	dokku import-server --storage --dry-run "$OLD"
+	assert_status 0
+	[[ $output == *"copy $ROOT/shop/nginx.conf.d/upload.conf"* && $output != *"s3"* ]]
+	dokku import-server --storage "$OLD"
+	assert_status 0
+	assert_file "$DOKKU_ROOT/.docker/config.json" own
+	assert_absent "$DOKKU_ROOT/.ssh/id_ed25519" "$DOKKU_LIB_ROOT/data/storage/shop/in"
+	[[ $output == *"this server has a folder $DOKKU_LIB_ROOT/data/storage/shop: passed over"* ]]
+}
+
+@test "import-server --storage: the data comes, too, with its links as links" {
+	fill
+	more
+	dokku import-server --storage "$OLD"
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/data/storage/shop/in/file" data
+	assert_equal /etc/shadow "$(readlink "$DOKKU_LIB_ROOT/data/storage/shop/link")"
+	assert_equal shop "$(ls -A "$DOKKU_LIB_ROOT/data/storage")"
+	[[ $output != *"not copied: the data"* ]]
+}
+
 @test "import-server --dry-run: the commands, and nothing is changed" {
 	fill
 	dokku import-server --dry-run "$OLD"
