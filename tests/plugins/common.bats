@@ -18,6 +18,15 @@ setup() { world; }
 	assert_refused g 2
 }
 
+@test "die: the middle of what fills the terminal is left out, not the reason and what to do" {
+	code "" 'die "not a mode: $(printf %0100000d 1): use 755"'
+	assert_status 1
+	[[ ${#stderr} -lt 3200 &&
+		$stderr == ' !     not a mode: 0000'*' (97021 characters left out) '*'0001: use 755' ]]
+	code "" 'die "$(printf %03999d 1)"'
+	assert_error " !     $(printf %03999d 1)"
+}
+
 @test "escape: control and bidi characters are made visible, all others stay" {
 	escapes() {
 		code "" 'escape "$1"; printf %s "$escaped"' "$1"
