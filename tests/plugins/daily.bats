@@ -105,7 +105,7 @@ setup() {
 	dokku builds:prune --all
 	[[ -d $DOKKU_LIB_ROOT/data/builds/web/20260101-000000-1 ]]
 	dokku builds:set web retention 2
-	dokku builds:prune web
+	dokku builds:prune --all-apps
 	assert_equal "20260102-000000-2 20260103-000000-3" \
 		"$(ls "$DOKKU_LIB_ROOT/data/builds/web" | paste -sd ' ')"
 }

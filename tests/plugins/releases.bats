@@ -375,6 +375,21 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	dokku builds:list web
 	assert_success "20260102-000000-2        lost     git push 20260102-000000-2
 20260101-000000-1        done     git push 20260101-000000-1"
+	printf 'config:set\n' >"$dir/20260102-000000-2/what"
+	dokku builds:list web --kind build
+	assert_success "20260101-000000-1        done     git push 20260101-000000-1"
+	dokku builds:list web --status=abandoned --format json
+	assert_success '[{"id":"20260102-000000-2","status":"lost","what":"config:set"}]'
+	dokku builds:list web --status no
+	assert_status 2
+	dokku builds:list
+	assert_success ""
+	printf '%s\n' "$$" >"$dir/20260102-000000-2/pid"
+	dokku builds:list --format json
+	assert_success '[{"app":"web","id":"20260102-000000-2","status":"running","what":"config:set"}]'
+	dokku builds:list
+	assert_success "web 20260102-000000-2        running  config:set"
+	printf '4194304\n' >"$dir/20260102-000000-2/pid"
 	dokku builds:output web
 	assert_success "log of 20260102-000000-2"
 	dokku builds:output web 20260101-000000-1
@@ -528,13 +543,52 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 		'web has no one-off container "web.run.8" that runs: dokku run:list web shows them'
 }
 
+@test "run:stop: all of an app, or one that --container names; run:logs knows its app, too" {
+	three
+	hook fake scheduler-runs <<<'printf "web.run.%s\tUp 2 s\tsleep 9\n" 7 8'
+	fake docker <<-'BODY'
+		if [[ $1 == stop ]]; then
+			echo "$*" >>"$WORLD/stopped"
+			[[ $2 != web.run.7 || ! -e $WORLD/stays ]]
+			exit
+		fi
+		type=${4#*.}
+		[[ $1 != inspect ]] || printf '/%s web %s\n' "$4" "${type%%.*}"
+	BODY
+	hook fake scheduler-logs <<<'printf "<%s>" "$@"'
+	dokku run:stop web
+	assert_success "web.run.7
+web.run.8"
+	dokku run:stop --container web.cron.3
+	assert_success "web.cron.3"
+	assert_file "$WORLD/stopped" "stop web.run.7
+stop web.run.8
+stop web.cron.3"
+	dokku run:logs --container web.run.8
+	assert_success "web.run.8: <docker-local><web><web.run.8><100><><>"
+	: >"$WORLD/stays"
+	dokku run:stop web
+	assert_status 1
+	assert_output web.run.8
+	dokku run:stop
+	assert_refused "no app given: name one, or a container by --container" 2
+	dokku run:stop --container 'web;ls'
+	assert_refused "'web;ls' is not the name of a one-off container, such as" \
+		"APP.run.123: dokku run:list shows them"
+	dokku run:stop --container nosuch.run.1
+	assert_status 1
+	hook fake scheduler-runs <<<:
+	dokku run:stop web
+	assert_status 0
+}
+
 @test "run:stop: only one-off containers of this app" {
 	fake docker <<<'[[ $1 != inspect ]] || printf "%s\n" "${NAMED-/blog.run.7} blog run"'
 	dokku run:stop web x
 	assert_refused 'web has no one-off container "x": dokku run:list web shows them'
 	make_app blog
 	dokku run:stop blog x
-	assert_success "-----> Stopped x"
+	assert_success x
 	# The container of a build has the labels of its Dockerfile.
 	NAMED=/eager_bohr dokku run:stop blog x
 	assert_refused 'blog has no one-off container "x": dokku run:list blog shows them'

@@ -282,6 +282,10 @@ args() {
 	dokku storage:exec --image busybox:1 files </dev/null
 	assert_status 42
 	[[ $(<"$BATS_TEST_TMPDIR/run") == *'|--|busybox:1|/bin/sh|' ]]
+	dokku storage:wait files
+	assert_success ""
+	dokku storage:wait nosuch
+	assert_status 1
 	dokku storage:exec nosuch true
 	assert_refused 'storage:exec: the storage entry "nosuch" does not exist: dokku' \
 		'storage:create nosuch makes it, dokku storage:list-entries shows all'
