@@ -1569,7 +1569,8 @@ install_as_root() {
 		"$(sed -n '/^\[Service\]$/{n;p}' \
 			"$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf")"
 	local line taken=$PLUGIN_CORE_AVAILABLE_PATH/nginx/root/taken
-	for line in "ExecStartPre=-$taken" "ExecStopPost=-$taken ended" Restart=on-failure; do
+	for line in "ExecStartPre=-$taken" "ExecStopPost=-$taken ended" Restart=on-failure \
+		StartLimitIntervalSec=120 StartLimitBurst=10; do
 		grep -qxF "$line" "$TEST_HOST/etc/systemd/system/nginx.service.d/dokku.conf"
 	done
 	grep -qx "systemctl daemon-reload" "$CALLS"
