@@ -1270,7 +1270,7 @@ engine DELETE /images/dokku/web:v2"
 	hook fake reconcile <<<'printf " !     the engine does not answer\n" >&2; exit 1'
 	dokku reconcile web
 	assert_refused "the engine does not answer
- !     web: an earlier operation left it half-done, and that could not be repaired; nothing was changed"
+ !     web: its state could not be checked and repaired first, so nothing was changed: see the message above, then try again"
 	[[ -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
 	code "" 'lock_app web "a change" touch "$BATS_TEST_TMPDIR/changed"'
 	assert_status 1

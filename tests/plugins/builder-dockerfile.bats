@@ -161,7 +161,7 @@ build --progress=plain --label com.dokku.app-name=web --build-arg BUILDKIT_CACHE
 	engine_builds <<<""
 	hook fake docker-args-build <<<'printf "%s --build-arg '"'X=a \\\$(id) b'"' -v /a:/b --link db:x --memory-swap -1 -m 1g -t mine" "$(cat)"'
 	build
-	assert_success "       The old builder builds, because BuildKit has no limits:  --build-arg 'X=a \$(id) b' -v /a:/b --link db:x --memory-swap -1 -m 1g -t mine
+	assert_success "       The old builder builds, because BuildKit has no limits: --build-arg 'X=a \$(id) b' -v /a:/b --link db:x --memory-swap -1 -m 1g -t mine
        Options that are not for docker build are passed over: -v --link --memory-swap -t"
 	assert_equal "build --force-rm --build-arg X=a \$(id) b -m 1g --label" \
 		"$(docker_builds | tail -n 1 | cut -d ' ' -f 1-9)"
@@ -270,6 +270,39 @@ TEXT
 	assert_error ' !     web: its Dockerfile does not build:' \
 		'this engine builds here-documents (<<) only with the line "#' \
 		'syntax=docker/dockerfile:1" at the top'
+}
+
+@test "builder-build: an engine that goes away during a build: it builds again, or says that it is away" {
+	fake docker <<<'[[ $* != *--output* ]] || exit 0
+		printf "." >>"$BATS_TEST_TMPDIR/builds"
+		[[ $(stat -c %s "$BATS_TEST_TMPDIR/builds") -gt ${BREAKS:-1} ]] || { cat "$BATS_TEST_TMPDIR/prints"; exit 1; }
+		printf "#5 [1/1] RUN make\n"'
+	local text
+	for text in "unexpected EOF" \
+		"ERROR: failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF" \
+		"ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = x" \
+		"ERROR: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"; do
+		rm -f "$BATS_TEST_TMPDIR/builds"
+		printf '#5 [1/1] RUN make\n%s\r\n\n' "$text" >"$BATS_TEST_TMPDIR/prints"
+		build
+		assert_status 0
+		[[ $output == *"
+       The Docker engine broke off the build: building again as soon as it answers
+       RUN make" ]]
+		assert_equal .. "$(<"$BATS_TEST_TMPDIR/builds")"
+	done
+	BREAKS=9 build
+	assert_status 1
+	assert_error " !     web: the Docker engine does not answer, so nothing was built." \
+		"Start it (sudo systemctl start docker), then push again"
+	# What a command of the Dockerfile prints is no sign of it.
+	printf '#5 0.1 unexpected EOF\n#5 ERROR: exit code: 1\n------\nexit code: 1\n' \
+		>"$BATS_TEST_TMPDIR/prints"
+	rm "$BATS_TEST_TMPDIR/builds"
+	BREAKS=9 build
+	assert_error " !     web: its Dockerfile does not build: see the last step above," \
+		"correct it, and push again"
+	assert_equal . "$(<"$BATS_TEST_TMPDIR/builds")"
 }
 
 @test "a link in the pushed tree is not followed: Dockerfile, a folder on the way, .dockerignore" {

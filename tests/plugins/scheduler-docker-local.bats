@@ -16,6 +16,13 @@ setup() {
 	# The Engine API: lists LISTED, creates, with the JSON kept, and starts what ENGINE_TAKEN
 	# does not name.
 	fake_engine <<-'BODY'
+		# breaks_off WHAT - true if the engine goes away before it answers the first request
+		# for that, by ENGINE_BREAKS. ENGINE_AWAY keeps it away.
+		breaks_off() {
+			[[ " ${ENGINE_BREAKS-} " == *" $1 "* && ! -e $LISTED.$1 ]] || return
+			touch "$LISTED.$1" ${ENGINE_AWAY:+"$LISTED.down"}
+			printf 'no answer'
+		}
 		url=$2
 		[[ -z $body ]] || body=$(cat)
 		if [[ -n ${ENGINE_DOWN-} || -e $LISTED.down ]]; then
@@ -29,6 +36,11 @@ setup() {
 			printf '{"message":"no"}'
 			exit 22
 		fi
+		[[ $1 != DELETE || $url != /containers/* ]] || {
+			name=${url#/containers/}
+			name=${name%%\?*}
+			rm -f "$LISTED.is.${name#id-}"
+		}
 		case $url in
 		/containers/json*app-name%3Dweb%22*type%3Ddeploy* | /containers/json*app-name%3Dweb%22%5D*)
 			jq -cRs 'split("\n") | map(select(. != "") | split(" ") | { Id: .[0], Names: [.[8]], State: .[4], Labels: { "com.dokku.app-name": "web",
@@ -56,13 +68,17 @@ setup() {
 			done ;;
 		*/containers/create*)
 			name=${url#*name=}
+			[[ ! -e $LISTED.is.$name ]] || { printf '{"message":"name in use"}'; exit 22; }
+			: >"$LISTED.is.$name"
 			printf '%s' "$body" >"$CREATED/$name"
+			! breaks_off create || exit 1
 			printf '{"Id":"id-%s"}' "$name" ;;
 		*/start)
 			name=${url%/start}; name=${name##*/}
 			[[ $name == id-* ]] || exit 0
 			name=${name#id-}
 			address=$(jq -r .NetworkingConfig.EndpointsConfig.dokku.IPAMConfig.IPv4Address "$CREATED/$name")
+			! breaks_off start || exit 1
 			if [[ " ${ENGINE_TAKEN-} " == *" $address "* ]]; then
 				printf '{"message":"failed to set up container networking: Address already in use"}'
 				exit 22
@@ -774,6 +790,24 @@ web 2 idB 10.86.128.51 5000"
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" \
 		"web 1 id-web.web.1.v1 10.86.128.4 5000"
 	assert_equal 2 "$(grep -c 'engine DELETE /containers/id-web.web.1.v1' "$CALLS")"
+}
+
+@test "scheduler-start: an engine that is restarted after it took a request is asked once more" {
+	export ENGINE_BREAKS="create start"
+	got "$HOOKS/scheduler-start" docker-local web 1
+	assert_success ""
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/containers" \
+		"web 1 id-web.web.1.v1 10.86.128.2 5000"
+	assert_equal "create delete create start start" "$(sed -n \
+		-e 's/^engine POST .containers.create.*/create/p' \
+		-e 's/^engine DELETE .containers.web.web.1.v1?.*/delete/p' \
+		-e 's/^engine POST .*start GET .*/start/p' "$CALLS" | paste -s -d ' ')"
+	# One that stays away is no reason to wait for ever.
+	rm -f "$LISTED".*
+	rm "$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	ENGINE_AWAY=1 got "$HOOKS/scheduler-start" docker-local web 1
+	assert_status 1
+	assert_error " !     web.1: the engine does not create its container: no answer"
 }
 
 @test "scheduler-start: one that does not start fails all, and nothing is recorded" {
