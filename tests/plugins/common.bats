@@ -70,6 +70,47 @@ ${line%-}c$rest
        last"
 }
 
+# --- the disk -----------------------------------------------------------------------
+
+@test "engine_root: by a flag of the dockerd that runs, which is no other program" {
+	local name=dockerd want pid
+	fifo ends
+	root_of() {
+		bash -c 'exec -a "/usr/sbin/$0" bash -c "read -r <\"\$0\"" "$@"' "$name" \
+			"$BATS_TEST_TMPDIR/ends" --iptables "$@" --debug 3>&- &
+		pid=$!
+		printf '%s\n' "$pid" >"$TEST_HOST/run/docker.pid"
+		until grep -q iptables "/proc/$pid/cmdline"; do sleep 0.02; done
+		until [[ $(tr '\0' ' ' <"/proc/$pid/cmdline") == "/usr/sbin/"* ]]; do sleep 0.02; done
+		code "" 'engine_root'
+		assert_success "$want"
+		echo >"$BATS_TEST_TMPDIR/ends"
+		wait "$pid"
+	}
+	want="/mnt/big one"
+	root_of "--data-root=/mnt/big one"
+	root_of --data-root "/mnt/big one"
+	root_of -g "/mnt/big one"
+	want=/var/lib/docker
+	root_of --data-root-of=/mnt
+	root_of --data-root
+	name=other
+	root_of --data-root=/mnt
+	# It has ended.
+	code "" 'engine_root'
+	assert_success "$want"
+}
+
+@test "tell_full: names /run, too, where the engine has a folder for each container" {
+	fake df <<<'[[ $* == *" /run" ]] && printf "x
+0 9999 5000 /run
+" || printf "x
+99 9999 5000 /
+"'
+	code "" 'tell_full'
+	assert_error " !     the disk is full, which may be why: 0 MB are free where /run is"
+}
+
 # --- names ------------------------------------------------------------------------
 
 readonly LONG=aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg
