@@ -247,6 +247,24 @@ TEXT
 		"correct it, and push again"
 }
 
+@test "builder-build: a docker that is told to build with a buildx that is not there" {
+	local text
+	mkdir -p "$HOME/.docker"
+	for text in "unknown flag: --progress" "docker: 'buildx' is not a docker command." \
+		"unknown command: docker buildx"; do
+		engine_builds <<<"$text"
+		rm -f "$HOME/.docker/config.json"
+		BUILD_STATUS=1 build
+		assert_error " !     web: its Dockerfile does not build: see the last step above," \
+			"correct it, and push again"
+		printf '{"aliases": {"builder": "buildx"}}\n' >"$HOME/.docker/config.json"
+		BUILD_STATUS=1 build
+		assert_error ' !     web: its Dockerfile does not build: "aliases" in' \
+			"$HOME/.docker/config.json lets docker build with buildx, which is not" \
+			"here: remove them from that file, or install buildx, then push again"
+	done
+}
+
 @test "builder-build: a frontend that cannot be had, and a here-document that the engine does not know, are told" {
 	printf '\xef\xbb\xbf# syntax=docker/dockerfile:1\r\nFROM scratch\n' >"$TREE/Dockerfile"
 	engine_builds <<'TEXT'
