@@ -231,8 +231,9 @@ calls() {
 readonly MAY_ASK='^plugins/(engine/functions|builder-dockerfile/.*|registry/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
 
 # Who may read /proc: of processes that are nobody's container. builds and git look for their own,
-# nginx for its workers, dokku at its own environment; the rest asks the kernel for its settings.
-readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-files|libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(clock|environment|files)):'
+# nginx for its workers, disk for the flags of dockerd, dokku at its own environment; the rest asks
+# the kernel for its settings.
+readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-files|libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(clock|disk|environment|files)):'
 
 @test "nobody but a scheduler names one, asks an engine or looks at a process of an app" {
 	mapfile -t files < <(shell_files | grep -v '^plugins/scheduler-')

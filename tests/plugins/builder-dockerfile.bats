@@ -293,12 +293,14 @@ TEXT
 @test "builder-build: an engine that goes away during a build: it builds again, or says that it is away" {
 	fake docker <<<'[[ $* != *--output* ]] || exit 0
 		printf "." >>"$BATS_TEST_TMPDIR/builds"
-		[[ $(stat -c %s "$BATS_TEST_TMPDIR/builds") -gt ${BREAKS:-1} ]] || { cat "$BATS_TEST_TMPDIR/prints"; exit 1; }
+		[[ $(stat -c %s "$BATS_TEST_TMPDIR/builds") -gt ${BREAKS:-1} ]] || {
+			cat "$BATS_TEST_TMPDIR/prints"
+			exit 1
+		}
 		printf "#5 [1/1] RUN make\n"'
-	local text
-	for text in "unexpected EOF" \
-		"ERROR: failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF" \
-		"ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = x" \
+	local text gone="rpc error: code = Unavailable desc"
+	for text in "unexpected EOF" "ERROR: failed to solve: $gone = error reading: EOF" \
+		"ERROR: failed to build: failed to receive status: $gone = x" \
 		"ERROR: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"; do
 		rm -f "$BATS_TEST_TMPDIR/builds"
 		printf '#5 [1/1] RUN make\n%s\r\n\n' "$text" >"$BATS_TEST_TMPDIR/prints"
