@@ -7,8 +7,9 @@
  *   strike [OPTION…] -p PID -b TEXT
  *   strike -k       print the kinds of strikes, "KIND END" a line: END is dies or fails
  *
- *   -l LOG      write a line for each exec, "N PID ARGV", "struck N KIND TIME ARGV" when it strikes,
- *               and "ended STATUS TIME" when COMMAND has ended, which leaves others behind (stderr)
+ *   -l LOG      write a line for each exec, "N PID ARGV", one when it strikes, "struck N KIND TIME
+ *               ARGV", and one when COMMAND has ended, which may leave others behind, "ended STATUS
+ *               TIME" (stderr)
  *   -n N        strike at the Nth exec
  *   -m TEXT     strike at the first exec whose ARGV contains TEXT. ^TEXT stands at the beginning,
  *               and * in TEXT stands for anything. With -n too, start to look at the Nth exec.

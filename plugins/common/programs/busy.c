@@ -58,8 +58,7 @@ read_place(const char *word, struct place *place)
 	place->size = sizeof(place->address.v4);
 	place->address.v4.sin_family = AF_INET;
 	place->address.v4.sin_port = htons((uint16_t)port);
-	return strcmp(text, "*") == 0 ||
-		inet_pton(AF_INET, text, &place->address.v4.sin_addr) == 1;
+	return strcmp(text, "*") == 0 || inet_pton(AF_INET, text, &place->address.v4.sin_addr) == 1;
 }
 
 static bool
