@@ -881,6 +881,16 @@ members() {
 	assert_success "p?1/tcp,q -"
 	members '/a' '{"a": "é\u0000x"}'
 	assert_success "é"
+	# So Go writes an empty list, such as that of the files that a container has changed.
+	members '/a /b' null
+	assert_success ""
+	got "$DOKKU_PROGRAMS/engine" -w /a -e /Id GET '/200/json?null' '/200/{}'
+	assert_success ""
+	for answer in 7 '"x"' true '{"a": '; do
+		members '/a' "$answer"
+		assert_status 1
+		assert_output ""
+	done
 	members '/a' '{"a": '
 	assert_status 1
 	assert_error \
