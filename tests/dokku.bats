@@ -293,6 +293,24 @@ lines' DOCKER_HOST=tcp://far:1 http_proxy=http://proxy TERM=vt100 NAME=alice "$D
 	assert_success "none|none|a  b|"
 }
 
+@test "environment: the user of a key names no plugins, whatever sshd takes from the client" {
+	made_plugins
+	mkdir -p "$PLUGIN_PATH/say/subcommands"
+	printf '#!%s\nprintf said\n' "$INTERPRETER" >"$PLUGIN_PATH/say/subcommands/default"
+	chmod +x "$PLUGIN_PATH/say/subcommands/default"
+	SSH_ORIGINAL_COMMAND=say dokku
+	assert_success said
+	# make install writes that file.
+	printf 'v1\n' >"$DOKKU_DIR/VERSION"
+	SSH_ORIGINAL_COMMAND=say dokku
+	assert_refused '`say` is not a dokku command. See `dokku help` for a list of available commands.'
+	SSH_ORIGINAL_COMMAND=say got env -u DOKKU_TESTING "$DOKKU"
+	assert_refused '`say` is not a dokku command. See `dokku help` for a list of available commands.'
+	# One who is on the server may.
+	got env -u DOKKU_TESTING "$DOKKU" say
+	assert_success said
+}
+
 @test "environment: programs of the system come first, relative folders are not looked in" {
 	local system=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	paths() {
