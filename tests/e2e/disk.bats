@@ -104,8 +104,9 @@ is_whole() {
 		run push disk
 		free_all
 		[[ $status -ne 0 ]]
-		[[ $output =~ disk:\ the\ disk\ is\ nearly\ full:\ 4[0-9]\ MB\ are\ free\ where\ ${place#* }\ is,\ and\ a\ push\ wants\ 100\ MB ]]
-		[[ $output == *'docker system df'*'releases:set keep'*'apps:destroy'* ]]
+		printf '%s\n' "$output"
+		[[ $output == *"disk: not enough disk space for a push: 4"?" MB are free where ${place#* } is, and 100 MB are needed."* ]]
+		[[ $output == *'docker system prune'*'releases:set APP keep 1'*'apps:destroy'* ]]
 	done
 	load_end disk
 	is_whole "$was"

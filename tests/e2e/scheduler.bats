@@ -141,7 +141,7 @@ settled() {
 	[[ $status -ne 0 && $output == *'space has releases that netns runs, so it keeps it'* ]]
 	run dokku_run scheduler:set space selected nothere
 	[[ $status -ne 0 &&
-		$output == *'selected wants one of docker-local netns, not "nothere"'* ]]
+		$output == *'selected wants one of docker-local netns null, not "nothere"'* ]]
 	[[ $(dokku_run scheduler:report space --scheduler-computed-selected) == netns ]]
 }
 

@@ -439,6 +439,13 @@ engine POST /build/prune?keep-storage=2048000000"
 	assert_calls "engine GET /version"
 }
 
+@test "make-room: the whole build cache goes" {
+	fake_engine </dev/null
+	got "$PLUGIN_PATH/builder-dockerfile/make-room"
+	assert_success ""
+	assert_calls "engine POST /build/prune?all=true"
+}
+
 @test "builder-build: by the old builder, our label after each FROM, the output as notes, without noise" {
 	printf 'FROM a AS b\nRUN x\nFROM \\\n  c\nCOPY . .\n' >"$WORLD/tree/Dockerfile"
 	fake docker <<<'[[ $DOCKER_BUILDKIT == 0 ]] || exit 1

@@ -766,8 +766,11 @@ disk() {
 	an_app
 	commit
 	disk 1000 1000 99
+	hook theirs make-room <<<'exit 1'
 	push main
 	assert_status 128
+	grep -qxF -- '-----> Still 99 MB are free where engine is: removing what was kept to build faster' <<<"$stderr"
+	grep -qx make-room "$STEPS"
 	grep -qxF -- '-----> The disk is nearly full (99 MB are free where engine is): removing old releases of all apps' <<<"$stderr"
 	grep -qxF ' !     web: not enough disk space for a push: 99 MB are free where engine is, and 100 MB are needed. Free some with docker system prune, dokku releases:set APP keep 1 or dokku apps:destroy, or lower it: dokku builder:set web min-free MB' <<<"$stderr"
 	assert_absent "$DOKKU_ROOT/web/refs/heads/main"
@@ -777,10 +780,20 @@ disk() {
 	disk 1000 1000 1000 999
 	push main
 	grep -q ' 999 files can be made where lib is' <<<"$stderr"
+	disk 1000 1000 99
+	cp "$BIN/df" "$BATS_TEST_TMPDIR/cramped"
+	disk 1000 1000 1000
+	mv "$BIN/df" "$BATS_TEST_TMPDIR/roomy"
+	mv "$BATS_TEST_TMPDIR/cramped" "$BIN/df"
+	hook fake make-room <<<'mv "$BATS_TEST_TMPDIR/roomy" "$BIN/df"'
+	push main
+	assert_status 0
+	went_live 1
+	commit
 	disk 1000 1000 50
 	dokku builder:set web min-free 50
 	push main
-	went_live 1
+	went_live 2
 	dokku builder:set web min-free x
 	assert_refused 'builder:set: min-free wants a whole number of megabytes, not "x";' \
 		'nothing was changed'
