@@ -296,6 +296,8 @@ lines' DOCKER_HOST=tcp://far:1 http_proxy=http://proxy TERM=vt100 NAME=alice "$D
 @test "environment: the user of a key names no plugins, whatever sshd takes from the client" {
 	made_plugins
 	mkdir -p "$PLUGIN_PATH/say/subcommands"
+	local unknown='`say` is not a dokku command. See `dokku help` for a list of available'
+	unknown+=' commands.'
 	printf '#!%s\nprintf said\n' "$INTERPRETER" >"$PLUGIN_PATH/say/subcommands/default"
 	chmod +x "$PLUGIN_PATH/say/subcommands/default"
 	SSH_ORIGINAL_COMMAND=say dokku
@@ -303,9 +305,9 @@ lines' DOCKER_HOST=tcp://far:1 http_proxy=http://proxy TERM=vt100 NAME=alice "$D
 	# make install writes that file.
 	printf 'v1\n' >"$DOKKU_DIR/VERSION"
 	SSH_ORIGINAL_COMMAND=say dokku
-	assert_refused '`say` is not a dokku command. See `dokku help` for a list of available commands.'
+	assert_refused "$unknown"
 	SSH_ORIGINAL_COMMAND=say got env -u DOKKU_TESTING "$DOKKU"
-	assert_refused '`say` is not a dokku command. See `dokku help` for a list of available commands.'
+	assert_refused "$unknown"
 	# One who is on the server may.
 	got env -u DOKKU_TESTING "$DOKKU" say
 	assert_success said

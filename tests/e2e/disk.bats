@@ -105,7 +105,8 @@ is_whole() {
 		free_all
 		[[ $status -ne 0 ]]
 		printf '%s\n' "$output"
-		[[ $output == *"disk: not enough disk space for a push: 4"?" MB are free where ${place#* } is, and 100 MB are needed."* ]]
+		[[ $output == *'disk: not enough disk space for a push: 4'* ]]
+		[[ $output == *" MB are free where ${place#* } is, and 100 MB are needed."* ]]
 		[[ $output == *'docker system prune'*'releases:set APP keep 1'*'apps:destroy'* ]]
 	done
 	load_end disk

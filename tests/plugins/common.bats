@@ -840,7 +840,7 @@ DELETE?/200/x"
 	kill -STOP "$server"
 	DOKKU_DOCKER_TIMEOUT=1 code engine 'engine GET /200/x'
 	kill -KILL "$server"
-	assert_status 1
+	assert_status 3
 	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
 }
 

@@ -22,6 +22,7 @@ setup() {
 			[[ " ${ENGINE_BREAKS-} " == *" $1 "* && ! -e $LISTED.$1 ]] || return
 			touch "$LISTED.$1" ${ENGINE_AWAY:+"$LISTED.down"}
 			printf 'no answer'
+			exit "${ENGINE_BROKEN:-1}"
 		}
 		url=$2
 		[[ -z $body ]] || body=$(cat)
@@ -71,14 +72,14 @@ setup() {
 			[[ ! -e $LISTED.is.$name ]] || { printf '{"message":"name in use"}'; exit 22; }
 			: >"$LISTED.is.$name"
 			printf '%s' "$body" >"$CREATED/$name"
-			! breaks_off create || exit 1
+			breaks_off create || true
 			printf '{"Id":"id-%s"}' "$name" ;;
 		*/start)
 			name=${url%/start}; name=${name##*/}
 			[[ $name == id-* ]] || exit 0
 			name=${name#id-}
 			address=$(jq -r .NetworkingConfig.EndpointsConfig.dokku.IPAMConfig.IPv4Address "$CREATED/$name")
-			! breaks_off start || exit 1
+			breaks_off start || true
 			if [[ " ${ENGINE_TAKEN-} " == *" $address "* ]]; then
 				printf '{"message":"failed to set up container networking: Address already in use"}'
 				exit 22
@@ -802,9 +803,16 @@ web 2 idB 10.86.128.51 5000"
 		-e 's/^engine POST .containers.create.*/create/p' \
 		-e 's/^engine DELETE .containers.web.web.1.v1?.*/delete/p' \
 		-e 's/^engine POST .*start GET .*/start/p' "$CALLS" | paste -s -d ' ')"
-	# One that stays away is no reason to wait for ever.
+	# One that hangs has had its time.
 	rm -f "$LISTED".*
 	rm "$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	: >"$CALLS"
+	ENGINE_BREAKS=create ENGINE_BROKEN=3 got "$HOOKS/scheduler-start" docker-local web 1
+	assert_status 1
+	assert_error " !     web.1: the engine does not create its container: no answer"
+	[[ $(grep -c '^engine POST .containers.create' "$CALLS") -eq 1 ]]
+	# One that stays away is no reason to wait for ever.
+	rm -f "$LISTED".*
 	ENGINE_AWAY=1 got "$HOOKS/scheduler-start" docker-local web 1
 	assert_status 1
 	assert_error " !     web.1: the engine does not create its container: no answer"

@@ -16,7 +16,8 @@
  * default; 0 means none.
  *
  * Exit status: 0; 22, and the engine's message on stderr, for a status of 400 or more, after which
- * no further PATH is asked; 1 and a line on stderr if there was no whole answer; 2 for misuse.
+ * no further PATH is asked; 1 and a line on stderr if there was no whole answer, 3 and a line if
+ * there was none in time; 2 for misuse.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -29,7 +30,7 @@
 #include "members.h"
 #include "util.h"
 
-enum { REFUSED = 22, MAX_ANSWER = 256 << 20 };
+enum { LATE = 3, REFUSED = 22, MAX_ANSWER = 256 << 20 };
 
 const struct util_program util_program = { "", 1 };
 
@@ -40,9 +41,15 @@ struct answer {
 };
 
 static _Noreturn void
+fail_with(int status, const char *what)
+{
+	die(status, "the Docker engine does not answer (%s): is dockerd running?", what);
+}
+
+static _Noreturn void
 fail(const char *what)
 {
-	die(1, "the Docker engine does not answer (%s): is dockerd running?", what);
+	fail_with(1, what);
 }
 
 static const char *
@@ -199,7 +206,7 @@ ask(CURL *curl, const char *path, struct answer *answer)
 		errno == EACCES)
 		fail_to_enter();
 	if (error != CURLE_OK)
-		fail(curl_easy_strerror(error));
+		fail_with(error == CURLE_OPERATION_TIMEDOUT ? LATE : 1, curl_easy_strerror(error));
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);
 	free(url);
 	return code;
