@@ -133,7 +133,17 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	assert_success "-----> web: checks are disabled for worker"
 	off "|disabled|"
 	dokku checks:skip web
+	off "skipped|skipped|"
+	dokku checks:disable web worker
 	off "skipped|disabled|"
+	# One that is skipped is not disabled any more, and the other way round.
+	dokku checks:disable web web,worker,more
+	dokku checks:skip web web,more
+	off "skipped|disabled|"
+	assert_file "$DOKKU_LIB_ROOT/config/checks/web/disabled" worker
+	dokku checks:disable web more
+	assert_file "$DOKKU_LIB_ROOT/config/checks/web/skipped" web
+	dokku checks:skip web
 	got "$PLUGIN_PATH/checks/check-deploy" web idA web 5000 10.86.128.2 1
 	assert_success "-----> Not checking web.1: its checks are skipped"
 	dokku checks:enable web
@@ -620,6 +630,15 @@ says() { printf -v RUNNER_SAYS '{"checks":[{"verdict":"%s","status":%s,"reason":
 check-deploy web idB worker 5000 10.86.128.3 1"
 	dokku checks:run web web.1
 	assert_status 0
+	: >"$STEPS"
+	dokku checks:run web web.1,worker
+	assert_status 1
+	[[ $(grep -c '^check-deploy' "$STEPS") -eq 2 ]]
+	: >"$STEPS"
+	dokku checks:run web web,nosuch
+	assert_refused "web v1 has no process nosuch, so nothing was checked:" \
+		"dokku ps:report web lists them"
+	assert_steps ""
 }
 
 @test "verify-deploy: a process that has exited since its checks is the reason, not the proxy" {
