@@ -302,14 +302,16 @@ lines' DOCKER_HOST=tcp://far:1 http_proxy=http://proxy TERM=vt100 NAME=alice "$D
 	chmod +x "$PLUGIN_PATH/say/subcommands/default"
 	SSH_ORIGINAL_COMMAND=say dokku
 	assert_success said
-	# make install writes that file.
-	printf 'v1\n' >"$DOKKU_DIR/VERSION"
-	SSH_ORIGINAL_COMMAND=say dokku
+	# make install writes that file. The copy is this test's own: others share $DOKKU_DIR.
+	local installed=$BATS_TEST_TMPDIR/installed
+	cp -r "$DOKKU_DIR" "$installed"
+	printf 'v1\n' >"$installed/VERSION"
+	SSH_ORIGINAL_COMMAND=say got "$installed/dokku"
 	assert_refused "$unknown"
-	SSH_ORIGINAL_COMMAND=say got env -u DOKKU_TESTING "$DOKKU"
+	SSH_ORIGINAL_COMMAND=say got env -u DOKKU_TESTING "$installed/dokku"
 	assert_refused "$unknown"
 	# One who is on the server may.
-	got env -u DOKKU_TESTING "$DOKKU" say
+	got env -u DOKKU_TESTING "$installed/dokku" say
 	assert_success said
 }
 
