@@ -295,6 +295,21 @@ ask() {
 	assert_no_trace
 }
 
+# keeps_kernel - requires that the world sets nothing of the kernel but its own network.
+keeps_kernel() {
+	local file
+	for file in kernel/panic fs/aio-max-nr; do
+		run -2 world run "$A" -- sh -c "cat /proc/sys/$file >/proc/sys/$file"
+		[[ $output == *"Read-only file system"* ]]
+	done
+	world run "$A" -- sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+}
+
+@test "a world sets nothing of the host's kernel" {
+	run -0 world up "$A"
+	keeps_kernel
+}
+
 @test "systemd is process 1: no unit fails, power loss, reboot, and down without a trace" {
 	local begin=$SECONDS
 	run -0 world up "$A" --systemd
@@ -305,9 +320,7 @@ ask() {
 		'cat /proc/1/comm; systemd-detect-virt; systemctl --failed --plain --no-legend
 			: >/root/kept; : >/run/gone'
 	[[ $output == $'systemd\ncontainer-other' ]]
-	run -2 world run "$A" -- sh -c 'echo 1 >/proc/sys/kernel/panic'
-	[[ $output == *"Read-only file system"* ]]
-	world run "$A" -- sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	keeps_kernel
 	world stop "$A"
 	world up "$A"
 	world run "$A" -- bash -c \
