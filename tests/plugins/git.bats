@@ -769,7 +769,7 @@ disk() {
 	hook theirs make-room <<<'exit 1'
 	push main
 	assert_status 128
-	grep -qF -e '-----> Still 99 MB are free where engine is: removing what was kept' <<<"$stderr"
+	grep -qF -e '(99 MB are free where engine is): removing what makes builds faster' <<<"$stderr"
 	grep -qx make-room "$STEPS"
 	grep -qxF -- '-----> The disk is nearly full (99 MB are free where engine is): removing old releases of all apps' <<<"$stderr"
 	grep -qxF ' !     web: not enough disk space for a push: 99 MB are free where engine is, and 100 MB are needed. Free some with docker system prune, dokku releases:set APP keep 1 or dokku apps:destroy, or lower it: dokku builder:set web min-free MB' <<<"$stderr"
