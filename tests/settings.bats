@@ -430,25 +430,25 @@ web web colour black"
 
 @test "a report: of all apps, one flag of each, no flag with a format" {
 	make_app blog
-	dokku builds:set blog retention 7
-	dokku builds:report
-	assert_success "=====> blog builds information
-       Builds retention:                 7
-       Builds global retention:          
-       Builds computed retention:        7
-=====> web builds information
-       Builds retention:                 
-       Builds global retention:          
-       Builds computed retention:        20"
-	dokku builds:report --all --builds-computed-retention
-	assert_success "7
-20"
-	dokku builds:report --format json
-	assert_success '{"retention":"7","global-retention":"","computed-retention":"7","builds-retention":"7","builds-global-retention":"","builds-computed-retention":"7"}
-{"retention":"","global-retention":"","computed-retention":"20","builds-retention":"","builds-global-retention":"","builds-computed-retention":"20"}'
-	dokku builds:report web --builds-retention --format json
-	assert_refused "--format flag cannot be specified when specifying an info flag: leave out one of --format and --builds-retention" 2
-	dokku builds:report web --format xml
+	dokku logs:set blog max-size 7m
+	dokku logs:report
+	assert_success "=====> blog logs information
+       Logs max size:                    7m
+       Logs global max size:             
+       Logs computed max size:           7m
+=====> web logs information
+       Logs max size:                    
+       Logs global max size:             
+       Logs computed max size:           10m"
+	dokku logs:report --all --logs-computed-max-size
+	assert_success "7m
+10m"
+	dokku logs:report --format json
+	assert_success '{"max-size":"7m","global-max-size":"","computed-max-size":"7m","logs-max-size":"7m","logs-global-max-size":"","logs-computed-max-size":"7m"}
+{"max-size":"","global-max-size":"","computed-max-size":"10m","logs-max-size":"","logs-global-max-size":"","logs-computed-max-size":"10m"}'
+	dokku logs:report web --logs-max-size --format json
+	assert_refused "--format flag cannot be specified when specifying an info flag: leave out one of --format and --logs-max-size" 2
+	dokku logs:report web --format xml
 	assert_status 2
 }
 

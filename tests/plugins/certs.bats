@@ -76,6 +76,10 @@ readonly TAKEN="-----> web answers on HTTPS and on HTTP (dokku nginx:set web htt
 	assert_refused "web has no certificate"
 	dokku certs:report web --ssl-enabled
 	assert_success false
+	dokku certs:report web --ssl-hostnames
+	assert_success ""
+	dokku certs:report web --format json
+	assert_equal '["false",""]' "$(jq --compact-output '[.enabled, .hostnames]' <<<"$output")"
 	dokku certs:add web "$WORLD/one.crt" "$WORLD/one.key"
 	dokku certs:show web crt
 	assert_success "$(<"$WORLD/one.crt")"

@@ -868,6 +868,32 @@ disk() {
 	assert_success ""
 }
 
+@test "git:report has when the branch was written, and builder:report which builder built" {
+	made_plugins builder releases
+	an_app
+	dokku git:report web --git-last-updated-at
+	assert_success ""
+	commit
+	push main
+	went_live 1
+	touch --date @60 "$DOKKU_ROOT/web/refs/heads/main"
+	dokku git:report web --git-last-updated-at
+	assert_success 60
+	git -C "$DOKKU_ROOT/web" pack-refs --all
+	touch --date @70 "$DOKKU_ROOT/web/packed-refs"
+	dokku git:report --git-last-updated-at
+	assert_success 70
+	dokku builder:report web --builder-detected
+	assert_success dockerfile
+	dokku config:set web A=1
+	went_live 2
+	dokku builder:report web --builder-detected
+	assert_success dockerfile
+	dokku builder:set web selected herokuish
+	dokku builder:report web --builder-detected
+	assert_success dockerfile
+}
+
 @test "procfile-path, appjson-path: those files of the push are taken; what app.json says goes with the release" {
 	an_app
 	mkdir "$SOURCE/a dir" "$SOURCE/conf"

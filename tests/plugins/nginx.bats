@@ -1912,6 +1912,21 @@ set send-timeout 7s"
 	run ! grep -q 443 "$TREE/web.conf"
 }
 
+@test "nginx:report has when the app last answered a visitor" {
+	dokku nginx:report web --nginx-last-visited-at
+	assert_success ""
+	touch --date @60 "$WORLD/a.log"
+	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/web"
+	printf '%s\n' "$WORLD/a.log" >"$DOKKU_LIB_ROOT/config/nginx-vhosts/web/access-log-path"
+	dokku nginx:report --nginx-last-visited-at
+	assert_success 60
+	dokku nginx:set web access-log-path off
+	dokku nginx:report web --nginx-last-visited-at
+	assert_success ""
+	dokku nginx:report --global --nginx-last-visited-at
+	assert_status 2
+}
+
 @test "nginx:set --global: what nginx refuses for an app is not stored" {
 	deployed aaa ccc web
 	dokku nginx:set --global x-forwarded-for-value BAD

@@ -93,6 +93,8 @@ push_release() {
 	make_current web 1
 	dokku registry:report web --registry-pushed-image
 	assert_success "ghcr.io/team/web:1@$DIGEST"
+	dokku registry:report web --registry-tag-version
+	assert_success 1
 	grep -qx 'docker image rm ghcr.io/team/web:live' "$CALLS"
 }
 

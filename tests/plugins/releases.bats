@@ -373,22 +373,41 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	done
 	printf '0\n' >"$dir/20260101-000000-1/status"
 	dokku builds:list web
-	assert_success "20260102-000000-2        lost     git push 20260102-000000-2
-20260101-000000-1        done     git push 20260101-000000-1"
+	assert_success "20260102-000000-2        abandoned git push 20260102-000000-2
+20260101-000000-1        succeeded git push 20260101-000000-1"
 	printf 'config:set\n' >"$dir/20260102-000000-2/what"
 	dokku builds:list web --kind build
-	assert_success "20260101-000000-1        done     git push 20260101-000000-1"
+	assert_success "20260101-000000-1        succeeded git push 20260101-000000-1"
+	touch --date @60 "$dir"/*/what
+	touch --date @75 "$dir/20260101-000000-1/status"
+	dokku builds:list web --status=succeeded --format json
+	assert_equal "id 20260101-000000-1, app web, kind build, pid 4194304,
+started_at 1970-01-01T00:01:00Z, finished_at 1970-01-01T00:01:15Z,
+status succeeded, source git-hook, exit_code 0, display_status succeeded, duration 15s,
+log_path $dir/20260101-000000-1/log, what git push 20260101-000000-1" \
+		"$(jq --raw-output '.[] | to_entries | map("\(.key) \(.value)") | join(", ")' \
+			<<<"$output" | sed 's/, \(started_at\|status\|log_path\)/,\n\1/g')"
+	dokku builds:info web 20260101-000000-1 --format json
+	assert_equal git-hook "$(jq --raw-output .source <<<"$output")"
 	dokku builds:list web --status=abandoned --format json
-	assert_success '[{"id":"20260102-000000-2","status":"lost","what":"config:set"}]'
+	assert_equal '[["config-redeploy","config:set",null]]' \
+		"$(jq -c 'map([.source, .what, .finished_at])' <<<"$output")"
+	: >"$dir/20260101-000000-1/canceled"
+	printf '1\n' >"$dir/20260101-000000-1/status"
+	dokku builds:list web --status canceled
+	assert_success "20260101-000000-1        canceled  git push 20260101-000000-1"
+	printf '0\n' >"$dir/20260101-000000-1/status"
+	touch --date @75 "$dir/20260101-000000-1/status"
 	dokku builds:list web --status no
 	assert_status 2
 	dokku builds:list
 	assert_success ""
 	printf '%s\n' "$$" >"$dir/20260102-000000-2/pid"
 	dokku builds:list --format json
-	assert_success '[{"app":"web","id":"20260102-000000-2","status":"running","what":"config:set"}]'
+	assert_equal '[["web","20260102-000000-2","running"]]' \
+		"$(jq -c 'map([.app, .id, .status])' <<<"$output")"
 	dokku builds:list
-	assert_success "web 20260102-000000-2        running  config:set"
+	assert_success "web 20260102-000000-2        running   config:set"
 	printf '4194304\n' >"$dir/20260102-000000-2/pid"
 	dokku builds:output web
 	assert_success "log of 20260102-000000-2"
@@ -396,8 +415,28 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	assert_success "log of 20260101-000000-1"
 	dokku builds:output web ../../x
 	assert_refused 'web has no build "../../x": dokku builds:list web shows those on record'
-	dokku builds:info web 20260101-000000-1 --build-state
-	assert_success "done"
+	dokku builds:info web 20260101-000000-1 --build-status
+	assert_success "succeeded"
+	dokku builds:info web 20260101-000000-1 --build-exit-code
+	assert_success "0"
+	dokku builds:info web 20260101-000000-1 --build-finished-at
+	assert_success "1970-01-01T00:01:15Z"
+	dokku builds:report web
+	assert_success "=====> web builds information
+       Build id:                         20260102-000000-2
+       Build kind:                       deploy
+       Build status:                     abandoned
+       Build pid:                        4194304
+       Build source:                     config-redeploy
+       Build started at:                 1970-01-01T00:01:00Z
+       Build finished at:                
+       Build exit code:                  
+       Builds retention:                 
+       Builds global retention:          
+       Builds computed retention:        20"
+	make_app new
+	dokku builds:report new --build-status
+	assert_success ""
 	printf '1\n' >"$dir/20260102-000000-2/status"
 	dokku logs:failed web
 	assert_success "log of 20260102-000000-2"

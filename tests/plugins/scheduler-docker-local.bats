@@ -829,6 +829,22 @@ web 2 idB 10.86.128.51 5000"
 	grep -q 'engine DELETE /containers/id-web.worker.1.v1' "$CALLS"
 }
 
+@test "scheduler-start: parallel-schedule-count says how many start at a time; after a failure no other does" {
+	make_release web 1 web=2 worker=1
+	dokku scheduler-docker-local:set web parallel-schedule-count 0
+	assert_status 1
+	dokku scheduler-docker-local:set web parallel-schedule-count 1
+	assert_success "-----> web: parallel-schedule-count is now 1; new containers have it"
+	ENGINE_FAILS=web.web.1.v1 got "$HOOKS/scheduler-start" docker-local web 1
+	assert_status 1
+	assert_equal 1 "$(grep -c 'engine POST /containers/create' "$CALLS")"
+	got "$HOOKS/scheduler-start" docker-local web 1
+	assert_success ""
+	assert_equal "web.1 web.2 worker.1" \
+		"$(awk '{ print $1 "." $2 }' "$DOKKU_LIB_ROOT/data/releases/web/1/containers" |
+			paste -sd ' ')"
+}
+
 @test "another scheduler's app is none of its business" {
 	local hook
 	for hook in scheduler-start scheduler-retire scheduler-remove scheduler-stop \
