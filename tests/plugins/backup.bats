@@ -225,6 +225,18 @@ the_backup() {
 	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/backups/shop" | wc -l)"
 }
 
+@test "backup:run: one that is made after the clock was set back counts as the newest" {
+	mkdir -p "$DOKKU_LIB_ROOT"/{backups,data/backup}/shop
+	: >"$DOKKU_LIB_ROOT/backups/shop/20991231-235959.tar"
+	printf '20991231-235959 1\n' >"$DOKKU_LIB_ROOT/data/backup/shop/good"
+	dokku backup:set shop keep 1
+	dokku backup:run shop
+	assert_status 0
+	[[ $output == *'Removed the backup 20991231-235959: 1 are kept'* ]]
+	the_backup
+	assert_equal 21000101-000000.tar "${file##*/}"
+}
+
 @test "backup:run: two at the same time have two names" {
 	"$DOKKU" backup:run shop >"$BATS_TEST_TMPDIR/one" 2>&1 3>&- &
 	"$DOKKU" backup:run shop >"$BATS_TEST_TMPDIR/two" 2>&1
@@ -314,6 +326,13 @@ the_backup() {
 		>"$DOKKU_LIB_ROOT/data/backup/shop/good"
 	got "$heal"
 	assert_success
+	printf '20991231-000000 %s\n' $((EPOCHSECONDS + 86400)) \
+		>"$DOKKU_LIB_ROOT/data/backup/shop/good"
+	got "$heal"
+	assert_refused "shop: its last good backup, 20991231-000000, was made when the server's" \
+		"clock was ahead. dokku backup:run shop tries it now" 0
+	printf '20260101-000000 %s\n' $((EPOCHSECONDS - 3 * 3600)) \
+		>"$DOKKU_LIB_ROOT/data/backup/shop/good"
 	dokku backup:set shop max-age 2
 	got "$heal"
 	assert_refused "shop: its last good backup, 20260101-000000, is older than 2 hours." \

@@ -208,6 +208,15 @@ due_since() { printf '%s\n' $((EPOCHSECONDS - $1)) >"$DATA/web/renew-at"; }
 	((at - EPOCHSECONDS > 440 && at - EPOCHSECONDS <= 500))
 }
 
+@test "letsencrypt: a time of the next try that was noted while the clock was ahead does not count" {
+	enable
+	due_since 7200
+	printf '1 %s down\n' $((EPOCHSECONDS + 691200)) >"$DATA/web/failed"
+	dokku letsencrypt:auto-renew
+	assert_status 0
+	assert_equal 2 "$(orders)"
+}
+
 @test "letsencrypt: killed while the CA works, the watch does not ask again at once, and a command does" {
 	enable
 	due_since 1

@@ -1872,7 +1872,7 @@ set send-timeout 7s"
 	assert_success "nginx does not run, so nobody reaches any app. Start it with: sudo nginx"
 }
 
-@test "a deploy asks root where something has gone that the config was made of, or has come and is older" {
+@test "a deploy asks root where something has gone that the config was made of, has come and is older, or was written at a later time than now" {
 	asks() {
 		build && assert_success "" && [[ -s $CALLS ]] && : >"$CALLS" && build &&
 			assert_calls "" "$1"
@@ -1886,6 +1886,8 @@ set send-timeout 7s"
 	asks "it has come"
 	rm -r "$DOKKU_ROOT/web/nginx.conf.d"
 	asks "it has gone"
+	touch --date='1 day' "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied"
+	asks "the clock was a day ahead"
 	# As an older dokku wrote it.
 	sed -i 1q "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied"
 	touch "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied"

@@ -1833,6 +1833,15 @@ watch_rounds() {
 	assert_equal 3 "$(wc -l <"$TEST_HOST/looks")"
 }
 
+@test "watch: ends when make install asks it to, also after the clock was set back" {
+	serving
+	touch --date='1 day' "$DOKKU_LIB_ROOT/lock/.heal-again"
+	export ON_MAP='echo look >>"$TEST_HOST/looks"; [[ $(wc -l <"$TEST_HOST/looks") -lt 3 ]] || touch --date="-1 day" "$DOKKU_LIB_ROOT/lock/.heal-again"'
+	got timeout 20 "$DOKKU" watch
+	assert_success ""
+	assert_equal 3 "$(wc -l <"$TEST_HOST/looks")"
+}
+
 @test "watch: goes on where somebody has removed its folder of locks, and ends where that of dokku is gone" {
 	serving
 	export ON_MAP='[[ -e $TEST_HOST/looked ]] || { : >"$TEST_HOST/looked"; rm -r "$DOKKU_LIB_ROOT/lock"; }'
