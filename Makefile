@@ -9,6 +9,8 @@ COMPLETION = $(DESTDIR)$(PREFIX)/share
 # What is installed must not depend on the environment of the administrator who installs it.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 unexport POSIXLY_CORRECT GREP_OPTIONS TAR_OPTIONS BASH_ENV ENV CDPATH TMPDIR GIT_DIR GIT_WORK_TREE
+# Bash warns of a locale that this host lacks.
+unexport LC_ALL
 
 all: check-runner-binary
 

@@ -32,6 +32,9 @@ setup_file() { e2e_setup; }
 		)' >/tmp/e2e.pub && dokku ssh-keys:add e2e /tmp/e2e.pub"
 	run over_ssh apps:list
 	[[ $status -eq 0 && $output == '=====> My Apps'* ]]
+	# sshd takes the client's locale, which this host lacks.
+	GIT_SSH_COMMAND+=" -o SetEnv=LC_ALL=xx" run over_ssh apps:list
+	[[ $status -eq 0 && $output == '=====> My Apps'* ]]
 	run over_ssh /bin/bash -c id
 	[[ $status -ne 0 && $output != *uid=* ]]
 }

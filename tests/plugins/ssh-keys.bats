@@ -16,7 +16,7 @@ setup() {
 
 key() { cut -d ' ' -f 1,2 "$WORLD/$1.pub"; }
 fingerprint() { ssh-keygen -l -f "$WORLD/$1.pub" | cut -d ' ' -f 2; }
-line() { printf 'restrict,pty,command="NAME=%s /usr/local/bin/dokku" %s' "$1" "$(key "$2")"; }
+line() { printf 'restrict,pty,command="NAME=%s LC_ALL= /usr/local/bin/dokku" %s' "$1" "$(key "$2")"; }
 
 @test "ssh-keys:add: one line, exactly; from stdin and from a file" {
 	dokku ssh-keys:add ann <"$WORLD/ann.pub"
