@@ -243,6 +243,37 @@ client() {
 	gone "$child"
 }
 
+@test "attached, confine: a signal just after their start leaves nothing running" {
+	# A busy machine takes the processor from them between fork and what follows.
+	cc -shared -fPIC -o "$work/late.so" -xc - <<-'LIBRARY'
+		#define _GNU_SOURCE 1
+		#include <dlfcn.h>
+		#include <unistd.h>
+		pid_t fork(void)
+		{
+			pid_t child = ((pid_t (*)(void))dlsym(RTLD_NEXT, "fork"))();
+			if (child > 0)
+				usleep(500000);
+			return child;
+		}
+	LIBRARY
+	mkfifo "$work/began"
+	local program words child status
+	for program in attached confine; do
+		words=("$san/$program")
+		[[ $program == attached ]] || words+=(60)
+		ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 LD_PRELOAD=$work/late.so \
+			"${words[@]}" env -u LD_PRELOAD bash -c \
+			'sleep 300 & echo "$!" >"$1"; wait' bash "$work/began" 3>&- &
+		read -r child <"$work/began"
+		kill "$!"
+		status=0
+		wait "$!" || status=$?
+		assert_equal 143 "$status"
+		gone "$child"
+	done
+}
+
 @test "exchange: two folders swap their names" {
 	mkdir "$work/one" "$work/two"
 	: >"$work/one/first"

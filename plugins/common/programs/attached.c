@@ -42,14 +42,12 @@ end_child(pid_t child, pid_t target)
 		continue;
 }
 
-/* grouped: the child leads a process group of its own. */
+/* grouped: the child leads a process group of its own. parent: see fork_and_outlive. */
 static pid_t
-start_child(char **command, bool grouped)
+start_child(char **command, bool grouped, pid_t parent)
 {
-	pid_t self = getpid(), child = fork();
+	pid_t self = getpid(), child = fork_and_outlive(parent);
 
-	if (child == -1)
-		fail("fork");
 	if (child == 0) {
 		if (grouped)
 			setpgid(0, 0);
@@ -89,7 +87,5 @@ main(int argc, char **argv)
 
 	if (argc < 2)
 		misuse("attached COMMAND [ARG…]");
-	pid_t child = start_child(argv + 1, grouped);
-	catch_ends(parent);
-	return follow(child, grouped);
+	return follow(start_child(argv + 1, grouped, parent), grouped);
 }

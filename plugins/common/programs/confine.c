@@ -198,15 +198,12 @@ main(int argc, char **argv)
 	out = open_stream(&streams[0], STDOUT_FILENO);
 	/* If both go to the same place, one pipe keeps their order. */
 	err = data || !same_output() ? open_stream(&streams[1], STDERR_FILENO) : out;
-	child = fork();
-	if (child == -1)
-		fail("fork");
+	child = fork_and_outlive(parent);
 	if (child == 0)
 		be_command(words + 1, self, out, err);
 	close(out);
 	if (err != out)
 		close(err);
-	catch_ends(parent);
 	/* Our reader may end. Then COMMAND goes on without noticing it. */
 	signal(SIGPIPE, SIG_IGN);
 	status = follow(child, streams, deadline);

@@ -51,6 +51,9 @@ die_with(pid_t parent)
 
 volatile sig_atomic_t ended_by;
 
+/* Signals that ask this process to end. */
+static const int ENDS[] = { SIGHUP, SIGINT, SIGTERM };
+
 static void
 on_end(int signal_number)
 {
@@ -64,17 +67,34 @@ on_child(int signal_number)
 	(void)signal_number;
 }
 
-void
+static void
 catch_ends(pid_t parent)
 {
 	struct sigaction end = { .sa_handler = on_end }, child = { .sa_handler = on_child };
 
-	sigaction(SIGHUP, &end, NULL);
-	sigaction(SIGINT, &end, NULL);
-	sigaction(SIGTERM, &end, NULL);
+	for (size_t i = 0; i < sizeof(ENDS) / sizeof(*ENDS); i++)
+		sigaction(ENDS[i], &end, NULL);
 	sigaction(SIGCHLD, &child, NULL);
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != parent)
 		ended_by = SIGTERM;
+}
+
+pid_t
+fork_and_outlive(pid_t parent)
+{
+	sigset_t ends, before;
+
+	sigemptyset(&ends);
+	for (size_t i = 0; i < sizeof(ENDS) / sizeof(*ENDS); i++)
+		sigaddset(&ends, ENDS[i]);
+	sigprocmask(SIG_BLOCK, &ends, &before);
+	pid_t child = fork();
+	if (child == -1)
+		fail("fork");
+	if (child != 0)
+		catch_ends(parent);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return child;
 }
 
 int

@@ -30,15 +30,17 @@ _Noreturn void become(char **command);
  */
 void die_with(pid_t parent);
 
-/* The signal that asked this process to end, or 0. Only catch_ends sets it. */
+/* The signal that asked this process to end, or 0. Only fork_and_outlive sets it. */
 extern volatile sig_atomic_t ended_by;
 
 /*
- * From here on SIGHUP, SIGINT and SIGTERM only set ended_by, for a program that has to end others
- * before itself. The end of parent, which should be the parent, counts as SIGTERM. The end of a
- * child interrupts poll.
+ * fork, for a program that has to end its child before itself. From here on SIGHUP, SIGINT and
+ * SIGTERM only set ended_by in this process: they are held back during the fork, so none can end
+ * it and leave the child. The end of parent, which should be the parent, counts as SIGTERM. The
+ * end of a child interrupts poll. In the child all signals act as before. If fork fails, prints
+ * why and exits with 1.
  */
-void catch_ends(pid_t parent);
+pid_t fork_and_outlive(pid_t parent);
 
 /* The exit status that a shell gives to the status of waitpid: 128 + N for signal N. */
 int exit_status_of(int status);
