@@ -23,6 +23,8 @@ setup_file() {
 	[[ $(in_world sysctl --values net.ipv4.tcp_tw_reuse \
 		net.netfilter.nf_conntrack_tcp_be_liberal) == $'2\n0' ]]
 	[[ $(in_world docker ps --quiet --filter label=com.dokku.app-name=kept | wc -l) -eq 1 ]]
+	run in_world make -C /root/dokku uninstall PURGE=1
+	[[ $status -ne 0 && $output == *"nothing was changed: make install, then make uninstall PURGE=1"* ]]
 	timeout 300 "$top/tests/world" run "$world" -- make -C /root/dokku install </dev/null
 	await 10 assert_serves kept v1
 	in_world test -f /var/lib/dokku/core-plugins/available/common/functions
