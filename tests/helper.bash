@@ -230,11 +230,13 @@ dokku() { got "$DOKKU" "$@"; }
 code() { got strict "$@"; }
 
 strict() {
-	local plugin=$1 text=$2
+	local plugin=${1%%/*} part=$1 text=$2
 	shift 2
+	[[ $part == */* ]] || part=""
 	bash -euo pipefail -O inherit_errexit -O nullglob \
 		-c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"
 		${plugin:+source \"\$PLUGIN_CORE_AVAILABLE_PATH/$plugin/functions\"}
+		${part:+source \"\$PLUGIN_CORE_AVAILABLE_PATH/$part\"}
 		$text" bash "$@"
 }
 

@@ -185,6 +185,14 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 	built '{ Labels: { a: ("x" * 60000) }, Cmd: ["x"], Entrypoint: null, Volumes: { "/a": {} },
 		ExposedPorts: { "80/tcp": {} } }'
 	assert_success ""
+	# Most images need no jq, which takes longer to start than all the rest.
+	rm "$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
+	refused '{ Volumes: ([range(500) | { key: "/\(.)", value: {} }] | from_entries) }'
+	fake jq <<<'exit 1'
+	fake_engine <<<'printf "{\"Config\":{\"Cmd\":[\"x\"],\"Volumes\":null}}"'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
+	assert_success ""
+	rm "$BIN/jq"
 	fake_engine <<<'exit 1'
 	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/post-build" dockerfile web dokku/web:v1
 	assert_status 1

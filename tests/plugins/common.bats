@@ -51,6 +51,23 @@ setup() { world; }
 	[[ $SECONDS -lt 15 ]]
 }
 
+@test "json_string: any text, as jq writes it; a long one in time that grows with its length" {
+	local text
+	as_jq() {
+		code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/json"
+			json_strings it "$1" "$1"; printf "%s\n" "$it"' "$1"
+		assert_success "$output"
+		assert_equal "$(jq --null-input --compact-output --arg text "$1" '[$text, $text]')" \
+			"$(jq --compact-output . <<<"$output")"
+	}
+	for text in "" plain 'a "b" \ & \n $x' $'l\nm\tn\r\x01\x1f\x7f' 'é ü 日本 😀' $'\\u0041'; do
+		as_jq "$text"
+	done
+	SECONDS=0
+	as_jq "$(head -c 100000 /dev/zero | tr '\0' '"')"
+	[[ $SECONDS -lt 5 ]]
+}
+
 @test "indent: each line as a note, colours and other controls gone" {
 	code "" 'printf "one\n\e[1;31mtwo\e[0m\r\na\abc\tz\nlast" | indent'
 	assert_success "       one

@@ -129,7 +129,7 @@ refused() {
 	made_plugins scheduler-docker-local docker-options
 	make_release web 1
 	printf 'A=1\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
-	spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" 1 10.86.128.7' "$1"; }
+	spec() { code scheduler-docker-local/lib/create 'scheduler_spec web 1 "$1" 1 10.86.128.7' "$1"; }
 	spec worker
 	assert_equal 1073741824 "$(jq .HostConfig.Memory <<<"$output")"
 	seen() {

@@ -31,7 +31,7 @@ setup() {
 }
 
 links() {
-	code scheduler-docker-local "$@"
+	code scheduler-docker-local/lib/links "$@"
 }
 
 @test "links_of: both forms, among other options" {

@@ -467,7 +467,7 @@ x=y
 	printf '%sweb:%sa%s\n%s: b\nlast: c%s\001\n' "$blanks" "$blanks" "$blanks" \
 		"${blanks// /x}" "$blanks" >"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	SECONDS=0
-	code scheduler-docker-local \
+	code scheduler-docker-local/lib/commands \
 		'declare -A procfile; procfile_read "$RELEASES/web/1/Procfile"
 		printf "%s|" "${procfile[@]}" "${procfile_wrong[@]}"
 		command_json "$1 a $1"' "$blanks"

@@ -93,7 +93,7 @@ setup() {
 
 # --- the description ----------------------------------------------------------------
 
-spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7' "$@"; }
+spec() { code scheduler-docker-local/lib/create 'scheduler_spec web 1 "$1" "$2" 10.86.128.7' "$@"; }
 
 @test "spec.jq: all of it" {
 	printf 'A=1\0B=two\nlines\0' >"$DOKKU_LIB_ROOT/data/releases/web/1/env"
@@ -195,16 +195,16 @@ spec() { code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7
 }
 
 # traps - what a shell that stays is told first.
-traps() { strict scheduler-docker-local 'printf "%s" "$COMMAND_TRAPS"'; }
+traps() { strict scheduler-docker-local/lib/commands 'printf "%s" "$COMMAND_TRAPS"'; }
 
 # makes COMMAND WORD… - the words that a container runs for COMMAND.
 makes() {
-	code scheduler-docker-local 'command_json "$1"' "$1"
+	code scheduler-docker-local/lib/create 'command_json "$1"' "$1"
 	assert_success "$(jq --null-input --compact-output '$ARGS.positional' --args -- "${@:2}")"
 }
 
 @test "command_json: words as they stand where there is nothing for a shell" {
-	code scheduler-docker-local 'command_json ""; command_json "  "; command_json "$1"' $'\t\n'
+	code scheduler-docker-local/lib/create 'command_json ""; command_json "  "; command_json "$1"' $'\t\n'
 	assert_success nullnullnull
 	makes $'run\ta  b' run a b
 	makes run run
@@ -277,7 +277,7 @@ makes() {
 				$shell -c "$command" 2>&1
 				printf ' %s' "$?"
 			)
-			code scheduler-docker-local 'command_json "$1"' "$command"
+			code scheduler-docker-local/lib/create 'command_json "$1"' "$command"
 			mapfile -t -d '' words < <(jq --join-output '.[] + "\u0000"' <<<"$output")
 			# shellcheck disable=SC2206 # words
 			[[ ${words[0]} != /bin/sh ]] || words=($shell "${words[@]:1}")
@@ -342,7 +342,7 @@ makes() {
 		for command in 'cd . && ./web' './web; echo next >>log' 'if true; then ./web; fi' \
 			'./web & sleep 60' '(cd .; ./web); echo next >>log' './web & ./web'; do
 			: >log
-			code scheduler-docker-local 'command_json "$1"' "$command"
+			code scheduler-docker-local/lib/create 'command_json "$1"' "$command"
 			script=$(jq -r '.[2]' <<<"$output")
 			# shellcheck disable=SC2086 # words
 			setsid $shell -c "$script" >/dev/null 2>&1 3>&- &
@@ -365,7 +365,7 @@ makes() {
 
 @test "a shell that stays has the whole group signalled, and only that" {
 	env_of() {
-		code scheduler-docker-local \
+		code scheduler-docker-local/lib/create \
 			'scheduler_spec web 1 web 1 10.86.128.2 "$(command_json "$1")" |
 				jq -c "[.Cmd[0], (.Env | index(\"TINI_KILL_PROCESS_GROUP=1\") != null)]"' "$1"
 		assert_success "$2"
@@ -585,7 +585,7 @@ engine DELETE /containers/idU?force=true&v=true"
 @test "procfile_command: what its line says; CRLF, no newline at the end, other types" {
 	printf 'web: run $PORT\r\n# worker: no\nworker:work --all\nlast:  x' \
 		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
-	code scheduler-docker-local \
+	code scheduler-docker-local/lib/create \
 		'for p in web worker last none w; do procfile_command web 1 "$p"; printf "|"; done'
 	assert_success 'run $PORT|work --all|x|||'
 }
@@ -594,14 +594,14 @@ engine DELETE /containers/idU?force=true&v=true"
 
 @test "addresses: the third quarter, round and round, none twice in a row" {
 	printf '10.86.0.0/27\n' >"$TEST_HOST/etc/dokku/network"
-	code scheduler-docker-local \
+	code scheduler-docker-local/lib/create \
 		'for i in 1 2 3 4 5 6 7; do network_next_address; printf " "; done'
 	assert_success \
 		"10.86.0.18 10.86.0.19 10.86.0.20 10.86.0.21 10.86.0.22 10.86.0.23 10.86.0.18 "
 }
 
 @test "addresses: a /16; an older version may have counted further" {
-	code scheduler-docker-local \
+	code scheduler-docker-local/lib/create \
 		'set_next() { printf "%s\n" "$1" >"$DOKKU_LIB_ROOT/data/network/next-address"
 			printf " "; }
 		network_next_address; set_next 16381; network_next_address; printf " "
@@ -615,27 +615,27 @@ engine DELETE /containers/idU?force=true&v=true"
 	make_app blog
 	make_release blog 4
 	printf 'web 1 id 10.86.128.3 5000\n' >"$DOKKU_LIB_ROOT/data/releases/blog/4/containers"
-	code scheduler-docker-local 'network_next_address; printf " "; network_next_address'
+	code scheduler-docker-local/lib/create 'network_next_address; printf " "; network_next_address'
 	assert_success "10.86.128.4 10.86.128.5"
 	# Put on record since the last look: seen at the next one.
 	printf 'web 1 id 10.86.129.2 5000\n' >"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
 	printf '255\n' >"$DOKKU_LIB_ROOT/data/network/next-address"
-	code scheduler-docker-local 'network_next_address; printf " "; network_next_address'
+	code scheduler-docker-local/lib/create 'network_next_address; printf " "; network_next_address'
 	assert_success "10.86.129.1 10.86.129.3"
 	printf '10.86.128.0/29\n' >"$TEST_HOST/etc/dokku/network"
 	printf '%s\n' 'web 1 id 10.86.128.6 1' 'web 1 id 10.86.128.7 1' \
 		>"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
-	code scheduler-docker-local 'network_next_address'
+	code scheduler-docker-local/lib/create 'network_next_address'
 	assert_refused \
 		"no container address is free in 10.86.128.0/29: destroy an app that is not needed"
 }
 
 @test "addresses: many at once, no two the same; without a network it says so" {
-	code scheduler-docker-local \
+	code scheduler-docker-local/lib/create \
 		'for i in {1..12}; do { network_next_address; printf "\n"; } & done; wait'
 	assert_equal 12 "$(sort -u <<<"$output" | wc -l)"
 	rm "$TEST_HOST/etc/dokku/network"
-	code scheduler-docker-local 'network_next_address'
+	code scheduler-docker-local/lib/create 'network_next_address'
 	assert_refused "the dokku network is not set up: run sudo dokku plugin:trigger install"
 }
 
@@ -1104,7 +1104,7 @@ print(s.getsockname()[1], flush=True); sys.stdin.read()' < <(exec sleep 5 3>&-) 
 	>"$BATS_TEST_TMPDIR/port" 3>&- &
 	until [[ -s $BATS_TEST_TMPDIR/port ]]; do sleep 0.01; done
 	port=$(<"$BATS_TEST_TMPDIR/port")
-	code scheduler-docker-local 'count_connections "$@"' "$!" "$port"
+	code scheduler-docker-local/lib/drain 'count_connections "$@"' "$!" "$port"
 	kill "$!"
 	assert_success 1
 }
@@ -1113,7 +1113,7 @@ print(s.getsockname()[1], flush=True); sys.stdin.read()' < <(exec sleep 5 3>&-) 
 drain_with() {
 	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
 	printf '%s\n' "$1" >"$DOKKU_LIB_ROOT/data/draining/web/idA"
-	code scheduler-docker-local "count_connections() { $2; }; stop_and_remove() { printf 'stop %s\n' \"\$2\"; }; drain_and_remove web idA web 5000 \$\$"
+	code scheduler-docker-local/lib/drain "count_connections() { $2; }; stop_and_remove() { printf 'stop %s\n' \"\$2\"; }; drain_and_remove web idA web 5000 \$\$"
 }
 
 # sampled STATE… - one look at the connections shows these: who looks waits for it.
@@ -1227,7 +1227,7 @@ sampled() {
 	printf '0\n' >"$DOKKU_LIB_ROOT/data/draining/web/idA"
 	exec 7>>"$DOKKU_LIB_ROOT/data/draining/web/idA"
 	flock 7
-	code scheduler-docker-local \
+	code scheduler-docker-local/lib/drain \
 		"stop_and_remove() { printf 'stop\n'; }; drain_and_remove web idA web 5000 1"
 	exec 7>&-
 	assert_success ""
@@ -1336,13 +1336,13 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	mkdir -p "$dir"
 	printf '1 1\n' >"$dir/idA"
 	export DOKKU_FORGET_WAIT=0 ENGINE_DOWN=1
-	code scheduler-docker-local \
+	code scheduler-docker-local/lib/drain \
 		'count_connections() { printf 7; }; drain_and_remove web idA web 5000 $$ ||
 			printf "%s" "$?"'
 	assert_success 1
 	assert_file "$dir/idA" "1 1 7"
 	unset ENGINE_DOWN
-	code scheduler-docker-local 'drain_and_remove web idA web 5000 0'
+	code scheduler-docker-local/lib/drain 'drain_and_remove web idA web 5000 0'
 	assert_success ""
 	[[ $(<"$dir/log") == *' idA drained 7 cut' ]]
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/drained" "web 7"
@@ -1353,7 +1353,7 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	mkdir -p "$dir/log"
 	: >"$dir/idA"
 	uptime later 50
-	code scheduler-docker-local \
+	code scheduler-docker-local/lib/drain \
 		'count_connections() { printf "%s\n" "$3" >"$STEPS"; printf 0; }
 			drain_and_remove web idA web 5000 $$'
 	assert_success ""
@@ -1367,7 +1367,7 @@ engine POST /containers/idB/stop?t=30" "$(sort "$CALLS")"
 	printf '1 1\n' >"$dir/idA"
 	flock "$dir/idA" sleep 0.4 3>&- &
 	until ! flock --nonblock "$dir/idA" true; do :; done
-	code scheduler-docker-local 'drain_and_remove web idA worker 5000 0'
+	code scheduler-docker-local/lib/drain 'drain_and_remove web idA worker 5000 0'
 	assert_absent "$dir/idA"
 }
 
@@ -1431,7 +1431,7 @@ engine POST /containers/idB/rename?name=web.worker.1" "$(grep rename "$CALLS")"
 }
 
 @test "stop_and_remove: SIGTERM, its time, removal, within a deadline" {
-	code scheduler-docker-local \
+	code scheduler-docker-local/lib/drain \
 		'property_set ps web stop-timeout-seconds 7; stop_and_remove web idA
 			stop_and_remove web idB 3'
 	assert_success ""
@@ -1491,7 +1491,7 @@ engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 	rm "$BIN/docker"
 	spec() {
 		rm -f "$DOKKU_LIB_ROOT"/data/releases/web/1/options.*
-		code scheduler-docker-local 'scheduler_spec web 1 "$1" "$2" 10.86.128.7' "$@"
+		code scheduler-docker-local/lib/create 'scheduler_spec web 1 "$1" "$2" 10.86.128.7' "$@"
 	}
 	hook fake docker-args-deploy \
 		<<<'printf -- \

@@ -200,7 +200,7 @@ back() {
 
 # described - makes release 2 one that was described as release 4 would be.
 described() {
-	code scheduler-docker-local 'scheduler_spec web 2 web 1 10.86.128.2'
+	code scheduler-docker-local/lib/create 'scheduler_spec web 2 web 1 10.86.128.2'
 	printf '%s\n' "$output" >"$DOKKU_LIB_ROOT/data/releases/web/2/spec.web.1"
 }
 
