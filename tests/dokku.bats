@@ -440,7 +440,6 @@ over_ssh() {
 	}
 	is_inner "locked web x touch $BATS_TEST_TMPDIR/owned"
 	is_inner "job web $BATS_TEST_TMPDIR x touch $BATS_TEST_TMPDIR/owned"
-	is_inner "deploy web 1"
 	is_inner "promote web 1"
 	is_inner "check web idA web 5000 10.86.128.2 1"
 	over_ssh "--quiet locked web x touch $BATS_TEST_TMPDIR/owned"
@@ -1359,11 +1358,27 @@ with_processes() {
 	with_processes
 	hook fake check-deploy <<<'[[ $2 != idB ]] || { sleep 0 & wait
 		printf "%s\n" "$!" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.web.2"; }'
-	dokku deploy web 2
+	DOKKU_LOCKED=web dokku deploy web 2
 	assert_status 1
 	assert_equal 1 "$(current web)"
 	grep -qxF ' !     web: the process of web.2 has exited since it was checked' <<<"$stderr"
 	assert_equal "" "$(grep '^core-post-deploy' "$STEPS" || true)"
+}
+
+@test "deploy APP, as in Dokku: the current release anew; another image by releases:rollback" {
+	transaction_world
+	made_plugins deploy ps
+	dokku deploy web v9
+	assert_refused "deploy: v9 is not the image of the current release of web, v1. To deploy" \
+		"the image of another release: dokku releases:rollback web RELEASE"
+	dokku deploy web latest
+	assert_status 0
+	assert_equal 3 "$(current web)"
+	dokku deploy nosuch
+	assert_refused "App nosuch does not exist"
+	SSH_ORIGINAL_COMMAND="deploy web" dokku
+	assert_status 0
+	assert_equal 4 "$(current web)"
 }
 
 @test "deploy: one whose checks are off may have ended" {
@@ -1372,7 +1387,7 @@ with_processes() {
 	hook fake check-deploy <<<'[[ $2 != idC ]] ||
 		{ printf "0\n" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.worker.1"
 		: >"$DOKKU_LIB_ROOT/data/releases/web/2/unchecked.worker.1"; }'
-	dokku deploy web 2
+	DOKKU_LOCKED=web dokku deploy web 2
 	assert_status 0
 	assert_equal 2 "$(current web)"
 }
@@ -1381,7 +1396,7 @@ with_processes() {
 	transaction_world
 	mkdir -p "$DOKKU_LIB_ROOT/config/scheduler/web"
 	printf 'moon\n' >"$DOKKU_LIB_ROOT/config/scheduler/web/selected"
-	dokku deploy web 2
+	DOKKU_LOCKED=web dokku deploy web 2
 	assert_status 1
 	assert_equal 1 "$(current web)"
 	grep -qxF ' !     web: its scheduler moon does not answer: is the plugin scheduler-moon enabled? See dokku plugin:list' <<<"$stderr$output"
@@ -1395,7 +1410,7 @@ with_processes() {
 	with_processes
 	hook fake core-post-deploy <<<'[[ $4 != 2 ]] || { sleep 0 & wait
 		printf "%s\n" "$!" >"$DOKKU_LIB_ROOT/data/releases/web/2/pid.web.1"; }'
-	dokku deploy web 2
+	DOKKU_LOCKED=web dokku deploy web 2
 	assert_status 1
 	assert_equal 1 "$(current web)"
 	assert_equal $'core-post-deploy web 80 10.86.0.2 2\ncore-post-deploy web   1' \

@@ -101,8 +101,10 @@ setup() {
 		printf '0\n' >"$DOKKU_LIB_ROOT/data/builds/web/2026010$i-000000-$i/status"
 	done
 	dokku builds:list --format json web
-	assert_equal '[["20260103-000000-3","succeeded","push 3"],["20260102-000000-2","succeeded","push 2"],["20260101-000000-1","succeeded","push 1"]]' \
-		"$(jq --compact-output 'map([.id, .status, .what])' <<<"$output")"
+	assert_equal "20260103-000000-3 succeeded push 3
+20260102-000000-2 succeeded push 2
+20260101-000000-1 succeeded push 1" \
+		"$(jq --raw-output '.[] | "\(.id) \(.status) \(.what)"' <<<"$output")"
 	dokku builds:prune --all
 	[[ -d $DOKKU_LIB_ROOT/data/builds/web/20260101-000000-1 ]]
 	dokku builds:set web retention 2

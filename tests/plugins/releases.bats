@@ -548,6 +548,17 @@ log_path $dir/20260101-000000-1/log, what git push 20260101-000000-1" \
 	assert_refused '--ttl-seconds wants seconds from 1 to 31536000, not "0"; nothing was done' 2
 }
 
+@test "run: options --label before the command reach the scheduler; --rm is what always happens" {
+	make_release web 1
+	make_current web 1
+	hook fake scheduler-run <<<'printf "<%s>" "$DOKKU_GLOBAL_FLAGS" "${@:6}"'
+	dokku --label=a=1 --rm "--label=b=x y" run web ls --label=no
+	assert_success "< --label=a=1 '--label=b=x y'><ls><--label=no>"
+	dokku --foo run web ls
+	assert_refused '`--foo` is not a dokku command. See `dokku help` for a list of' \
+		'available commands.'
+}
+
 @test "run --cron-id: a task of somebody's own clock, with its policy" {
 	three
 	hook fake scheduler-run <<<'printf "<%s>" "${DOKKU_RUN_CRON-}" "${@:6}"'
