@@ -661,6 +661,18 @@ engine DELETE /containers/idU?force=true&v=true"
 	assert_success ""
 }
 
+@test "scheduler-inspect: no values of the config, and nothing that acts on a terminal" {
+	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1' >"$LISTED"
+	fake docker <<-'BODY'
+		printf '[{"Config":{"Env":["A=1\\n2"],"Labels":{"l":"%b"}}}]' \
+			'\xc2\x9b31m\xe2\x80\xae'
+	BODY
+	got "$HOOKS/scheduler-inspect" docker-local web
+	assert_status 0
+	assert_equal '[{"Config":{"Env":["A=******"],"Labels":{"l":"\u009b31m\u202e"}}}]' \
+		"$(tr -d ' \n' <<<"$output")"
+}
+
 @test "docker system prune -a took one of the names of a running container's image: it gets it again" {
 	local labels='"com.dokku.container-type":"deploy","com.dokku.release"'
 	container() {
