@@ -380,4 +380,10 @@ worker path false 0 3 5 5 0  <# made from healthchecks of app.json;/w>"
 	done
 	own '{"healthchecks": {"a b": []}}'
 	assert_status 1
+	own "{\"healthchecks\": {\"worker\": [$(printf '{"uptime": 1},%.0s' {1..100})]}}"
+	assert_status 0
+	own "{\"healthchecks\": {\"worker\": [$(printf '{"uptime": 1},%.0s' {1..101})]}}"
+	assert_status 1
+	assert_error " !     app.json: healthchecks.worker has more than 100 checks: correct it" \
+		"and push again"
 }

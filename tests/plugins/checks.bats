@@ -343,6 +343,32 @@ own() {
 	[[ $status -eq 1 && $output == *'FAIL ready: the engine does not answer'* ]]
 }
 
+@test "check-deploy: healthchecks of app.json: a few run at a time, fewer of each of many containers" {
+	hook fake scheduler-healthcheck <<-'BODY'
+		touch "$WORLD/run.$$"
+		files=("$WORLD"/run.*)
+		echo "${#files[@]}" >>"$WORLD/counts"
+		sleep 0.5
+		rm "$WORLD/run.$$"
+		printf '0 9\n'
+	BODY
+	local i lines=() dir=$DOKKU_LIB_ROOT/data/releases/web/1
+	for ((i = 0; i < 12; i++)); do
+		lines+=("worker command false 0 1 0 4 0 c$i true\\0")
+	done
+	own "${lines[@]}"
+	got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
+	assert_status 0
+	assert_equal 12 "$(grep -c 'ok   c' <<<"$output")"
+	assert_equal 8 "$(sort -n "$WORLD/counts" | tail -n 1)"
+	rm "$WORLD/counts"
+	printf 'worker %s id 10.0.0.1 5000\n' {1..20} >"$dir/containers"
+	own "${lines[@]:0:6}"
+	got "$PLUGIN_PATH/checks/check-deploy" web idB worker 5000 10.86.128.3 1
+	assert_status 0
+	assert_equal 3 "$(sort -n "$WORLD/counts" | tail -n 1)"
+}
+
 @test "check-deploy: healthchecks of app.json: a process that exits fails them at once, after a delay, too" {
 	own 'worker uptime false 0 3 5 5 0 up 3600' 'worker command false 3600 3 5 5 0 ready true\0'
 	sleep 1 3>&- &

@@ -18,7 +18,8 @@ def options: [
 def target: text("path") | if startswith("/") and (test("\\s") | not) then . else error("path \(.) does not begin with a slash, or has a blank") end;
 def check: (options + ["\(.path | target)\(if .content then "   " + (.content | text("content") | verbatim) else "" end)"] | join(" ")), headers;
 
-def listed($process): if type == "array" then .[] else error("healthchecks.\($process) is not a list") end
+def listed($process): if type == "array" then . else error("healthchecks.\($process) is not a list") end
+	| if length > 100 then error("healthchecks.\($process) has more than 100 checks") else .[] end
 	| if type == "object" then . else error("healthchecks.\($process) has a check that is not an object") end
 	| select((.type // "startup") == "startup");
 def attempts: (.attempts // 3) | count("attempts") | [., 1] | max;
