@@ -127,6 +127,40 @@ answer() {
 	assert_serves trust v1
 }
 
+# many_wait - 500 visitors of trust wait for an answer, until the variable waiting is killed.
+many_wait() {
+	local words=('GET /slow?ms=30000 HTTP/1.1' 'Host: trust.localhost' 'Connection: close' '')
+	(
+		for _ in {1..500}; do
+			exec {one}<>"/dev/tcp/$address/80" || exit
+			printf '%s\r\n' "${words[@]}" >&"$one"
+		done
+		touch "$BATS_TEST_TMPDIR/all"
+		exec sleep 60
+	) 3>&- 2>/dev/null &
+	waiting=$!
+	within 20 test -e "$BATS_TEST_TMPDIR/all"
+}
+
+@test "visitors: many of an app that does not answer leave connections of nginx to the others" {
+	commit_and_push other v1
+	in_world bash -c 'cp /etc/nginx/nginx.conf /tmp/nginx.conf &&
+		sed -i "s/worker_connections .*/worker_connections 256;/" /etc/nginx/nginx.conf &&
+		nginx -s reload && dokku proxy:build-config --all'
+	local waiting one served=0
+	many_wait
+	for _ in {1..20}; do
+		[[ $(released other) != v1 ]] || served=$((served + 1))
+	done
+	run answer /
+	kill "$waiting"
+	in_world bash -c 'cp /tmp/nginx.conf /etc/nginx/nginx.conf && nginx -s reload &&
+		dokku proxy:build-config --all'
+	dokku_run apps:destroy --force other
+	[[ $served -eq 20 && $output == 503* ]]
+	assert_serves trust v1
+}
+
 # processes PATTERN - of the world, whose arguments are like that.
 processes() {
 	in_world bash -c 'pgrep --full --list-full -- "$1" | grep -v pgrep || true' bash "$1"

@@ -555,6 +555,22 @@ server {
 	run ! grep -q 443 "$TREE/web.conf"
 }
 
+@test "apply: an app leaves connections of nginx to the others, of however many nginx.conf has" {
+	printf 'events {\n\tworker_connections 8192; # was 768\n}\n' \
+		>"$TEST_HOST/etc/nginx/nginx.conf"
+	apply "$FACTS"$'\npreview 10.86.0.2 81\nlisten http 80'
+	assert_success ""
+	# Of 3,072 each of the two addresses has its part, three times.
+	assert_equal 6 "$(rendered | grep -c 'server 10.86.0.[23]:80 max_fails=0 max_conns=512;')"
+	assert_equal 4 "$(rendered | grep -c ':8[24] max_fails=0 max_conns=512;')"
+	assert_equal 8 "$(rendered | grep -c ':8[35] max_fails=0 max_conns=512 backup;')"
+	assert_equal 1 "$(rendered | grep -c ':81 max_fails=0;')"
+	printf 'events {\n\t# worker_connections 99;\n}\n' >"$TEST_HOST/etc/nginx/nginx.conf"
+	apply "$FACTS"$'\nlisten http 80'
+	assert_success ""
+	assert_equal 0 "$(rendered | grep -c max_conns)"
+}
+
 @test "apply: connections are kept as the setting says, and not where nginx would notice too late that it must not" {
 	apply "$FACTS
 preview 10.86.0.2 81
