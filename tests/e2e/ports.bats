@@ -258,3 +258,54 @@ more_is() { [[ $(at 9000) == *"X-Release: $1"*'X-Port: more'* ]]; }
 	assert_serves ports-hc v1
 	assert_clean ports-hc
 }
+
+# grpc_app RELEASE - commits an app that answers calls over HTTP/2 without TLS at port 5001. It is
+# the nginx of the world.
+grpc_app() {
+	local dir
+	dir=$(repo ports-grpc)
+	mkdir -p "$dir/root/"{tmp,run,var/log/nginx,var/lib/nginx,etc}
+	[[ -e $dir/root/usr/sbin/nginx ]] || in_world sh -c \
+		'{ ldd /usr/sbin/nginx | grep -o "/[^ ]*"; echo /usr/sbin/nginx; } | sort -u |
+			tar -ch -T - 2>/dev/null' | tar -x -C "$dir/root"
+	touch "$dir"/root/{tmp,run,var/log/nginx,var/lib/nginx}/.keep
+	printf 'root:x:0:0::/:/bin/sh\n' >"$dir/root/etc/passwd"
+	printf 'root:x:0:\n' >"$dir/root/etc/group"
+	printf '%s\n' 'daemon off; user root; pid /run/n.pid; error_log /dev/stderr; events {}' \
+		'http { access_log off; server { listen 5001 http2; default_type application/grpc;' \
+		"location / { return 200 'release $1 \$http_x_dokku_preview'; } } }" \
+		>"$dir/root/etc/n.conf"
+	printf 'FROM scratch\nCOPY root /\nCMD ["/usr/sbin/nginx", "-c", "/etc/n.conf"]\n' \
+		>"$dir/Dockerfile"
+	[[ -d $dir/.git ]] || git init --quiet --initial-branch main "$dir"
+	commit_files ports-grpc --message "$1"
+}
+
+# call - asks the app as a client of gRPC does.
+call() {
+	curl --silent --http2-prior-knowledge --max-time 5 --request POST \
+		--header 'te: trailers' --header 'content-type: application/grpc' \
+		--header 'X-Dokku-Preview: x' --fail --resolve "grpc.example.com:9000:$address" \
+		http://grpc.example.com:9000/a.B/C
+}
+
+@test "gRPC: calls reach the app over HTTP/2, and a deploy loses none" {
+	grpc_app 1
+	dokku_run apps:create ports-grpc
+	dokku_run domains:set ports-grpc grpc.example.com
+	dokku_run ports:set ports-grpc grpc:9000:5001
+	run push ports-grpc
+	[[ $status -eq 0 && $output == *'is live: grpc://grpc.example.com:9000'* ]]
+	[[ $(call) == 'release 1 ' ]]
+	grpc_app 2
+	push ports-grpc >"$BATS_TEST_TMPDIR/pushed" 2>&1 &
+	while kill -0 "$!" 2>/dev/null; do
+		call >>"$BATS_TEST_TMPDIR/answers"
+		printf '\n' >>"$BATS_TEST_TMPDIR/answers"
+	done
+	wait "$!"
+	[[ $(call) == 'release 2 ' ]]
+	[[ $(sort -u "$BATS_TEST_TMPDIR/answers") == $'release 1 \nrelease 2 ' ]]
+	run dokku_run ports:set ports-grpc grpc:80:5001
+	[[ $status -ne 0 && $output == *'port 80 is for HTTP/1.1 of all apps'* ]]
+}

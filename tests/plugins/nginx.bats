@@ -148,6 +148,34 @@ further http 9000 100\nfurther https 9443 100\ncertificate\nset https-redirect t
 	done
 }
 
+@test "apply: gRPC has a server of its own, over HTTP/2 and without a kept connection; not at port 80" {
+	local server text
+	mkdir -p "$DOKKU_ROOT/web/tls" "$DOKKU_ROOT/blog"
+	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
+	printf 'key\n' >"$DOKKU_ROOT/web/tls/server.key"
+	text="$FACTS"$'\nlisten http 80\nlisten https 443\nlisten grpc 9000\nlisten grpcs 9443'
+	text+=$'\nfurther grpcs 9443 100\ncertificate\nset proxy-read-timeout 90s'
+	apply "$text"$'\nset underscore-in-headers on'
+	assert_success ""
+	server=$(rendered | awk 'BEGIN { RS = "\nserver {" } /listen \*:9000 http2;/')
+	[[ $server == *'set $dokku_upstream dokku-web;'*'grpc_pass grpc://$dokku_upstream;'* ]]
+	[[ $server == *'grpc_set_header X-Dokku-Preview "";'* && $server != *proxy_pass* &&
+		$server != *dokku-web_* && $server != *proxy_set_header* ]]
+	[[ $server == *'grpc_read_timeout 90s;'* && $server == *dokku-maintenance.conf* ]]
+	server=$(rendered | awk 'BEGIN { RS = "\nserver {" } /listen \*:9443 ssl http2;/')
+	[[ $server == *'set $dokku_upstream dokku-web_100;'* && $server == *ssl_certificate* ]]
+	rendered | grep -q 'listen \*:80;'
+	text=$'app blog\ndomain blog.example.com\nupstream 10.86.0.3 80\nlisten http 9000'
+	apply "$text"
+	assert_refused "nginx: blog: port 9000 is for grpc of the app web, and nginx has one of" \
+		"http, https and grpc at a port: choose another one"
+	apply "${text/http 9000/grpc 9000}"
+	assert_success ""
+	apply "$FACTS"$'\nlisten grpc 80'
+	assert_refused "nginx: web: port 80 is for HTTP/1.1 of all apps, not for gRPC: choose" \
+		"another one"
+}
+
 @test "apply: where nginx switches, a further port includes the file of its service address" {
 	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
 	apply "$FACTS"$'\nlisten http 80\nlisten http 9000\nfurther http 9000 100'
@@ -178,11 +206,11 @@ further http 9000 100\nfurther https 9443 100\ncertificate\nset https-redirect t
 	text=$'app blog\ndomain blog.example.com\nupstream 10.86.0.3 80\ncertificate\n'
 	apply "$text"$'listen http 80\nlisten https 8080'
 	assert_refused "nginx: blog: port 8080 is for http of the app web, and nginx has one of" \
-		"http and https at a port: choose another one"
+		"http, https and grpc at a port: choose another one"
 	assert_absent "$TREE/blog.conf"
 	apply "$text"$'listen http 80\nlisten http 8443'
 	assert_refused "nginx: blog: port 8443 is for https of the app web, and nginx has one of" \
-		"http and https at a port: choose another one"
+		"http, https and grpc at a port: choose another one"
 	apply "$text"$'listen http 80\nlisten http 8080\nlisten https 8443'
 	assert_success ""
 	# What an older dokku has let through stays.

@@ -81,7 +81,7 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	local words
 	for words in 'http:1234:5001' 'http:1234:5002' 'https:1234:5001' 'http:1:5001 http:1:5001' \
 		http:0:5001 http:65536:5001 http:080:5001 http:80 80 \
-		ftp:80:5001 grpc:80:5001 'http:80:5001:x' 'http:80:5001;' '$(id):80:5001' ::; do
+		ftp:80:5001 udp:80:5001 grpc:80:5001 'http:80:5001:x' 'http:80:5001;' '$(id):80:5001' ::; do
 		# shellcheck disable=SC2086 # words
 		dokku ports:add web $words
 		[[ $status -ne 0 && $stderr == *'nothing was changed'* &&
@@ -94,6 +94,19 @@ report() { dokku ports:report web "--ports-$1" && assert_status 0; }
 	assert_refused "ports:remove: web has no port 99 that was set:" \
 		"dokku ports:report web shows them; nothing was changed"
 	assert_file "$MAP" http:1234:5001
+}
+
+@test "ports: gRPC, with and without TLS" {
+	dokku ports:set web grpc:9000:5001 grpcs:443:5002
+	assert_status 0
+	[[ $stderr == *'web has no certificate, so nothing answers on its https and grpcs ports'* ]]
+	report map
+	assert_output "grpc:9000:5001 grpcs:443:5002"
+	dokku ports:add web grpc:9000:5003
+	assert_refused "ports:add: port 9000 of the server is mapped twice; nothing was changed"
+	dokku ports:remove web grpcs:443
+	report map
+	assert_output "grpc:9000:5001"
 }
 
 @test "ports-get: a certificate opens 443 beside 80, unless HTTPS has a port of its own" {
