@@ -1769,6 +1769,24 @@ stop web.run.8" "$(grep '^stop' "$WORLD/docker")"
 	[[ $(<"$WORLD/docker") != *stop* ]]
 }
 
+@test "scheduler-run: a task that takes long to stop holds up no other app" {
+	make_app blog
+	make_release blog 1
+	export HOOKS
+	fake docker <<-'BODY'
+		case "$*" in
+		*ps*app-name=web*) printf 'web.cron.7\n' ;;
+		'stop web.cron.7')
+			DOKKU_RUN_CRON="nightly forbid" timeout 10 \
+				"$HOOKS/scheduler-run" docker-local blog 1 "" 1 ls >"$WORLD/blog"
+			;;
+		esac
+	BODY
+	DOKKU_RUN_CRON="nightly replace" got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
+	assert_status 0
+	[[ $(<"$WORLD/blog") == blog.run.* ]]
+}
+
 @test "scheduler-listening, scheduler-alive: another scheduler's app is none of its business" {
 	got "$HOOKS/scheduler-listening" other web idA
 	assert_success ""
