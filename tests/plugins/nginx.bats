@@ -1264,6 +1264,29 @@ remove"
 		"$(ls -A "$log" | paste -sd ' ')"
 }
 
+@test "heal: a log that is longer than the disk has room begins anew, and nginx opens it again" {
+	local log=$TEST_HOST/log
+	make_release web 1
+	make_current web 1
+	apply "$FACTS"
+	assert_success ""
+	truncate -s 15T "$log/web-access.log" "$log/other.log"
+	truncate -s 70M "$log/web-error.log"
+	: >"$CALLS"
+	got "$PLUGIN_PATH/nginx/heal"
+	assert_status 0
+	assert_error " !     $log/web-access.log: longer than the disk has room, so begun anew." \
+		"What was in it is beside it, in a file .full"
+	assert_equal "0 640" "$(stat -c '%s %a' "$log/web-access.log")"
+	[[ -s $log/web-access.log.full && -s $log/web-error.log && -s $log/other.log ]]
+	grep -q '^nginx -s reopen$' "$CALLS"
+	got "$PLUGIN_PATH/nginx/heal"
+	assert_success ""
+	apply "app web
+remove"
+	assert_absent "$log/web-access.log.full"
+}
+
 @test "apply: what killed ones have left goes, keys are in it, but not the files of an app called stage" {
 	mkdir "$TREE/.stage.abCD12"
 	touch "$TREE/.stage.abCD12/server.key" "$TREE/.stage.previous" "$TREE/.stage.pending"
