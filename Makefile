@@ -34,7 +34,12 @@ ALONE = alone=; if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then \
 install: require-exec
 	@$(ALONE) $(MAKE) --no-print-directory --silent install-alone
 
+# What make install writes to on the host.
+FOLDERS = $(PREFIX)/lib $(PREFIX)/bin $(COMPLETION) /etc /etc/dokku /etc/nginx /etc/sudoers.d /etc/sysctl.d /home/dokku \
+	/var/lib/dokku /var/log /run /tmp
+
 install-alone:
+	@umask 022; if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then plugins/common/libexec/require-writable $(FOLDERS); fi
 	@umask 022; if [ -z "$(DESTDIR)" ]; then plugins/common/dependencies; fi
 	@umask 022; $(MAKE) --no-print-directory --silent build/check-runner/check-runner plugin-programs
 	@umask 022; $(MAKE) --no-print-directory --silent install-files

@@ -40,6 +40,9 @@ echo_plugin() {
 	dokku say:nope
 	assert_refused '`say:nope` is not a dokku command. See `dokku help` for a list of' \
 		'available commands.'
+	dokku dokku apps:list
+	assert_refused 'leave out the second word dokku, or over ssh the first:' \
+		'ssh dokku@HOST apps:list; nothing was done'
 	is_no_command() {
 		dokku "$1"
 		assert_status 1 && assert_output "" &&

@@ -239,3 +239,13 @@ E: Packages need to be removed but remove is disabled.
 		"Install it (Debian has it in docker-cli or docker.io)," \
 		"then run make install again."
 }
+
+@test "require-writable: a folder that is there, and the one that a missing one will be made in" {
+	local tool="$BATS_TEST_DIRNAME/../../plugins/common/libexec/require-writable"
+	got "$tool" "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/new/er"
+	assert_success ""
+	[[ -z $(find "$BATS_TEST_TMPDIR" -name '.dokku.*') ]]
+	got "$tool" "$BATS_TEST_TMPDIR" /proc/self/none
+	assert_status 1
+	assert_error_like ' !     make install cannot write to /proc/self: *. Nothing was changed.*'
+}

@@ -240,8 +240,8 @@ $(line bob bob)" "$(<"$KEYS")"
 @test "ssh-keys:add: a folder or a file that cannot be read is refused, and a way is named" {
 	dokku ssh-keys:add ann "$WORLD/none.pub"
 	assert_refused \
-		"ssh-keys:add: $WORLD/none.pub cannot be read by $(id -un); nothing was changed." \
-		"Give the key on stdin: dokku ssh-keys:add NAME <FILE"
+		"ssh-keys:add: this server has no file $WORLD/none.pub; nothing was changed. If it" \
+		"is on another machine, give the key on stdin: dokku ssh-keys:add NAME <FILE"
 	dokku ssh-keys:add ann "$WORLD"
 	assert_refused "ssh-keys:add: the key cannot be read; nothing was changed"
 	assert_absent "$KEYS"

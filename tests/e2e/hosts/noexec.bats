@@ -106,6 +106,37 @@ assert_pushed() {
 	in_world mount -o remount,bind,exec /var/lib/dokku
 }
 
+@test "a folder that is read-only or full: make install names it and changes nothing" {
+	local folder before
+	before=$(in_world cat /usr/local/lib/dokku/VERSION)
+	in_world sed -i s/.*/older/ /usr/local/lib/dokku/VERSION
+	for folder in /usr/local /etc /etc/nginx /etc/sudoers.d /var/lib/dokku /home/dokku /run; do
+		in_world mount --bind "$folder" "$folder"
+		in_world mount -o remount,bind,ro "$folder"
+		run host_install
+		in_world umount "$folder"
+		[[ $status -ne 0 && $output == *"make install cannot write to $folder"*": Read-only"* ]]
+	done
+	in_world mount -t tmpfs -o size=100k none /usr/local/share
+	run host_install
+	in_world umount /usr/local/share
+	[[ $status -ne 0 && $output == *"write to /usr/local/share: No space left on device."* ]]
+	[[ $(in_world cat /usr/local/lib/dokku/VERSION) == older ]]
+	in_world bash -c 'printf "%s\n" "$1" >/usr/local/lib/dokku/VERSION' bash "$before"
+}
+
+@test "a file system that the kernel has made read-only: a command and a push say so, and it serves" {
+	local folder
+	for folder in /var/lib/dokku /home/dokku; do
+		in_world mount --bind "$folder" "$folder"
+		in_world mount -o remount,bind,ro "$folder"
+		run commit_and_push fixed v8
+		in_world umount "$folder"
+		[[ $status -ne 0 && $output == *"$folder"*'file system that is read-only now'* ]]
+		assert_serves fixed v7
+	done
+}
+
 @test "/usr/local noexec: make install fails, names the reason, and leaves what there is" {
 	in_world mkdir /usr/local/fixed
 	mount_noexec /usr/local/fixed
