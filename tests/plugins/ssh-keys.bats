@@ -390,6 +390,7 @@ sshd_says() {
 		AuthorizedKeysFile /etc/ssh/keys/%u .ssh/other
 		ChrootDirectory /srv/sftp
 		RefuseConnection yes
+		MaxSessions 0
 	LINES
 	printf 'port 22\npubkeyauthentication no\nforcecommand /bin/menu\nauthenticationmethods publickey,password\n' >"$BATS_TEST_TMPDIR/sshd"
 	installed <<<"$(key ann)"
