@@ -91,7 +91,7 @@ fill() {
 	assert_status 0
 	[[ $output == *"the setting nginx-service-command of nginx-vhosts, which was reload"* ]]
 	[[ $output == *"not here: the plugins postgres: dokku plugin:install"* ]]
-	[[ $output == *"the services postgres/db: export each there and import it here"* ]]
+	[[ $output == *"the services postgres/db: export each there and import it here, or"* ]]
 	[[ $output != *can-scale* ]]
 }
 
@@ -163,6 +163,36 @@ machine gitlab.com login bob password p"
 	assert_equal /etc/shadow "$(readlink "$DOKKU_LIB_ROOT/data/storage/shop/link")"
 	assert_equal shop "$(ls -A "$DOKKU_LIB_ROOT/data/storage")"
 	[[ $output != *"not copied: the data"* ]]
+}
+
+@test "import-server --storage: services come, too, as they were stopped" {
+	fill
+	printf 'rows\n' >"$LIB/services/postgres/db/rows"
+	mkdir -p "$DOKKU_LIB_ROOT/services/postgres/own" "$LIB/services/postgres/own"
+	ln -s /etc "$LIB/services/evil"
+	dokku import-server --storage "$OLD"
+	assert_status 0
+	assert_file "$DOKKU_LIB_ROOT/services/postgres/db/rows" rows
+	[[ $output == *"before the apps: dokku postgres:start db"* &&
+		$output != *"the services postgres"* ]]
+	[[ $output == *"a folder $DOKKU_LIB_ROOT/services/postgres/own: passed over"* ]]
+	assert_absent "$DOKKU_LIB_ROOT/services/evil"
+}
+
+@test "import-server: a cron task that was suspended is suspended here from the first deploy on" {
+	fill
+	# echo 5 of the app shop, each minute, as Dokku calls it.
+	property cron/shop/maintenance-595c5k6kmlvfku44bp44m6douw12ciuoa72dpgq true
+	property cron/shop/maintenance-nonsense true
+	property cron/shop/maintenance-zz false
+	dokku import-server "$OLD"
+	assert_status 0
+	[[ $output == *"suspended: echo 5 (* * * * *)"* && $output != *"setting maintenance-"* ]]
+	[[ $stderr == *"not taken: the suspended task nonsense of cron"* ]]
+	printf '{"cron": [{"command": "echo 5", "schedule": "* * * * *"}]}' >"$WORLD/app.json"
+	code cron 'cron_tasks "$1"' "$WORLD/app.json"
+	assert_file "$DOKKU_LIB_ROOT/config/cron/shop/suspended-${output%%$'\t'*}" true
+	[[ $(ls "$DOKKU_LIB_ROOT/config/cron/shop") == suspended-* ]]
 }
 
 @test "import-server --dry-run: the commands, and nothing is changed" {
