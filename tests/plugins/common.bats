@@ -322,11 +322,11 @@ web"
 @test "temp and sweep_temp: what a dead process left goes, what a living one has stays" {
 	make_app web
 	code "" \
-		'x=$(temp thing); y=$(temp thing -d)
+		'x=$(temp thing); y=$(temp thing -d); touch "$y.index" "$y.index.lock"
 			[[ -f $x && -d $y && $x == "$DOKKU_LIB_ROOT/tmp/thing.$$."* ]]
-			sweep_temp web; [[ -f $x && -d $y ]]'
+			sweep_temp web; [[ -f $x && -d $y && -f $y.index && -f $y.index.lock ]]'
 	assert_success ""
-	assert_equal 2 "$(ls "$DOKKU_LIB_ROOT/tmp" | wc -l)"
+	assert_equal 4 "$(ls "$DOKKU_LIB_ROOT/tmp" | wc -l)"
 	code "" 'sweep_temp web'
 	assert_success ""
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
