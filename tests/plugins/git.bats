@@ -2112,6 +2112,42 @@ sub/a" "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master)"
 	assert_status 1
 }
 
+@test "git:from-archive: thousands of links in a circle are followed no further than Linux does" {
+	an_app
+	local i
+	mkdir -p "$WORLD/files/l"
+	printf 'FROM x\n' >"$WORLD/files/Dockerfile"
+	for ((i = 0; i < 3000; i++)); do
+		ln -s "$(((i + 1) % 3000))" "$WORLD/files/l/$i"
+	done
+	ln -s nowhere "$WORLD/files/dangling"
+	tar -C "$WORLD/files" -cf "$WORLD/a.tar" .
+	SECONDS=0 got timeout 60 "$DOKKU" git:from-archive web -- <"$WORLD/a.tar"
+	went_live 1
+	assert_equal 3002 "$(git -C "$DOKKU_ROOT/web" ls-tree -r --name-only master | wc -l)"
+	# One that leads out, at the end of a chain.
+	ln -sfn ../../../x "$WORLD/files/l/2999"
+	tar -C "$WORLD/files" -cf "$WORLD/a.tar" .
+	got timeout 60 "$DOKKU" git:from-archive web -- <"$WORLD/a.tar"
+	assert_status 1
+	assert_error_like " !     web: l/29* in the archive is a link that leads out of it; *"
+}
+
+@test "git:from-archive: a tar.gz that is a thousand times as large is not read to its end" {
+	an_app
+	printf 'FROM x\n' >"$WORLD/Dockerfile"
+	truncate -s 20M "$WORLD/zeros"
+	tar -C "$WORLD" -czf "$WORLD/a.tar.gz" Dockerfile zeros
+	dokku git:set web archive-max-size 1m
+	dokku git:set web archive-max-files 10
+	fake gzip <<<'/usr/bin/gzip "$@" | tee >(wc --bytes >>"$WORLD/read")'
+	got "$DOKKU" git:from-archive --archive-type tar.gz web -- <"$WORLD/a.tar.gz"
+	assert_refused "web: the archive has more than 1048576 bytes, its archive-max-size: leave some" \
+		"out, or allow more with dokku git:set web; nothing was deployed"
+	sleep 0.5
+	[[ $(sort -n "$WORLD/read" | tail -n 1) -le 2000000 ]]
+}
+
 @test "git:from-archive: names and answers without end do not fill the disk" {
 	an_app
 	dokku git:set web archive-max-files 2
