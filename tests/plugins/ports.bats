@@ -316,6 +316,34 @@ proxy: 9000=100 9001=101"
 	assert_file "$STEPS" "proxy: 9000=100 9001=101"
 }
 
+@test "ports: killed between its files, no port leads to another one than the map says" {
+	local last before
+	# killed_at KEY MAPPING… - what the proxy is told after a kill just after KEY was written.
+	killed_at() {
+		code ports 'limits=() last=$1
+			eval "real_$(declare -f property_set)"
+			property_set() { real_property_set "$@"; [[ $3 != "$last" ]] || exit 9; }
+			ports_write web "${@:2}"' "$@"
+		assert_status 9
+		got "$PLUGIN_PATH/ports/ports-further" web
+	}
+	for last in map main; do
+		dokku ports:clear web
+		killed_at "$last" http:80:5000 http:9000:5001
+		assert_success "http 9000 100"
+		# The main port becomes a further one, and the other way round.
+		dokku ports:set web http:80:5000 http:9000:5001
+		killed_at "$last" http:80:5001 http:9000:5000
+		[[ $output == *"http 9000 "* ]]
+	done
+	killed_at map
+	dokku plugin:trigger app-port web
+	assert_output ""
+	dokku ports:set web http:80:5000
+	killed_at further http:80:5000 http:9000:5001
+	assert_success ""
+}
+
 @test "ports: a proxy that refuses leaves the further ports as they were" {
 	made_plugins ports
 	hook fake proxy-build-config <<<'[[ ! -e $BATS_TEST_TMPDIR/refuse ]]'
