@@ -122,7 +122,7 @@ containers() { containers=$(in_world docker ps --quiet --filter name=ren-a.web.1
 	[[ $(dokku_run checks:report ren-b --checks-wait-to-retire 2>/dev/null ||
 		in_world cat /var/lib/dokku/config/checks/ren-b/wait-to-retire) == 5 ]]
 	dokku_run builds:list ren-b |
-		grep 'apps:rename ren-a ren-b *done\|done.*apps:rename ren-a ren-b'
+		grep 'succeeded *apps:rename ren-a ren-b'
 	loads_begin
 	dokku_run releases:rollback ren-b v1
 	loads_end
