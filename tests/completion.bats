@@ -63,7 +63,7 @@ offers() {
 	offers "dokku apps:list --format=" --format=json --format=text
 	offers "dokku apps:list --format=j" --format=json
 	offers "dokku urls -- -" ""
-	offers "dokku -" --app --force --help --quiet --trace --wait
+	offers "dokku -" --app --force --help --label=KEY=VALUE --quiet --trace --wait
 }
 
 @test "apps, alternatives, plugins: at the place that the usage gives them" {

@@ -869,7 +869,6 @@ disk() {
 }
 
 @test "git:report has when the branch was written, and builder:report which builder built" {
-	made_plugins builder releases
 	an_app
 	dokku git:report web --git-last-updated-at
 	assert_success ""

@@ -1982,11 +1982,11 @@ set send-timeout 7s"
 }
 
 @test "nginx:report has when the app last answered a visitor" {
+	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/web"
+	printf '%s\n' "$WORLD/a.log" >"$DOKKU_LIB_ROOT/config/nginx-vhosts/web/access-log-path"
 	dokku nginx:report web --nginx-last-visited-at
 	assert_success ""
 	touch --date @60 "$WORLD/a.log"
-	mkdir -p "$DOKKU_LIB_ROOT/config/nginx-vhosts/web"
-	printf '%s\n' "$WORLD/a.log" >"$DOKKU_LIB_ROOT/config/nginx-vhosts/web/access-log-path"
 	dokku nginx:report --nginx-last-visited-at
 	assert_success 60
 	dokku nginx:set web access-log-path off
