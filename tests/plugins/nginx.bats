@@ -510,7 +510,7 @@ upstream dokku-web_2 {
 server {
 	listen *:80;
 	server_name web.example.com *.web.example.com;
-	access_log /var/log/nginx/web-access.log;
+	access_log /var/log/nginx/web-access.log combined buffer=16k flush=100ms;
 	error_log /var/log/nginx/web-error.log;
 	server_tokens off;
 	proxy_buffer_size 16k;
@@ -956,8 +956,8 @@ set x-forwarded-ssl on"
 	apply "$FACTS
 set access-log-format json_lines"
 	assert_success ""
-	assert_equal 1 \
-		"$(rendered | grep -cF 'access_log /var/log/nginx/web-access.log json_lines;')"
+	local line='access_log /var/log/nginx/web-access.log json_lines buffer=16k flush=100ms;'
+	assert_equal 1 "$(rendered | grep -cF "$line")"
 	apply "$FACTS
 set access-log-format json_lines
 set access-log-path off"
