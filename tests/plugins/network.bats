@@ -226,7 +226,8 @@ users_networks() {
 			grep -qx "$name" "$NETS" || { printf '{"message":"network %s not found"}' "$name"; exit 22; }
 			printf '{"Name":"%s","Id":"id-%s","Driver":"bridge","Scope":"local","Containers":{"c":{"Name":"web.web.1.v1"}}}' "$name" "$name" ;;
 		GET\ /networks*) jq -cR '{ Name: ., Id: "id-\(.)", Driver: "bridge", Scope: "local", Labels: {} }' "$NETS" | jq -cs . ;;
-		"POST /networks/create") jq -r .Name >>"$NETS" ;;
+		"POST /networks/create") json=$(cat); jq -r .Name <<<"$json" >>"$NETS"
+			jq -r '.Options["com.docker.network.bridge.name"], (.Labels | tojson)' <<<"$json" >>"$NETS.made" ;;
 		POST\ /networks/*/connect) name=${2%/connect}; name=${name##*/}
 			jq -r --arg name "$name" '"\($name) \(.Container) \(.EndpointConfig.Aliases[0] // "-")"' >>"$STEPS"
 			[[ $name != full ]] || { printf '{"message":"no address is free"}'; exit 22; }
@@ -242,6 +243,8 @@ users_networks() {
 	users_networks used
 	dokku network:create db
 	assert_status 0
+	# The packet filter knows bridges of apps by their names.
+	[[ $(<"$NETS.made") =~ ^dokku-[0-9a-f]{8}$'\n''{"com.dokku.network-name":"db"}'$ ]]
 	dokku network:create db
 	assert_refused "network:create: the network db exists already; nothing was changed"
 	dokku network:exists db

@@ -898,7 +898,8 @@ drop
 }
 chain metadata_prerouting {
 type filter hook prerouting priority -150
-iifname "dokku0" ip daddr { 169.254.0.0/16, 168.63.129.16, 192.0.0.192, 100.100.100.200 } tcp dport != 53 drop
+iifname "dokku*" ip daddr { 169.254.0.0/16, 168.63.129.16, 192.0.0.192, 100.100.100.200 } tcp dport != 53 drop
+iifname "docker0" ip daddr { 169.254.0.0/16, 168.63.129.16, 192.0.0.192, 100.100.100.200 } tcp dport != 53 drop
 }
 set crowds_host {
 type ipv4_addr
@@ -912,8 +913,10 @@ flags dynamic
 }
 chain crowds_prerouting {
 type filter hook prerouting priority -149
-iifname != "dokku0" return
 ct state != new return
+iifname "docker0" fib daddr type local ct count over 3000 drop
+iifname "docker0" add @crowds_all { ip saddr ct count over 16384 } drop
+iifname != "dokku*" return
 fib daddr type local add @crowds_host { ip saddr ct count over 1000 } drop
 fib daddr type local ct count over 4000 drop
 add @crowds_all { ip saddr ct count over 16384 } drop
@@ -1693,7 +1696,7 @@ create element ip dokku services { 10.86.0.2 . 80 : 10.86.128.3 . 5000 }" "$(gre
 	grep -qx 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$file"
 	# It sources one file, which lies beside it.
 	assert_equal 1 "$(grep -cx 'source "${BASH_SOURCE\[0\]%/\*}/bridge"' "$file")"
-	assert_equal "" "$(cat "$file" "${file%/*}/bridge" | grep -vE '^# |^source "\$\{BASH_SOURCE' | grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|KEPT|BRIDGE|METADATA|RULES')"
+	assert_equal "" "$(cat "$file" "${file%/*}/bridge" | grep -vE '^# |^source "\$\{BASH_SOURCE' | grep -nE '(\$\{?[A-Z]{3,}|eval|source|^\. )' | grep -vE 'BASH_REMATCH|SHARES|PORTS|PREVIEW_PORT|FORGET|KEPT|BRIDGE|BUILDS|CLOUDS|METADATA|RULES')"
 }
 
 # --- heal -------------------------------------------------------------------------

@@ -289,6 +289,30 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 	in_world bash -c 'ip address del 169.254.169.254/32 dev lo'
 }
 
+# cloud ACTION - adds or deletes the address at which a cloud tells its credentials. The host's
+# nginx answers there.
+cloud() { in_world ip address "$1" 169.254.169.254/32 dev lo || [[ $1 == add ]]; }
+
+@test "a network of users by which an app has its way out changes nothing of that" {
+	cloud add
+	# Docker's default route is by the network whose name comes first.
+	dokku_run network:create apples
+	dokku_run network:set attacker attach-post-deploy apples
+	dokku_run ps:restart attacker
+	[[ $(in_world bash -c 'nsenter --net --target "$(docker inspect \
+		--format "{{.State.Pid}}" attacker.web.1)" ip route') != *'default via 10.86.'* ]]
+	attack attacker connect 169.254.169.254 80
+	[[ $status -eq 1 ]]
+	ask_victim
+	attack attacker hold 192.0.2.1 80 18000
+	answers_end
+	[[ $output =~ ^([0-9]+)\ of && ${BASH_REMATCH[1]} -le 1000 ]]
+	dokku_run network:set attacker attach-post-deploy
+	dokku_run ps:restart attacker
+	await 20 dokku_run network:destroy apples --force
+	cloud del
+}
+
 @test "an app is not told the preview token by a header that a setting names" {
 	run over_ssh nginx:set attacker x-forwarded-for-value '\$http_x_dokku_preview'
 	[[ $status -eq 1 && $output == *'x-forwarded-for-value wants no header of dokku'* ]]
@@ -338,6 +362,7 @@ host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/
 builds_against() {
 	commit attacker v1
 	cp "$BATS_FILE_TMPDIR/sh" "$(repo attacker)/sh"
+	cp "$top/build/tests/apps/attack" "$(repo attacker)/"
 	printf '%s\n' 'FROM scratch' 'COPY web /web' 'COPY public /public' 'COPY sh /bin/sh' \
 		'ENV APP=attacker RELEASE=v1' 'CMD ["/web"]' "$@" >"$(repo attacker)/Dockerfile"
 	commit_files attacker --message attack
@@ -382,6 +407,23 @@ builds_against() {
 		/var/lib/dokku/config/builder-dockerfile/victim/cache-namespace)" \
 		--file /tmp/Dockerfile.victim /tmp/victim-build 2>&1')
 	[[ $line == *'own: s3cret'* ]]
+}
+
+@test "a step of a build reaches no other app, is told nothing by a cloud, and leaves nginx to the others" {
+	local to
+	in_world cat /bin/bash-static >"$BATS_FILE_TMPDIR/sh"
+	chmod 755 "$BATS_FILE_TMPDIR/sh"
+	cloud add
+	for to in "$(ip_of victim) 5000" '10.86.0.2 80' '10.86.0.2 81' '169.254.169.254 80'; do
+		builds_against 'COPY attack /attack' "RUN /attack connect $to"
+		[[ $status -ne 0 && $output == *'its Dockerfile does not build'* ]]
+	done
+	cloud del
+	ask_victim
+	builds_against 'COPY attack /attack' 'RUN /attack hold 192.0.2.1 80 18000'
+	answers_end
+	[[ $status -eq 0 && $output =~ ([0-9]+)\ of\ [0-9]+\ connections ]]
+	[[ ${BASH_REMATCH[1]} -le 3000 && ${BASH_REMATCH[1]} -ge 2000 ]]
 }
 
 @test "a container that the engine starts anew is tied to its new port at once" {
