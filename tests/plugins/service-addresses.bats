@@ -2398,6 +2398,29 @@ container() {
 	end_guard
 }
 
+kernel_ip() { nsenter --target "$KERNEL" --net -- ip "$@"; }
+
+has_rule() {
+	[[ $(kernel_ip rule show) == *$'\n1:\tfrom all to 10.86.0.0/16 lookup main'* ]]
+}
+
+@test "map: packets to our network take no route of a policy, whenever its rule came" {
+	local map=$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map
+	"$map" --unreachable </dev/null
+	run -1 has_rule
+	start_guard
+	kernel_ip rule add from all lookup 100 priority 2
+	eventually has_rule
+	kernel_ip rule delete priority 1
+	eventually has_rule
+	end_guard
+	kernel_ip rule delete priority 1
+	"$map" --unreachable </dev/null
+	has_rule
+	"$map" --unreachable </dev/null
+	assert_equal 1 "$(kernel_ip rule show | grep -c '10.86.0.0/16')"
+}
+
 @test "map --guard: Docker's own chain goes and comes" {
 	nft add table ip nat
 	nft add chain ip nat DOCKER

@@ -174,7 +174,7 @@ read_routes(struct guard *guard)
 
 	while (recv(mnl_socket_get_fd(guard->routes), buffer, sizeof(buffer), MSG_DONTWAIT) > 0)
 		;
-	route_make_unreachable(guard->table.network);
+	route_keep(guard->table.network);
 }
 
 /* Reads from stdin. Returns false at its end, when the process that started us has ended. */
@@ -256,7 +256,7 @@ guard_run(struct network network)
 				       .socket = netlink_open(NETLINK_NETFILTER, 0),
 				       .sequence = (uint32_t)time(NULL) },
 		.events = netlink_open(NETLINK_NETFILTER, 1U << (NFNLGRP_NFTABLES - 1)),
-		.routes = netlink_open(NETLINK_ROUTE, RTMGRP_IPV4_ROUTE),
+		.routes = netlink_open(NETLINK_ROUTE, RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE),
 		.ports = ports_open() };
 
 	if (!guard.table.socket || !guard.events || !guard.routes || !guard.ports) {
@@ -264,7 +264,7 @@ guard_run(struct network network)
 			strerror(errno));
 		return 1;
 	}
-	route_make_unreachable(network);
+	route_keep(network);
 	check_rules(&guard);
 	keep_table(&guard);
 	guard.has_docker = has_docker_chain(&guard);

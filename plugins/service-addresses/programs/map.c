@@ -703,7 +703,7 @@ answer_from_kernel(const struct lines *lines)
 static int
 add_route(struct network network)
 {
-	int error = route_make_unreachable(network);
+	int error = route_keep(network);
 
 	if (error)
 		die(FAILED, "the kernel does not take a route: %s", strerror(error));

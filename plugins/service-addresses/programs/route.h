@@ -1,14 +1,15 @@
-/* The route that makes our network unreachable while its bridge is missing. */
+/* The kernel's routes to our network: by its bridge, or nowhere. */
 #ifndef ROUTE_H
 #define ROUTE_H
 
 #include "network.h"
 
 /*
- * Adds a route that makes our network unreachable, with the worst metric. It takes effect only when
- * the bridge is missing; without it, packets would then leave by the default route. Returns 0, also
- * if the route exists, or an errno.
+ * Keeps packets to our network from other routes than that of its bridge. Adds a route that makes
+ * the network unreachable, with the worst metric, which takes effect only when the bridge is
+ * missing. If the host has policy routing, also adds a rule that comes before all others: else a
+ * VPN's rule could send these packets to its tunnel. Returns 0, also if both exist, or an errno.
  */
-int route_make_unreachable(struct network network);
+int route_keep(struct network network);
 
 #endif
