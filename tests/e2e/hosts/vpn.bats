@@ -58,10 +58,12 @@ serves() { [[ $(released "$1") == "$2" ]]; }
 	vpn delete
 }
 
-@test "make uninstall leaves no rule" {
+@test "make uninstall leaves no rule, and no route that refuses" {
 	vpn add
 	in_world ip rule show | grep -q '^1:.*10.86.0.0/16'
 	in_world make -s -C /root/dokku uninstall
 	run in_world ip rule show
 	[[ $output != *10.86.0.0/16* ]]
+	run in_world ip route show
+	[[ $output != *unreachable* ]]
 }
