@@ -236,7 +236,21 @@ blog"
 	hook fake scheduler-destroy <<<'exit 4'
 	dokku apps:destroy --force web
 	assert_status 4
+	assert_error_like "*web is destroyed in part: see the message above," \
+		"then run dokku apps:destroy --force web again"
 	[[ -d $DOKKU_ROOT/web ]]
+}
+
+@test "apps:destroy: while the engine does not answer, nothing is removed" {
+	make_app web
+	make_release web 1
+	make_current web 1
+	hook fake scheduler-list <<<'printf " !     no engine\n" >&2; exit 1'
+	dokku apps:destroy --force web
+	assert_refused "no engine
+ !     web: its containers cannot be removed now, so nothing was destroyed: see the message" \
+		"above, then try again"
+	assert_equal 1 "$(current web)"
 }
 
 @test "apps:set" {

@@ -746,12 +746,12 @@ engine_server() {
 	code engine 'engine GET /200/short'
 	assert_status 1
 	assert_output ""
-	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
+	assert_error_like ' !     the Docker engine does not answer (*): is dockerd running?'
 	kill "$server"
 	rm "$DOCKER_SOCKET"
 	code engine 'engine GET /200/x'
 	assert_status 1
-	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
+	assert_error_like ' !     the Docker engine does not answer (*): is dockerd running?'
 }
 
 @test "engine: several methods in one call, up to the first refusal; an empty answer has no members" {
@@ -858,7 +858,7 @@ DELETE?/200/x"
 	DOKKU_DOCKER_TIMEOUT=1 code engine 'engine GET /200/x'
 	kill -KILL "$server"
 	assert_status 3
-	assert_error_like 'the Docker engine does not answer (*): is dockerd running?'
+	assert_error_like ' !     the Docker engine does not answer (*): is dockerd running?'
 }
 
 @test "engine: several paths, one after the other; at the first that is refused it stops" {
@@ -911,7 +911,7 @@ members() {
 	members '/a' '{"a": '
 	assert_status 1
 	assert_error \
-		"the Docker engine does not answer (its answer is no JSON): is dockerd running?"
+		" !     the Docker engine does not answer (its answer is no JSON): is dockerd running?"
 	got "$DOKKU_PROGRAMS/engine" -w a GET /200/x
 	assert_status 2
 	got "$DOKKU_PROGRAMS/engine" -w /message GET /409/x /200/y
@@ -939,7 +939,7 @@ GET?/201/json2 -"
 	each '[{"id": "200"}]'
 	kill "$server"
 	assert_status 1
-	assert_error "the Docker engine does not answer (a member is missing in its answer):" \
+	assert_error " !     the Docker engine does not answer (a member is missing in its answer):" \
 		"is dockerd running?"
 }
 

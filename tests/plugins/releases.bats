@@ -5,7 +5,7 @@ load ../helper
 
 setup() {
 	world
-	made_plugins releases builds logs run config builder
+	made_plugins releases builds logs run config builder cleanup
 	make_app web
 	hook fake scheduler-start \
 		<<<'printf "web 1 id 10.86.128.2 5000\n" \
@@ -503,6 +503,20 @@ log_path $dir/20260101-000000-1/log, what git push 20260101-000000-1" \
 		'dokku logs [-t|--tail] [-q] [-n|--num N] [-p|--ps PROCESS] APP|--all' 2
 	dokku logs web -p worker
 	assert_refused "web has no containers of worker: nothing to show"
+	hook fake scheduler-list <<<'printf " !     no engine\n" >&2; exit 1'
+	dokku logs web
+	assert_refused "no engine"
+}
+
+@test "cleanup: goes on after an app that cannot be cleaned up, and fails in the end" {
+	make_app blog web
+	hook fake reconcile <<<'[[ $1 != blog ]]'
+	hook fake post-retire </dev/null
+	dokku cleanup
+	assert_status 1
+	assert_equal web "$(sed -n "s/^post-retire //p" "$STEPS" | tail -n 1)"
+	dokku cleanup web
+	assert_success
 }
 
 @test "run: the words as they are, its stdin, its status" {

@@ -32,7 +32,7 @@
 
 enum { LATE = 3, REFUSED = 22, MAX_ANSWER = 256 << 20 };
 
-const struct util_program util_program = { "", 1 };
+const struct util_program util_program = { " !     ", 1 };
 
 /* One answer of the engine. Nothing is printed of it before it is complete. */
 struct answer {
