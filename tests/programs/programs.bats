@@ -310,6 +310,46 @@ client() {
 	[[ ! -s $work/three/etc/group ]]
 }
 
+# a_group PATH PIDS MEMORY - makes the group PATH of version 2 with these limits.
+a_group() {
+	mkdir -p "$work/$1"
+	printf '%s\n' "$2" >"$work/$1/pids.max"
+	printf '%s\n' "$3" >"$work/$1/memory.max"
+}
+
+# group_is PATH PIDS MEMORY - requires these limits. A file as a group keeps what a longer text had.
+group_is() {
+	assert_equal "$2 $3" \
+		"$(head -qn 1 "$work/$1/pids.max" "$work/$1/memory.max" | paste -sd ' ')"
+}
+
+@test "unblock: builds get limits, and neither containers nor groups that have some" {
+	local memory step=system.slice/docker-biml28o3de3cxd9jurtes93vw.scope id
+	id=$(printf 'a%.0s' {1..64})
+	memory=$(($(getconf _PHYS_PAGES) / 4))
+	memory=$((memory * 3 * $(getconf PAGESIZE)))
+	a_group docker/buildkit max max
+	a_group "docker/$id" max max
+	a_group docker/buildkit/biml28o3de3cxd9jurtes93vw max max
+	a_group system.slice:docker:/buildkit 100 max
+	a_group "$step" max 1024
+	a_group "system.slice/docker-$id.scope" max max
+	mkdir -p "$work"/{pids,memory}/docker/buildkit
+	printf 'max\n' >"$work/pids/docker/buildkit/pids.max"
+	printf '9223372036854771712\n' >"$work/memory/docker/buildkit/memory.limit_in_bytes"
+	got "$san/unblock" --cgroups "$work"
+	assert_success ""
+	group_is docker/buildkit 4096 "$memory"
+	group_is "docker/$id" max max
+	group_is docker/buildkit/biml28o3de3cxd9jurtes93vw max max
+	group_is system.slice:docker:/buildkit 100 "$memory"
+	group_is "$step" 4096 1024
+	group_is "system.slice/docker-$id.scope" max max
+	assert_equal 4096 "$(<"$work/pids/docker/buildkit/pids.max")"
+	assert_equal "$memory" \
+		"$(head -n 1 "$work/memory/docker/buildkit/memory.limit_in_bytes")"
+}
+
 @test "with-env: the variables of a file, and PATH decides what runs" {
 	local file=$work/env
 	printf 'EMPTY=\0TEXT=a\nb=c\0PATH=%s\0' "$work" >"$file"

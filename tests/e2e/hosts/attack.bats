@@ -424,6 +424,11 @@ builds_against() {
 	answers_end
 	[[ $status -eq 0 && $output =~ ([0-9]+)\ of\ [0-9]+\ connections ]]
 	[[ ${BASH_REMATCH[1]} -le 3000 && ${BASH_REMATCH[1]} -ge 2000 ]]
+	# The group of builds is there since the first step.
+	builds_against 'COPY attack /attack' 'RUN /attack fork'
+	[[ $output =~ ([0-9]+)\ processes && ${BASH_REMATCH[1]} -le 4096 ]]
+	[[ $(in_world bash -c 'cat /sys/fs/cgroup{/memory,}/docker/buildkit/memory.{max,limit_in_bytes} \
+		2>/dev/null') -lt $(($(in_world getconf _PHYS_PAGES) * 4096)) ]]
 }
 
 @test "a container that the engine starts anew is tied to its new port at once" {
