@@ -279,6 +279,22 @@ args() {
 	output=$("$DOKKU" storage:exec files -- sh -c 'ls /data' <<<"its input") || status=$?
 	assert_equal "42 its input" "$status $output"
 	assert_file "$BATS_TEST_TMPDIR/run" "run|--rm|--interactive|--init|--volume|$STORAGE/files:/data|--workdir|/data|--|alpine:3|sh|-c|ls /data|"
+	dokku storage:exec --as-user 1000 files id </dev/null
+	assert_status 42
+	[[ $(<"$BATS_TEST_TMPDIR/run") == *'|/data|--user|1000:1000|--|alpine:3|id|' ]]
+	dokku storage:exec --as-user ann files id
+	assert_status 2
+	assert_error ' !     storage:exec: --as-user wants the number of a user, not "ann";' \
+		'nothing was changed'
+	local entry=$DOKKU_LIB_ROOT/data/storage-registry/entries/files.json
+	jq '.chown = "heroku"' "$entry" >"$BATS_TEST_TMPDIR/entry"
+	cp "$BATS_TEST_TMPDIR/entry" "$entry"
+	dokku storage:exec files id </dev/null
+	[[ $(<"$BATS_TEST_TMPDIR/run") == *'|--user|1000:1000|--|alpine:3|id|' ]]
+	dokku storage:exec --as-user 0 --image busybox:1 files </dev/null
+	assert_status 42
+	[[ $(<"$BATS_TEST_TMPDIR/run") == *'|--user|0:0|--|busybox:1|/bin/sh|' ]]
+	jq 'del(.chown)' "$BATS_TEST_TMPDIR/entry" >"$entry"
 	dokku storage:exec --image busybox:1 files </dev/null
 	assert_status 42
 	[[ $(<"$BATS_TEST_TMPDIR/run") == *'|--|busybox:1|/bin/sh|' ]]
@@ -289,4 +305,18 @@ args() {
 	dokku storage:exec nosuch true
 	assert_refused 'storage:exec: the storage entry "nosuch" does not exist: dokku' \
 		'storage:create nosuch makes it, dokku storage:list-entries shows all'
+}
+
+@test "storage:create --scheduler: a scheduler that is here; list-entries lists the entries of one" {
+	dokku storage:create --scheduler docker-local files
+	assert_status 0
+	dokku --quiet storage:list-entries --scheduler docker-local
+	assert_success "       files $STORAGE/files"
+	dokku --quiet storage:list-entries --scheduler other
+	assert_success ""
+	dokku storage:list-entries --scheduler other --format json
+	assert_success "[]"
+	dokku storage:create --scheduler k3s more
+	assert_status 2
+	assert_error " !     storage:create: there is no scheduler k3s here; nothing was changed"
 }
