@@ -89,7 +89,7 @@ copy_code() {
 	cp -r "${MUTANT:-$REPO}"/{dokku,plugins} "$stage/"
 	find "$stage" -type f -exec sed \
 		-i -e "1s,^#!\(/usr/bin/env bash\|/bin/bash\( -p\)\)\$,#!$INTERPRETER\2," \
-		-e 's,/etc/\(dokku\|nginx\|systemd\|sysctl\.d\|sudoers\.d\),${TEST_HOST}&,g' \
+		-e 's,/etc/\(dokku\|nginx\|systemd\|sysctl\.d\|sudoers\.d\|cron\.d\|rsyslog\.d\|logrotate\.d\),${TEST_HOST}&,g' \
 		-e 's,/run/\(dokku\|docker\.pid\|nginx\.pid\|systemd\),${TEST_HOST}&,g' \
 		-e 's,/proc/\(net/if_inet6\|sys/net/netfilter\),${TEST_HOST}&,g' {} +
 	sed -i -e '/^PATH=/d' -e 's,APPS=/home/dokku,APPS=$DOKKU_ROOT,' \

@@ -257,3 +257,116 @@ machine gitlab.com login bob password p"
 	assert_equal "" "$(ls "$DOKKU_ROOT/shop/objects/info")"
 	run ! git -C "$DOKKU_ROOT/shop" cat-file -e "$commit"
 }
+
+# was_here - this server had Dokku, with what fill makes; its package was removed.
+was_here() {
+	ROOT=$DOKKU_ROOT LIB=$DOKKU_LIB_ROOT
+	rm -r "$OLD" "$LIB/config" "$LIB/plugins"
+	mkdir -p "$LIB/config" "$LIB/data/storage-registry/entries" "$LIB/data/storage/shop" \
+		"$LIB/core-plugins/enabled" "$TEST_HOST"/etc/{cron.d,sudoers.d}
+	an_app shop
+	fill
+	printf '%s\n' "server {" "  server_name shop.example.com;" "  error_page 404 /404.html;" \
+		"  include $ROOT/shop/nginx.conf.d/*.conf;" "}" >"$ROOT/shop/nginx.conf"
+	printf 'rows\n' | tee "$LIB/data/storage/shop/file" >"$LIB/services/postgres/db/rows"
+	printf 'of Dokku\n' | tee "$TEST_HOST"/etc/{nginx/conf.d/dokku.conf,cron.d/dokku-retire} \
+		>"$TEST_HOST/etc/sudoers.d/dokku-nginx"
+	fake crontab <<<'[[ $3 != -l ]] || echo "* * * * * dokku run --cron-id 5 shop echo 5"'
+	fake docker <<-'END'
+		[[ $1 != ps ]] || printf '%s\n' shop.web.1 before.shop.web.2
+	END
+}
+
+set_aside() {
+	"$PLUGIN_CORE_AVAILABLE_PATH/import-server/libexec/set-aside"
+	mkdir -p "$LIB"/{config,plugins/{available,enabled},data/{services,network,releases,builds}}
+}
+
+# tree DIR… - prints a sum for each file in DIR….
+tree() { find "$@" -type f -exec sha256sum {} + | sort; }
+
+@test "import-server --here: what Dokku has left is set aside, and nothing of it is lost" {
+	was_here
+	before=$(tree "$WORLD" "$TEST_HOST/etc" | cut -d ' ' -f 1)
+	run -0 set_aside
+	[[ $output == *"1 apps"*"import-server --dry-run --here"* ]]
+	assert_absent "$ROOT/shop" "$ROOT/.ssh/authorized_keys" "$LIB/core-plugins" \
+		"$LIB/config/shop" "$LIB/plugins/available/postgres" \
+		"$TEST_HOST"/etc/{nginx/conf.d/dokku.conf,cron.d/dokku-retire,sudoers.d/dokku-nginx}
+	assert_file "$LIB/data/storage/shop/file" rows
+	assert_file "$LIB/services/postgres/db/rows" rows
+	[[ $(<"$LIB/.before/crontab") == *cron-id* ]]
+	grep -qx 'crontab -u dokku -r' "$CALLS"
+	grep -qx 'docker rename shop.web.1 before.shop.web.1' "$CALLS"
+	run ! grep 'rename before' "$CALLS"
+	assert_file "$TEST_HOST/etc/nginx/dokku-before/shop.conf" "server {
+  server_name shop.example.com;
+  include $ROOT/.before/shop/nginx.conf.d/*.conf;
+}"
+	grep -qxF "include $TEST_HOST/etc/nginx/dokku-before/*.conf;" \
+		"$TEST_HOST/etc/nginx/conf.d/zz-dokku-before.conf"
+	while read -r sum; do
+		[[ $(tree "$WORLD" "$TEST_HOST/etc") == *"$sum"* ]]
+	done <<<"$before"
+}
+
+@test "import-server --here: setting aside goes on where it was killed, and replaces nothing" {
+	was_here
+	mkdir -p "$ROOT/.before" "$LIB/.before/data"
+	mv "$ROOT/shop" "$ROOT/.before/"
+	run -0 set_aside
+	assert_absent "$LIB/core-plugins"
+	: >"$CALLS"
+	run -0 set_aside
+	assert_equal "" "$output$(<"$CALLS")"
+	mkdir -p "$LIB/core-plugins" "$ROOT/other/refs" "$ROOT/.before/other"
+	: >"$ROOT/other/HEAD"
+	run -1 "$PLUGIN_CORE_AVAILABLE_PATH/import-server/libexec/set-aside"
+	[[ $output == *"$ROOT/other cannot be set aside: there is a $ROOT/.before/other"* ]]
+	[[ -e $ROOT/other/HEAD && -d $LIB/core-plugins ]]
+}
+
+@test "import-server --here: without an engine nothing is set aside" {
+	was_here
+	fake docker <<<'exit 1'
+	run -1 "$PLUGIN_CORE_AVAILABLE_PATH/import-server/libexec/set-aside"
+	[[ $output == *"The Docker engine does not answer"*"Nothing was changed."* ]]
+	[[ -d $ROOT/shop && -d $LIB/config/shop ]]
+}
+
+@test "import-server --here: the apps are ours; containers of one with a release are stopped at last" {
+	was_here
+	set_aside
+	dokku import-server --dry-run --here
+	assert_status 0
+	[[ $output == *"dokku apps:create shop"* ]]
+	assert_absent "$ROOT/shop"
+	rm "$BIN/docker"
+	dokku import-server --here
+	assert_status 0
+	assert_equal "of shop" "$(git -C "$ROOT/shop" log --format=%s main)"
+	dokku config:export --format json shop
+	assert_success '{"A":"1","B":"it'\''s"}'
+	dokku --quiet ssh-keys:list
+	[[ $output == *ann* && -e $TEST_HOST/etc/nginx/dokku-before/shop.conf ]]
+	fake docker <<<'[[ $1 != ps ]] || echo before.shop.web.1'
+	mkdir -p "$LIB/data/releases/shop"
+	printf '1\n' >"$LIB/data/releases/shop/current"
+	made_plugins import-server nginx ssh-keys
+	hook_of scheduler-docker-local aside-leave
+	hook proxy subcommands/build-config </dev/null
+	sed -i '2i# Summary: x\n# Usage: dokku proxy:build-config APP' \
+		"$PLUGIN_PATH/proxy/subcommands/build-config"
+	DOKKU_ASIDE_WAIT=0 dokku import-server --here
+	assert_status 0
+	assert_absent "$TEST_HOST/etc/nginx/dokku-before/shop.conf"
+	grep -q '^docker stop --time 30 before.shop.web.1$' "$CALLS"
+	[[ $output == *"they are stopped, and kept: docker rm removes them"* ]]
+}
+
+@test "import-server --here: where no Dokku was, it says so" {
+	dokku import-server --here
+	assert_refused "no Dokku was on this server when make install was run: there is no" \
+		"$DOKKU_LIB_ROOT/.before. For one of another server, name a copy of its files;" \
+		"nothing was changed"
+}

@@ -403,6 +403,34 @@ server {
 	assert_error_like " !     web: $TREE/web.conf was removed: writing it again*"
 }
 
+@test "heal: an app that is just leaving nginx has no records any more, so it is not written again" {
+	make_release web 1
+	make_current web 1
+	build
+	assert_success ""
+	[[ -e $DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied ]]
+	# The watch may look while nginx is told.
+	fake sudo <<-END
+		[[ ! -e "$DOKKU_LIB_ROOT/data/nginx-vhosts/web/applied" ]] || printf 'there\n' >>"$CALLS.there"
+	END
+	got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web ""
+	assert_success ""
+	assert_absent "$CALLS.there"
+}
+
+@test "apply: containers of the original Dokku answer until the app's own take connections" {
+	mkdir -p "$TEST_HOST/etc/nginx/dokku-before"
+	printf 'upstream web-5000 {\n  server 172.17.0.2:5000;\n  server x:1;\n}\n' \
+		>"$TEST_HOST/etc/nginx/dokku-before/web.conf"
+	apply "$FACTS"
+	# nginx tries three.
+	assert_equal "upstream dokku-web {
+	server 10.86.0.2:80 max_fails=0;
+	server 10.86.0.3:80 max_fails=0;
+	server 172.17.0.2:5000 backup;
+}" "$(rendered | sed -n '/^upstream dokku-web {/,/^}/p')"
+}
+
 @test "apply: nginx does not tell its version, unless the app's own lines say so" {
 	apply "$FACTS"
 	assert_equal 1 "$(rendered | grep -cx $'\tserver_tokens off;')"

@@ -157,11 +157,16 @@ installs() { sed -n 's/^apt-get .* install .* --no-remove //p' "$CALLS"; }
 	run -1 dependencies
 	[[ $output == " !     The original Dokku is on this server, "*"Nothing was changed."* ]]
 	sed -i '/^dokku$/d' "$INSTALLED"
-	# It was removed, and its apps are still there.
+	# It was removed, and its apps are still there: they are set aside.
 	mkdir -p "$BATS_TEST_TMPDIR/lib/core-plugins"
+	DOKKU_LIB_ROOT=$BATS_TEST_TMPDIR/lib run -0 dependencies
+	# It was not installed as a package.
+	mkdir -p "$BATS_TEST_TMPDIR/lib/core-plugins/available/common"
+	: >"$BATS_TEST_TMPDIR/lib/core-plugins/available/common/functions"
 	DOKKU_LIB_ROOT=$BATS_TEST_TMPDIR/lib run -1 dependencies
-	[[ $output == " !     The original Dokku is on this server, "* ]]
+	[[ $output == *"apt-get remove dokku,"* ]]
 	# Our own link is no sign of it.
+	rm -r "$BATS_TEST_TMPDIR/lib/core-plugins/available"
 	ln -s "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/lib/core-plugins/available"
 	DOKKU_LIB_ROOT=$BATS_TEST_TMPDIR/lib run -0 dependencies
 	run ! grep apt-get "$CALLS"
