@@ -9,6 +9,7 @@
  *   attack inject ADDRESS         sends ADDRESS a packet by its MAC address, past the host
  *   attack fork                   starts as many processes as it can
  *   attack log MEGABYTES          writes to the log of the container
+ *   attack device PATH            makes a device there, the one that is /dev/zero
  *   attack hold ADDRESS PORT COUNT  begins a request on each of COUNT connections, holds them 10 s
  *
  * Prints one line about the result. Exit status: 0 if it worked, 1 if not, 2 if it was not allowed
@@ -33,6 +34,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -359,6 +362,15 @@ write_log(const char *megabytes)
 	return 0;
 }
 
+static int
+make_device(const char *path)
+{
+	if (mknod(path, S_IFCHR | 0600, makedev(1, 5)) != 0)
+		refused("a device");
+	printf("made\n");
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -380,6 +392,8 @@ main(int argc, char **argv)
 		return hold(argv[2], argv[3], argv[4]);
 	if (strcmp(verb, "log") == 0 && argc == 3)
 		return write_log(argv[2]);
+	if (strcmp(verb, "device") == 0 && argc == 3)
+		return make_device(argv[2]);
 	printf("not understood\n");
 	return 2;
 }

@@ -39,7 +39,7 @@ seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/
 	[[ $(seen '{{(index .HostConfig.Ulimits 0).Soft}} {{index .Config.Labels "owner"}} {{(index .HostConfig.Mounts 0).Target}}') == '1234 my $(id) team /scratch' ]]
 	# Docker's client gives the mounts in no order of its own.
 	[[ $(seen '{{range .HostConfig.Binds}}{{println .}}{{end}}' | sort | xargs) == '/srv/opts:/data /var/lib/dokku/data/storage/opts-data:/more:ro' ]]
-	[[ $(seen '{{.HostConfig.NetworkMode}} {{.HostConfig.SecurityOpt}} {{.HostConfig.CapDrop}} {{.HostConfig.PidsLimit}}') == 'dokku [no-new-privileges] [NET_RAW] 4096' ]]
+	[[ $(seen '{{.HostConfig.NetworkMode}} {{.HostConfig.SecurityOpt}} {{.HostConfig.CapDrop}} {{.HostConfig.PidsLimit}}') == 'dokku [no-new-privileges] [NET_RAW MKNOD] 4096' ]]
 	[[ $(fetch opts /env/FROM_OPTION) == 'a b' ]]
 	[[ $(in_world stat --format '%u %a' /var/lib/dokku/data/storage/opts-data) == '1234 750' ]]
 	run dokku_run storage:list opts --format json

@@ -111,7 +111,8 @@ spec() { code scheduler-docker-local/lib/create 'scheduler_spec web 1 "$1" "$2" 
   ],
   "HostConfig": {
     "CapDrop": [
-      "NET_RAW"
+      "NET_RAW",
+      "MKNOD"
     ],
     "Init": false,
     "LogConfig": {
@@ -1529,7 +1530,10 @@ engine DELETE /images/dokku/web:v1" "$(grep DELETE "$CALLS")"
 	assert_equal '[["ALL"],[],["seccomp=unconfined"],4096]' "$(protection)"
 	hook fake docker-args-deploy <<<'printf -- "--security-opt no-new-privileges:true\n"'
 	spec web 1
-	assert_equal '[null,["NET_RAW"],["no-new-privileges:true"],4096]' "$(protection)"
+	assert_equal '[null,["NET_RAW","MKNOD"],["no-new-privileges:true"],4096]' "$(protection)"
+	hook fake docker-args-deploy <<<'printf -- "--cap-add MKNOD\n"'
+	spec web 1
+	assert_equal '[["MKNOD"],["NET_RAW"],["no-new-privileges"],4096]' "$(protection)"
 	hook fake docker-args-deploy <<<'printf -- "--nonsense 1\n"'
 	spec web 1
 	assert_status 1

@@ -310,6 +310,52 @@ client() {
 	[[ ! -s $work/three/etc/group ]]
 }
 
+@test "unblock: a device is removed, and an engine that reads it ends; others go on" {
+	local readers=() name
+	mkdir -p "$work/root/etc" "$work/root/lib"
+	# As /dev/full, it gives zeros.
+	mknod "$work/root/lib/zero" c 1 7
+	ln -s /lib/zero "$work/root/etc/passwd"
+	mknod "$work/root/etc/group" c 1 7
+	mknod "$work/other" c 1 7
+	mkdir -p "$work/null/etc"
+	mknod "$work/null/etc/group" c 1 3
+	for name in dockerd reader; do
+		cp /bin/sleep "$work/$name"
+	done
+	"$work/dockerd" 60 <"$work/root/etc/group" 3>&- &
+	readers+=("$!")
+	"$work/reader" 60 <"$work/root/etc/group" 3>&- &
+	readers+=("$!")
+	"$work/dockerd" 60 <"$work/other" 3>&- &
+	readers+=("$!")
+	sleep 0.3
+	got "$san/unblock" "$work"/{root,null}
+	assert_success ""
+	[[ -c $work/null/etc/group ]]
+	status=0
+	wait "${readers[0]}" || status=$?
+	assert_equal 137 "$status"
+	kill -0 "${readers[1]}"
+	kill -0 "${readers[2]}"
+	kill "${readers[@]:1}"
+	[[ ! -L $work/root/etc/passwd && ! -e $work/root/etc/group && -e $work/root/lib/zero ]]
+}
+
+@test "unblock: who waits for a writer of passwd in a layer goes on, too" {
+	local reader
+	mkdir -p "$work"/layers/{one,l}/diff/etc "$work/layers/one/diff/lib"
+	mkfifo "$work/layers/one/diff/etc/passwd"
+	timeout 20 cat "$work/layers/one/diff/etc/passwd" 3>&- &
+	reader=$!
+	sleep 0.3
+	got "$san/unblock" --layers "$work/layers"
+	assert_success ""
+	wait "$reader"
+	got "$san/unblock" --layers "$work/none"
+	assert_success ""
+}
+
 # a_group PATH PIDS MEMORY - makes the group PATH of version 2 with these limits.
 a_group() {
 	mkdir -p "$work/$1"

@@ -10,7 +10,7 @@ def with_capabilities($host):
 	($host.CapAdd // [] | map(capability)) as $add
 	| if $add == [] then . else .HostConfig.CapAdd = $add end
 	| .HostConfig.CapDrop |= (if $add | index("ALL") then [] else . - $add end)
-	| .HostConfig.CapDrop += ($host.CapDrop // [] | map(capability))
+	| .HostConfig.CapDrop |= . + (($host.CapDrop // [] | map(capability)) - .)
 	| if $host.Privileged then .HostConfig.CapDrop = ($host.CapDrop // [] | map(capability)) else . end;
 def with_security($host):
 	($host.SecurityOpt // []) as $own

@@ -361,7 +361,8 @@ cloud() { in_world ip address "$1" 169.254.169.254/32 dev lo || [[ $1 == add ]];
 # builds_against VICTIM_LINE… - pushes a Dockerfile of attacker with these lines after its own.
 builds_against() {
 	commit attacker v1
-	cp "$BATS_FILE_TMPDIR/sh" "$(repo attacker)/sh"
+	in_world cat /bin/bash-static >"$(repo attacker)/sh"
+	chmod 755 "$(repo attacker)/sh"
 	cp "$top/build/tests/apps/attack" "$(repo attacker)/"
 	printf '%s\n' 'FROM scratch' 'COPY web /web' 'COPY public /public' 'COPY sh /bin/sh' \
 		'ENV APP=attacker RELEASE=v1' 'CMD ["/web"]' "$@" >"$(repo attacker)/Dockerfile"
@@ -372,8 +373,6 @@ builds_against() {
 
 @test "a Dockerfile reads no image of another app by a name that can be guessed" {
 	local line
-	in_world cat /bin/bash-static >"$BATS_FILE_TMPDIR/sh"
-	chmod 755 "$BATS_FILE_TMPDIR/sh"
 	for line in 'FROM dokku/victim' 'FROM dokku/victim:v1' 'FROM dokku/victim:v2' \
 		'COPY --from=dokku/victim:v1 / /stolen' \
 		'COPY --from=dokku/victim:latest / /stolen' \
@@ -411,8 +410,6 @@ builds_against() {
 
 @test "a step of a build reaches no other app, is told nothing by a cloud, and leaves nginx to the others" {
 	local to
-	in_world cat /bin/bash-static >"$BATS_FILE_TMPDIR/sh"
-	chmod 755 "$BATS_FILE_TMPDIR/sh"
 	cloud add
 	for to in "$(ip_of victim) 5000" '10.86.0.2 80' '10.86.0.2 81' '169.254.169.254 80'; do
 		builds_against 'COPY attack /attack' "RUN /attack connect $to"
@@ -429,6 +426,21 @@ builds_against() {
 	[[ $output =~ ([0-9]+)\ processes && ${BASH_REMATCH[1]} -le 4096 ]]
 	[[ $(in_world bash -c 'cat /sys/fs/cgroup{/memory,}/docker/buildkit/memory.{max,limit_in_bytes} \
 		2>/dev/null') -lt $(($(in_world getconf _PHYS_PAGES) * 4096)) ]]
+}
+
+@test "the engine outlives devices and pipes in the place of a list of users" {
+	local dir=$BATS_FILE_TMPDIR/pipe
+	# With a device the engine would read until the memory is full.
+	run in_world docker exec armed.web.1 /attack device /zero
+	[[ $status -eq 2 && $output == *'Operation not permitted'* ]]
+	mkdir -p "$dir/etc"
+	mkfifo "$dir/etc/passwd"
+	mkdir -p "$(repo attacker)"
+	tar --create --directory "$dir" --file "$(repo attacker)/users.tar" etc
+	# It ends, as a file that is empty.
+	builds_against 'FROM scratch' 'ADD users.tar /' 'COPY --chown=bob web /web'
+	[[ $status -ne 0 && $output == *'there is nothing to run'* ]]
+	[[ $(in_world bash -c 'cat /proc/$(pgrep -x dockerd)/task/*/wchan') != *fifo* ]]
 }
 
 @test "a container that the engine starts anew is tied to its new port at once" {

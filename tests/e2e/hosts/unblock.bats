@@ -21,6 +21,9 @@ block() {
 		rm -f "$root/$1" && mkfifo "$root/$1"' bash "$1"
 }
 
+# pid_of APP - the process of its web.
+pid_of() { in_world docker inspect --format '{{.State.Pid}}' "$1.web.1"; }
+
 engine_answers() { in_world timeout 5 docker version >/dev/null; }
 
 serves() { [[ $(released "$1") == "$2" ]]; }
@@ -38,4 +41,28 @@ serves() { [[ $(released "$1") == "$2" ]]; }
 		await 20 serves blocker v1
 		[[ $(in_world systemctl is-active dokku-unblock) == active ]]
 	done
+}
+
+@test "a build whose list of groups is /dev/zero: the engine begins anew, again and again, and an app goes on" {
+	local dir pid memory
+	dir=$(repo blocker)
+	make --silent --no-print-directory -C "$top" build/tests/apps/attack
+	cp "$top/build/tests/apps/attack" "$dir/"
+	mkdir -p "$dir/etc"
+	printf 'bob:x:5:5::/:/\n' >"$dir/etc/passwd"
+	printf '%s\n' 'FROM scratch' 'COPY attack /attack' 'COPY etc /etc' \
+		'RUN ["/attack", "device", "/etc/group"]' 'USER bob' 'RUN ["/attack", "log", "0"]' \
+		>"$dir/Dockerfile"
+	commit_files blocker --message device
+	pid=$(pid_of one)
+	for _ in 1 2 3; do
+		run push blocker
+		printf '%s\n' "$output"
+		[[ $status -ne 0 ]]
+		within 60 engine_answers
+	done
+	assert_serves one v1
+	[[ $(pid_of one) == "$pid" ]]
+	memory=$(in_world sh -c 'awk "/VmRSS/ { print \$2 }" "/proc/$(pgrep -x dockerd)/status"')
+	[[ $memory -lt 1000000 ]]
 }
