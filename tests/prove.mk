@@ -20,11 +20,8 @@ bench-sustained:
 bench-switch:
 	@tests/bench/switch
 
-bench-commands:
-	@tests/bench/commands
-
 bench-road:
 	@tests/packages pictures
 	@tests/bench/road
 
-.PHONY: prove prove-contrast prove-sustained bench-sustained bench-switch bench-commands bench-road
+.PHONY: prove prove-contrast prove-sustained bench-sustained bench-switch bench-road

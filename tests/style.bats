@@ -320,8 +320,8 @@ listed_hooks() { awk -F ' *[|] *' '!/^#/ && $3 { print $1, $2 }' plugins/common/
 @test "every hook that the code calls is in the list, and every one in the list is called" {
 	# Commands of plugin: call any hook, these among them.
 	local called="install dependencies uninstall update heal"
-	local calls='\b(trigger|notify|filter|first_answer|((tell|ask)_schedulers?|tell_proxy)) [a-z]+(-[a-z]+)*'
-	called+=$'\n'$(grep -rhoE "$calls" dokku plugins | cut -d ' ' -f 2)
+	local calls='\b(trigger|notify|filter|first_answer|tell_schedulers?|tell_proxy|(answer_of|ask_scheduler) [a-z_]+) [a-z]+(-[a-z]+)*'
+	called+=$'\n'$(grep -rhoE "$calls" dokku plugins | sed 's/.* //')
 	comm -23 <(listed_hooks | cut -d ' ' -f 1 | sort -u) <(tr ' ' '\n' <<<"$called" | sort -u) |
 		none
 	comm -13 <(listed_hooks | cut -d ' ' -f 1 | sort -u) \

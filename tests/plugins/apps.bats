@@ -307,7 +307,7 @@ blog"
 		make_release "app$n" 1 web=1
 		make_current "app$n" 1
 	done
-	for plugin in app-json builder certs checks domains git nginx proxy; do
+	for plugin in app-json builder certs checks domains nginx proxy; do
 		PLUGIN_PATH=$PLUGIN_CORE_AVAILABLE_PATH
 		SECONDS=0
 		dokku "$plugin:report"

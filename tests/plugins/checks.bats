@@ -55,10 +55,10 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 	code checks 'value_of checks_file web 1'
 	assert_success ""
 	printf '/ repo\n' >"$LIST"
-	code checks 'checks_file file web 1; printf "%s " "$file"; checks_source web "$file"'
+	code checks 'checks_file file web 1; printf "%s " "$file"; value_of checks_source web "$file"'
 	assert_success "$LIST CHECKS"
 	printf '/ server\n' >"$DOKKU_ROOT/web/CHECKS"
-	code checks 'checks_file file web 1; printf "%s " "$file"; checks_source web "$file"'
+	code checks 'checks_file file web 1; printf "%s " "$file"; value_of checks_source web "$file"'
 	assert_success "$DOKKU_ROOT/web/CHECKS $DOKKU_ROOT/web/CHECKS"
 }
 

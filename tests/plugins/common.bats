@@ -632,6 +632,40 @@ builder-detect web"
 	assert_output ""
 }
 
+@test "answer_of: a hook of ours that is light is sourced, and its failure counts; no other is" {
+	make_app web
+	dokku --quiet domains:set web one.example.com two.example.com
+	made_plugins domains
+	code "" 'source() { printf "%s " "$1" >>"$STEPS"; builtin source "$@"; }
+		answer_of list app-domains web
+		printf "%s" "$list"'
+	assert_success $'one.example.com\ntwo.example.com'
+	[[ $(<"$STEPS") == "$PLUGIN_PATH/domains/app-domains "* ]]
+	code "" 'read_property() { exit 7; }
+		answer_of domains app-domains web || printf "%s" "$?"'
+	assert_success 7
+	rm "$PLUGIN_PATH/domains"
+	hook theirs app-domains <<<'# Light: it says so.'
+	code "" 'source() { printf "sourced"; builtin source "$@"; }
+		answer_of list app-domains web'
+	assert_success ""
+}
+
+@test "index_hooks: the same hooks in the same order as a look into the folders" {
+	code "" 'for hook in heal reconcile app-domains nosuch functions lib; do
+			hook_files "$hook"
+			printf "%s\n" "$hook" "${files[@]}"
+		done >"$1/looked"
+		index_hooks
+		for hook in heal reconcile app-domains nosuch functions lib; do
+			hook_files "$hook"
+			printf "%s\n" "$hook" "${files[@]}"
+		done >"$1/indexed"' "$WORLD"
+	assert_success ""
+	[[ $(grep -c '/reconcile$' "$WORLD/indexed") -gt 3 ]]
+	cmp "$WORLD/looked" "$WORLD/indexed"
+}
+
 # --- undo -------------------------------------------------------------------------
 
 @test "undo: newest first, arguments as they were, on failure" {
@@ -980,5 +1014,5 @@ GET?/201/json2 -"
 	assert_mode "${dirs[0]}" 700
 	assert_mode "${dirs[0]}/log" 600
 	# What it makes for others has the mode that it always had.
-	assert_equal 0022 "$(grep -x '[0-9]*' "${dirs[0]}/log")"
+	assert_equal 0022 "$(grep -xE '[0-9]+' "${dirs[0]}/log")"
 }

@@ -433,7 +433,7 @@ restorable() {
 		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	code ps \
 		'for p in web worker last bad d; do printf "%s=%s\n" "$p" \
-			"$(procfile_command web 1 "$p")"; done; ps_types web 1'
+			"$(value_of procfile_command web 1 "$p")"; done; ps_types web 1'
 	assert_success "web=a b
 worker=x: y
 last=z
@@ -450,7 +450,7 @@ worker"
 		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	code ps \
 		'for p in web worker last x; do printf "%s=%s\n" "$p" \
-			"$(procfile_command web 1 "$p")"; done
+			"$(value_of procfile_command web 1 "$p")"; done
 		declare -A procfile; procfile_read "$RELEASES/web/1/Procfile"
 		printf "%s\n" "${procfile_wrong[@]}"'
 	assert_success "web=a
@@ -678,8 +678,9 @@ worker: 0"
 	dokku ps:scale web other=1
 	assert_status 0
 	code "" \
-		'start_command web 3 other; printf "|"; start_command web 3 worker; printf "|"
-			procfile_command web 3 other; start_command web 1 other'
+		'show() { value_of start_command web "$@"; }
+			show 3 other; printf "|"; show 3 worker; printf "|"
+			value_of procfile_command web 3 other; show 1 other'
 	assert_success "serve --all|b|"
 }
 

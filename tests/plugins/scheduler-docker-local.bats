@@ -587,7 +587,7 @@ engine DELETE /containers/idU?force=true&v=true"
 	printf 'web: run $PORT\r\n# worker: no\nworker:work --all\nlast:  x' \
 		>"$DOKKU_LIB_ROOT/data/releases/web/1/Procfile"
 	code scheduler-docker-local/lib/create \
-		'for p in web worker last none w; do procfile_command web 1 "$p"; printf "|"; done'
+		'for p in web worker last none w; do value_of procfile_command web 1 "$p"; printf "|"; done'
 	assert_success 'run $PORT|work --all|x|||'
 }
 

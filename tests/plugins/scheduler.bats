@@ -61,13 +61,13 @@ answers() {
 	answers scheduler-alive all
 	hook scheduler-moon scheduler-stop </dev/null
 	: >"$STEPS"
-	code "" 'tell_scheduler scheduler-stop web; ask_scheduler scheduler-alive web 1 web.1'
+	code "" 'tell_scheduler scheduler-stop web; value_of ask_scheduler scheduler-alive web 1 web.1'
 	assert_success all
 	assert_steps "scheduler-stop moon web
 scheduler-alive moon web 1 web.1"
 	dokku scheduler:set blog selected moon
 	answers scheduler-alive ""
-	code "" 'ask_scheduler scheduler-alive blog 1 web.1 || printf "%s" "$?"'
+	code "" 'ask_scheduler ended scheduler-alive blog 1 web.1 || printf "%s" "$?"'
 	assert_output 1
 	assert_error " !     blog: its scheduler moon does not answer:" \
 		"is the plugin scheduler-moon enabled? See dokku plugin:list"
