@@ -325,6 +325,15 @@ $(line admin ann)"
 	assert_file "$KEYS" "from=\"10.0.0.0/8\",$(line bob bob)"
 }
 
+@test "install: the first key is that of who ran doas, too" {
+	installed <<<"$(key ann)"
+	rm "$KEYS"
+	fake getent <<<"[[ \$2 != ann ]] || printf 'ann:x:1:1::%s:/bin/sh\n' '$WORLD/admin'"
+	DOAS_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
+	assert_status 0
+	grep --quiet "$(key ann)" "$KEYS"
+}
+
 @test "install: a file of keys that only root reads becomes dokku's" {
 	installed <<<"$(key ann)"
 	rm -f "$BATS_TEST_TMPDIR/chowned"
