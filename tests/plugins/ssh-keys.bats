@@ -325,6 +325,23 @@ $(line admin ann)"
 	assert_file "$KEYS" "from=\"10.0.0.0/8\",$(line bob bob)"
 }
 
+@test "install: a user dokku that may have few processes is told, with what gives it more" {
+	limits() {
+		fake ssh <<<"echo $1"
+		SSH=own KEPT=1 installed <<<"$(key ann)"
+	}
+	limits unlimited
+	assert_error ""
+	limits 4096
+	assert_error ""
+	limits 100
+	assert_error_like " !     The user dokku may have 100 processes at a time,*:" \
+		"dokku - nproc 4096"
+	fake ssh <<<'echo "do_exec_no_pty: fork: Resource temporarily unavailable"; exit 255'
+	SSH=own KEPT=1 installed <<<"$(key ann)"
+	assert_error_like " !     The user dokku may have too few processes at a time,*"
+}
+
 @test "install: the first key is that of who ran doas, too" {
 	installed <<<"$(key ann)"
 	rm "$KEYS"
@@ -351,7 +368,7 @@ $(line admin ann)"
 @test "install: a login that sshd refuses for a reason outside its config is said" {
 	local text
 	fake ssh <<-'BODY'
-		[[ " $* " == *"sshd -i -e"*"echo ssh-ed25519 AAAA"*" dokku@localhost true " ]] ||
+		[[ " $* " == *"sshd -i -e"*"echo ssh-ed25519 AAAA"*" dokku@localhost prlimit "* ]] ||
 			exit 0
 		cat "$BATS_TEST_TMPDIR/said" >&2
 		exit 255
