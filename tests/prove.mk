@@ -20,8 +20,11 @@ bench-sustained:
 bench-switch:
 	@tests/bench/switch
 
+bench-push:
+	@tests/bench/push
+
 bench-road:
 	@tests/packages pictures
 	@tests/bench/road
 
-.PHONY: prove prove-contrast prove-sustained bench-sustained bench-switch bench-road
+.PHONY: prove prove-contrast prove-sustained bench-sustained bench-switch bench-push bench-road
