@@ -307,7 +307,8 @@ blog"
 		make_release "app$n" 1 web=1
 		make_current "app$n" 1
 	done
-	for plugin in app-json builder certs checks domains nginx proxy; do
+	for plugin in app-json builder certs checks domains git maintenance nginx ports proxy \
+		registry; do
 		PLUGIN_PATH=$PLUGIN_CORE_AVAILABLE_PATH
 		SECONDS=0
 		dokku "$plugin:report"
@@ -316,6 +317,11 @@ blog"
 		# With five programs for an app, as it was, it takes more than this.
 		[[ $SECONDS -lt 5 ]] || differ "seconds of $plugin:report" "under 5" "$SECONDS"
 	done
+	SECONDS=0
+	dokku ports:report --format json --all
+	[[ $SECONDS -lt 3 ]] || differ "seconds of JSON in JSON" "under 3" "$SECONDS"
+	assert_equal '[80]' "$(jq --compact-output --slurp \
+		'map(."map-detected-json" | fromjson[0].host_port) | unique' <<<"$output")"
 }
 
 # --- rename and clone ----------------------------------------------------------
