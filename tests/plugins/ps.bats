@@ -403,6 +403,10 @@ restorable() {
 	assert_error " !     Procfile:1:2: no colon: a line is TYPE: COMMAND
  !     Procfile:2:2: a blank before the colon: write b:
  !     web: the Procfile is not understood: change the lines named above, and push again"
+	printf 'a b\n' >"$WORLD/tree/Other"
+	code "" 'property_set ps web procfile-path Other'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-build" dockerfile web "$WORLD/tree"
+	assert_error_like " !     Other:1:2: no colon*"
 }
 
 @test "a Procfile that is good: comments, blank lines, CR LF, tabs, no newline at the end, none" {
