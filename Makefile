@@ -118,7 +118,7 @@ fuzz: fuzz-all
 coverage: coverage-check-runner
 
 # Side by side with what people would use; figures are ratios, not promises.
-bench: bench-check-runner bench-switch bench-road
+bench: bench-check-runner bench-switch bench-commands bench-road
 
 clean:
 	rm -rf build

@@ -23,8 +23,11 @@ bench-switch:
 bench-push:
 	@tests/bench/push
 
+bench-commands:
+	@tests/bench/commands
+
 bench-road:
 	@tests/packages pictures
 	@tests/bench/road
 
-.PHONY: prove prove-contrast prove-sustained bench-sustained bench-switch bench-push bench-road
+.PHONY: prove prove-contrast prove-sustained bench-sustained bench-switch bench-commands bench-push bench-road
