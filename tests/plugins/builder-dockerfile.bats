@@ -301,6 +301,8 @@ TEXT
 	local text gone="rpc error: code = Unavailable desc"
 	for text in "unexpected EOF" "ERROR: failed to solve: $gone = error reading: EOF" \
 		"ERROR: failed to build: failed to receive status: $gone = x" \
+		"Unavailable: error reading from server: EOF" \
+		"ERROR: failed to solve: Unavailable: closing transport" \
 		"ERROR: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"; do
 		rm -f "$BATS_TEST_TMPDIR/builds"
 		printf '#5 [1/1] RUN make\n%s\r\n\n' "$text" >"$BATS_TEST_TMPDIR/prints"

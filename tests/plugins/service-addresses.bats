@@ -2217,6 +2217,17 @@ engine DELETE /containers/of-a-later-time?v=true" "$(grep DELETE "$CALLS")"
 	assert_error_like '*blog: its current release is recorded as "nothing that can be read"*'
 }
 
+@test "watch:heal: a disk that cannot be written to any more is not told each second in words of Bash" {
+	serving
+	nft delete element ip dokku services '{ 10.86.0.2 . 80 }'
+	# To root, a folder in the place of a file is what a read-only disk is to others.
+	mkdir -p "$DOKKU_LIB_ROOT/lock/.heal-seen.0" "$DOKKU_LIB_ROOT/lock/.heal-seen.1"
+	dokku watch:heal
+	assert_status 0
+	[[ $stderr != *heal-seen* ]]
+	nft list map ip dokku services | grep -q '10.86.0.2 . 80'
+}
+
 @test "watch:heal: a hook that reads its input does not keep it from the next app" {
 	serving
 	hook fake reconcile <<<'cat >/dev/null'

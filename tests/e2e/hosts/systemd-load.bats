@@ -69,6 +69,42 @@ guard_is_there() { in_world nft list table ip dokku_guard >/dev/null 2>&1; }
 	[[ $(in_world systemctl is-active docker) == active ]]
 }
 
+builds() { in_world pgrep -f 'i -lt 1500000' >/dev/null; }
+
+# push_in_build - pushes a version whose build takes seconds, and runs the rest of the arguments in
+# the world when it builds. Sets status and output of the push.
+push_in_build() {
+	local file=$BATS_TEST_TMPDIR/pushed pushing
+	printf 'RUN : %s; i=0; while [ $i -lt 1500000 ]; do i=$((i+1)); done\n' "$RANDOM" |
+		sed -i -e '/^RUN/d' -e '/^COPY --chmod/r /dev/stdin' "$(repo slow)/Dockerfile"
+	commit_files slow --message slow
+	push slow >"$file" 3>&- &
+	pushing=$!
+	await 20 builds
+	in_world "$@"
+	status=0
+	wait "$pushing" || status=$?
+	output=$(<"$file")
+	printf '%s\n' "$output"
+}
+
+@test "Docker is restarted or stopped while an app is built: it is built again, or the push names the engine" {
+	commit slow v1
+	cp "$(readlink -f /bin/bash-static)" "$(repo slow)/sh"
+	sed -i '/^FROM/a COPY --chmod=755 sh /bin/sh' "$(repo slow)/Dockerfile"
+	load_begin build one
+	push_in_build systemctl restart docker
+	[[ $status -eq 0 && $output == *'building again as soon as it answers'* ]]
+	assert_serves slow v1
+	push_in_build systemctl stop docker.socket docker
+	[[ $status -ne 0 && $output != *'correct it'* &&
+		$output == *'sudo systemctl start docker'* ]]
+	in_world systemctl start docker.socket docker
+	load_end build
+	push slow
+	assert_clean slow
+}
+
 @test "the watch is killed: systemd starts it again, and the guard with it" {
 	local before
 	before=$(in_world pgrep -f 'root/map --guard')
