@@ -314,8 +314,11 @@ tree() { find "$@" -type f -exec sha256sum {} + | sort; }
 	was_here
 	mkdir -p "$ROOT/.before" "$LIB/.before/data"
 	mv "$ROOT/shop" "$ROOT/.before/"
+	printf 'tasks\n' >"$LIB/.before/crontab"
+	fake crontab <<<'exit 1'
 	run -0 set_aside
 	assert_absent "$LIB/core-plugins"
+	assert_file "$LIB/.before/crontab" tasks
 	: >"$CALLS"
 	run -0 set_aside
 	assert_equal "" "$output$(<"$CALLS")"
