@@ -644,6 +644,10 @@ builder-detect web"
 	code "" 'read_property() { exit 7; }
 		answer_of domains app-domains web || printf "%s" "$?"'
 	assert_success 7
+	# Its arguments are not those of the command that asks.
+	made_plugins ports checks nginx nginx-vhosts proxy
+	dokku ports:add web --domain two.example.com http:8080:5000
+	assert_status 0
 	rm "$PLUGIN_PATH/domains"
 	hook theirs app-domains <<<'# Light: it says so.'
 	code "" 'source() { printf "sourced"; builtin source "$@"; }
