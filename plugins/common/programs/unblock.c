@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "builds.h"
@@ -38,6 +39,7 @@
 
 enum {
 	EVERY_US = 500000,
+	LATELY_SECONDS = 60,
 	NAME_SIZE = 64,
 	/* No list of users has that many bytes. */
 	LARGE = 64 << 20
@@ -116,8 +118,21 @@ look_at_layers(const char *folder)
 }
 
 /*
+ * Whether something was made or removed in folder within the last minute. The clock may have been
+ * set back since.
+ */
+static bool
+changed_lately(const char *folder)
+{
+	struct stat status;
+
+	return stat(folder, &status) == 0 && time(NULL) - status.st_mtime < LATELY_SECONDS;
+}
+
+/*
  * Looks at the layers beside the mount at place, which the engine names FOLDER/LAYER/merged. Seen
- * is the folder of the last call, which is not looked at again.
+ * is the folder of the last call, which is not looked at again. A server may have thousands of
+ * layers, and BuildKit makes a new one before it reads the list of users for it.
  */
 static void
 look_beside(char *place, char seen[static PATH_MAX])
@@ -135,7 +150,8 @@ look_beside(char *place, char seen[static PATH_MAX])
 	if (strcmp(place, seen) == 0)
 		return;
 	snprintf(seen, PATH_MAX, "%s", place);
-	look_at_layers(place);
+	if (changed_lately(place))
+		look_at_layers(place);
 }
 
 /*
