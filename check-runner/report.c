@@ -333,7 +333,9 @@ report_lint(struct report *r, const char *file, const struct checks *checks)
 			: checks->empty ? "empty"
 					: "error",
 		(int)(good ? EXIT_PASS : EXIT_MISUSE), checks->nr);
-	fprintf(r->out, ",\"deadline_ms\":%lld,\"timeout_ms\":%lld", (long long)(limit / UTIL_MS),
+	fprintf(r->out, ",\"deadline_ms\":%lld,\"longest_ms\":%lld,\"timeout_ms\":%lld",
+		(long long)(limit / UTIL_MS),
+		(long long)(run_longest(r->options, checks) / UTIL_MS),
 		(long long)(run_timeout(r->options, checks) / UTIL_MS));
 	print_json_settings(r->out, &checks->set);
 	print_json_notes(r->out, checks);

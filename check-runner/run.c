@@ -404,6 +404,22 @@ run_timeout(const struct options *options, const struct checks *checks)
 	return checks->set.timeout > 0 ? checks->set.timeout : options->timeout;
 }
 
+int64_t
+run_longest(const struct options *options, const struct checks *checks)
+{
+	int64_t timeout = run_timeout(options, checks);
+	int64_t turns = (int64_t)((checks->nr + FETCH_SLOTS - 1) / FETCH_SLOTS);
+	unsigned attempts;
+
+	if (options->deadline > 0)
+		return options->deadline;
+	wait_of(options, &checks->set, &attempts);
+	for (size_t i = 0; i < checks->nr; i++)
+		if (timeout < checks->item[i].timeout)
+			timeout = checks->item[i].timeout;
+	return run_limit(options, checks) + (int64_t)attempts * (timeout + WRONG_SLOWEST) * turns;
+}
+
 static void
 set_times(struct runner *r)
 {

@@ -54,6 +54,12 @@ void run_release(struct run *run);
 /* How long a run may take: --deadline, else WAIT x ATTEMPTS. */
 int64_t run_limit(const struct options *options, const struct checks *checks);
 
+/*
+ * How long a run takes at most. Without --deadline a check gets ATTEMPTS answers, also after the
+ * time that run_limit says, and each may take a timeout.
+ */
+int64_t run_longest(const struct options *options, const struct checks *checks);
+
 /* The timeout of a request that has none of its own. */
 int64_t run_timeout(const struct options *options, const struct checks *checks);
 

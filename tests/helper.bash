@@ -234,7 +234,7 @@ strict() {
 	shift 2
 	[[ $part == */* ]] || part=""
 	bash -euo pipefail -O inherit_errexit -O nullglob \
-		-c "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"
+		-c "whole_library=1 source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/functions\"
 		${plugin:+source \"\$PLUGIN_CORE_AVAILABLE_PATH/$plugin/functions\"}
 		${part:+source \"\$PLUGIN_CORE_AVAILABLE_PATH/$part\"}
 		$text" bash "$@"

@@ -325,6 +325,12 @@ CHECKS:4:7: not a regex: missing closing parenthesis'
 	run -0 --separate-stderr "$runner" --lint --format json --wait 500ms --attempts 3 CHECKS
 	[[ $(jq -c '[.verdict, .exit, .checks, .deadline_ms, .timeout_ms, .settings, .notes]' \
 		<<<"$output") == '["pass",0,2,1500,5000,["TIMEOUT"],[]]' ]]
+	# Nine checks take two turns of eight, each with three answers of up to 7 s and a pause of 1 s.
+	printf '/%s\n' {1..8} '9 timeout=7' >CHECKS
+	run -0 --separate-stderr "$runner" --lint --format json --wait 2 --attempts 3 --timeout 4 CHECKS
+	[[ $(jq -c '[.checks, .deadline_ms, .longest_ms]' <<<"$output") == '[9,6000,54000]' ]]
+	run -0 --separate-stderr "$runner" --lint --format json --deadline 9 CHECKS
+	[[ $(jq -c '[.deadline_ms, .longest_ms]' <<<"$output") == '[9000,9000]' ]]
 	printf 'ATTEMPTS=0\n"\\\n' >CHECKS
 	run -2 --separate-stderr "$runner" --lint --format json CHECKS
 	[[ $(jq -c '[.verdict, .checks, (.notes[] | .error)]' \

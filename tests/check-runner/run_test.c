@@ -347,6 +347,7 @@ deadline_waits_for_real_answers(void)
 	INT(play(&s), EXIT_FAIL);
 	INT(s.fake.nr_asked, 5);
 	IS(s.run.duration > 40 * UTIL_SECOND && s.run.duration < 45 * UTIL_SECOND);
+	INT(run_longest(&s.options, &s.checks) / UTIL_SECOND, 25 + 5 * (30 + 1));
 	end_scene(&s);
 	/* --deadline is above that. */
 	set_scene(&s, "/ ready\n", never, 1);

@@ -12,7 +12,7 @@ world=${DOKKU_TEST_WORLD:-e2e}
 in_world() {
 	local cache=${DOKKU_TEST_CACHE:-/var/cache/dokku-tests}
 	[[ -e $cache/worlds/$world/ready ]] || return 111
-	timeout "${WORLD_TIMEOUT:-120}" "$cache/bin/enter" "$cache/worlds/$world" root "$@" \
+	timeout "${WORLD_TIMEOUT:-120}" "$cache/worlds/$world/enter" "$cache/worlds/$world" root "$@" \
 		</dev/null
 }
 

@@ -510,6 +510,7 @@ log_path $dir/20260101-000000-1/log, what git push 20260101-000000-1" \
 
 @test "cleanup: goes on after an app that cannot be cleaned up, and fails in the end" {
 	make_app blog web
+	make_release blog 1
 	hook fake reconcile <<<'[[ $1 != blog ]]'
 	hook fake post-retire </dev/null
 	dokku cleanup

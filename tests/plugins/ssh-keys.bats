@@ -346,7 +346,7 @@ $(line admin ann)"
 	installed <<<"$(key ann)"
 	rm "$KEYS"
 	fake getent <<<"[[ \$2 != ann ]] || printf 'ann:x:1:1::%s:/bin/sh\n' '$WORLD/admin'"
-	DOAS_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
+	SUDO_USER="" DOAS_USER=ann got "$PLUGIN_CORE_AVAILABLE_PATH/ssh-keys/install"
 	assert_status 0
 	grep --quiet "$(key ann)" "$KEYS"
 }

@@ -2,5 +2,5 @@
 # for each note.
 (.file) as $file |
 (if any(.settings[]; . != "TIMEOUT") then .deadline_ms else "" end) as $own_deadline |
-"\(.verdict) \(.checks) \(.deadline_ms) \(.timeout_ms) \($own_deadline)",
+"\(.verdict) \(.checks) \(.deadline_ms) \(.longest_ms) \(.timeout_ms) \($own_deadline)",
 (.notes[] | "\($file):\(.line):\(.column): \(if .error then "" else "warning: " end)\(.text)")
