@@ -38,8 +38,8 @@ bool buf_addf(struct buf *b, const char *format, ...) __attribute__((format(prin
 
 /*
  * Append text in a form that is safe on a terminal. Controls and broken UTF-8 become \xNN, marks
- * that turn or hide text become \u{…}. At most limit characters of text are taken. Returns false if
- * the limit or max cut the text short. In any case only whole characters were added.
+ * that reverse or hide text become \u{…}. At most limit characters of text are taken. Returns false
+ * if the limit or max cut the text short. In any case only whole characters were added.
  */
 bool buf_add_shown(struct buf *b, const char *text, size_t len, size_t limit);
 

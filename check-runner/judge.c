@@ -157,7 +157,9 @@ judge_take(void *judge, const char *bytes, size_t n)
 	}
 	if (has_enough(j))
 		return FETCH_ENOUGH;
-	/* Checks the time here, because libcurl hands over a hundred pieces before it does. */
+	/*
+	 * libcurl looks at the time only after about a hundred pieces, so each piece is timed here.
+	 */
 	return clock_now() < j->until ? FETCH_MORE : FETCH_TOO_LATE;
 }
 
@@ -474,7 +476,7 @@ judge_header(const struct judge *j, const struct condition *c, struct buf *out)
 	return VERDICT_HEADER;
 }
 
-/* `200, but "text" is not in its 1841 bytes` */
+/* Adds a reason such as `200, but "text" is not in its 1841 bytes`. */
 static void
 add_but(const struct judge *j, const struct condition *c, const char *says, struct buf *out)
 {

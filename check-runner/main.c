@@ -71,7 +71,10 @@ catch_signals(void)
 	sigfillset(&action.sa_mask);
 	for (size_t i = 0; i < UTIL_COUNT(numbers); i++)
 		sigaction(numbers[i], &action, NULL);
-	/* SIGPIPE is ignored: a write to a reader that has gone fails, and that is noticed. */
+	/*
+	 * SIGPIPE is ignored, so that a write to a closed pipe fails with an error that the program
+	 * sees.
+	 */
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -379,7 +379,10 @@ exit_of(const struct runner *r)
 	return EXIT_PASS;
 }
 
-/* WAIT and ATTEMPTS. The settings of the file take precedence over the options. */
+/*
+ * Returns WAIT and sets *attempts to ATTEMPTS. The settings of the file take precedence over the
+ * options.
+ */
 static int64_t
 wait_of(const struct options *o, const struct checks_settings *set, unsigned *attempts)
 {

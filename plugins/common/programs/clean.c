@@ -106,7 +106,7 @@ take_byte(struct clean *c, char byte, char *out)
 		return n;
 	case PART_TEXT:
 	default:
-		/* The last byte may begin something of its own. */
+		/* The last byte is taken again by itself, because it may begin a new sequence. */
 		n = c->held[0] == '\r' && byte == '\n' ? 0 : put_held(c, c->nr_held - 1, out);
 		c->nr_held = 0;
 		return n + take_byte(c, byte, out + n);

@@ -98,7 +98,7 @@ devices_refuse(int root, const char *name, const struct stat *device)
 		.resolve = RESOLVE_IN_ROOT,
 	};
 
-	/* /dev/null has an end. */
+	/* /dev/null may stay, because a read of it ends at once. */
 	if (S_ISCHR(device->st_mode) && device->st_rdev == makedev(1, 3))
 		return;
 	int folder = (int)syscall(SYS_openat2, root, "etc", &how, sizeof(how));

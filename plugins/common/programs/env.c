@@ -49,7 +49,7 @@ check_dollar(struct env *env)
 		env->odd = true;
 }
 
-/* Up to the closing quote. Every byte stands for itself. */
+/* Reads a value up to the closing single quote. Every byte stands for itself. */
 static void
 read_single(struct env *env)
 {

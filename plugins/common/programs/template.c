@@ -240,7 +240,7 @@ take_number(struct filling *f, struct value *value)
 	return true;
 }
 
-/* (PIPE) */
+/* Takes a group: (PIPE) */
 static bool
 take_group(struct filling *f, bool run, struct value *value)
 {

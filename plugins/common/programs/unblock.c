@@ -76,7 +76,7 @@ unblock(int file, int root, const char *name_in_etc)
 	if (!is_large && !S_ISFIFO(status.st_mode))
 		return;
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
-	/* Of a pipe for which nobody waits, this fails. */
+	/* If no process waits for the pipe, this fails, and nothing has to be done. */
 	int writer = open(name, O_WRONLY | O_NONBLOCK | O_CLOEXEC | (is_large ? O_TRUNC : 0));
 	if (writer != -1)
 		close(writer);

@@ -121,7 +121,10 @@ add_rule(struct change *change, struct nftnl_rule *rule)
 	change->used += header->nlmsg_len;
 }
 
-/* Adds a rule for packets that go to a service address, because no rule has translated it. */
+/*
+ * Adds a rule for packets whose destination is still a service address, because no rule of the map
+ * has translated it.
+ */
 static void
 add_untranslated(struct change *change, const char *chain, bool refuse)
 {

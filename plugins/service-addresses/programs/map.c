@@ -443,8 +443,9 @@ add_line(struct batch *batch, const struct line *line)
 }
 
 /*
- * All addresses of an app are in one input, and its file is that of the first one. If this fails,
- * the program ends and says what has become of the map.
+ * Forbids kept connections to the apps in lines. The files of an app's pools are named after its
+ * first address, which is among the lines, because an input has all addresses of an app. If this
+ * fails, the program ends and says what has become of the map.
  */
 static void
 forbid_kept(const struct lines *lines, const char *changed)

@@ -32,8 +32,8 @@ netlink_close(struct mnl_socket *socket)
 }
 
 /*
- * Whether bytes are messages of the length that each says. libmnl takes a length of 2^31 or more
- * for a negative one.
+ * Whether bytes are whole messages, each as long as its header says. libmnl takes a length of 2^31
+ * or more for a negative one.
  */
 static bool
 is_whole(const void *bytes, size_t size)

@@ -61,8 +61,8 @@ struct shares shares_wanted(const struct line *line);
 void shares_print(FILE *out, struct endpoint service, const struct shares *shares);
 
 /*
- * Prints all addresses that entries has elements of, in order. Sorts entries. The ports at which
- * nginx asks are one line, that of the first one.
+ * Prints all addresses that entries has elements of, in order. Sorts entries. For the ports at
+ * which nginx asks, it prints one line, that of the first port.
  */
 void shares_print_all(FILE *out, struct entries *entries);
 
