@@ -320,7 +320,7 @@ take_option(struct options *o, int option, const char *text)
 		o->mode = OPTIONS_HELP;
 }
 
-/* ADDRESS:PORT [FILE], or with --lint, which sends no request, [ADDRESS:PORT] [FILE]. */
+/* Takes ADDRESS:PORT [FILE]. ADDRESS:PORT may be missing with --lint, which sends no request. */
 static void
 take_operands(struct options *o, int nr, char **operand)
 {

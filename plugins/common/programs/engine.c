@@ -146,7 +146,7 @@ parse(const struct answer *answer)
 	json_t *value = json_loadb(answer->size ? answer->text : "", answer->size,
 		JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
 
-	/* So Go writes a list that nothing was added to. */
+	/* The engine, a Go program, writes null for a list that nothing was added to. */
 	if (json_is_null(value))
 		value = json_array();
 	if (!json_is_object(value) && !json_is_array(value))

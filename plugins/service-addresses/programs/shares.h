@@ -39,7 +39,7 @@ struct entries {
 void entries_add(struct entries *entries, struct entry entry);
 void entries_release(struct entries *entries);
 
-/* All elements of one service address. A target that is none stands for a missing element. */
+/* All elements of one service address. An empty target stands for a missing element. */
 struct shares {
 	struct endpoint single;
 	struct endpoint share[LINES_SHARES];
