@@ -869,8 +869,8 @@ acknowledge(struct fetch *f)
 	FD_ZERO(&reading);
 	FD_ZERO(&others);
 	/*
-	 * libcurl does not tell which socket belongs to whom. On the other sockets the option has
-	 * no effect.
+	 * libcurl does not tell which socket belongs to which request. On the other sockets the
+	 * option has no effect.
 	 */
 	(void)curl_multi_fdset(f->multi, &reading, &others, &others, &last);
 	for (int fd = 0; fd <= last; fd++)

@@ -90,7 +90,7 @@ compile_caseless(const char *text, size_t len, struct match_error *error)
 
 	if (code || error->no_memory)
 		return code;
-	/* For a text that is not UTF-8, only ASCII letters have case. */
+	/* In a text that is not UTF-8, case is ignored for ASCII letters only. */
 	return compile(text, len, flags, error);
 }
 

@@ -33,8 +33,9 @@ CR_HARD_LDFLAGS = $(eval CR_HARD_LDFLAGS := $(foreach flag,$(CR_LINK_HARDENING),
 
 CR_OBJECTS := $(CR_MODULES:%=$(CR_OUT)/%.o)
 
-# Changes when a library that may be linked in does: after an upgrade of Debian everything is made anew. A
-# package's files keep the time when the package was made, so only their inode's time tells.
+# This file changes when a library that may be linked in changes, so everything is made anew after
+# an upgrade of Debian. The files of a package keep the time when the package was made, so only the
+# time of their inodes tells.
 CR_LIBRARIES := $(CR_OUT)/libraries
 CR_WATCHED = $(foreach name,libcurl.a libz.a libpcre2-8.a libc.a libjansson.a libnftnl.a libcurl.so \
 	libc.so,$(shell $(CC) -print-file-name=$(name)))
@@ -51,8 +52,8 @@ CR_LINK = $(CC) -O2 $(CR_HARD_CFLAGS) $(CFLAGS) $(CR_HARD_LDFLAGS) $(LDFLAGS)
 $(CR_OUT)/check-runner-tls: $(CR_OBJECTS)
 	$(CR_LINK) -o $@ $(CR_OBJECTS) $(CR_LIBS) $(LDLIBS)
 
-# Loading libraries takes longer than a whole run, so all that a plain request needs is linked
-# in, where that is possible, the C library included. check-runner-libc, which loads that one, is
+# Loading libraries takes longer than a whole run, so all that a plain request needs is linked in,
+# where that is possible, the C library included. check-runner-libc, which loads the C library, is
 # for tests that put something in front of it. CR_ALONE=no links nothing in.
 CR_ALONE ?= yes
 cr_archive = $(shell $(CC) -print-file-name=lib$(1).a)

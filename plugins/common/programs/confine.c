@@ -73,7 +73,10 @@ static _Noreturn void
 be_command(char **command, pid_t parent, int out, int err)
 {
 	setsid();
-	/* die_with takes a parent of another session for one that adopts orphans. */
+	/*
+	 * die_with cannot be used after setsid, because it treats a parent of another session as
+	 * the process that adopts orphans.
+	 */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
 		_exit(STATUS_LATE);
 	if (dup2(out, STDOUT_FILENO) == -1 || dup2(err, STDERR_FILENO) == -1)
@@ -81,7 +84,7 @@ be_command(char **command, pid_t parent, int out, int err)
 	become(command);
 }
 
-/* A reader that is gone, or a full disk, loses the text, and no more. */
+/* If the reader is gone, or the disk is full, the text is lost and nothing else happens. */
 static void
 write_all(int fd, const char *text, size_t n)
 {
@@ -117,7 +120,7 @@ pass_on(struct stream *s)
 	return (size_t)n;
 }
 
-/* The process has ended, and is still there to be asked for its status. */
+/* Whether the child has ended. It is not waited for, so that its status can still be read. */
 static bool
 has_ended(pid_t child)
 {

@@ -1,4 +1,4 @@
-/* Devices in the place of a container's list of users, of which the engine reads without end. */
+/* Devices in the place of a container's list of users, from which the engine reads without end. */
 #ifndef DEVICES_H
 #define DEVICES_H
 

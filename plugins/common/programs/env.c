@@ -57,7 +57,10 @@ read_single(struct env *env)
 		add(env, *env->at++);
 }
 
-/* Up to the closing quote. Backslashes mean what they mean to the library godotenv. */
+/*
+ * Reads a value up to the closing double quote. Backslashes mean what they mean to the library
+ * godotenv.
+ */
 static void
 read_double(struct env *env)
 {
@@ -87,7 +90,7 @@ read_code(struct env *env, int base, int digits)
 	return (int)strtol(text, NULL, base) & 0xff;
 }
 
-/* What follows a backslash within $'…'. */
+/* Reads what follows a backslash within $'…'. */
 static void
 read_dollar_escape(struct env *env)
 {
@@ -108,7 +111,7 @@ read_dollar_escape(struct env *env)
 	}
 }
 
-/* Up to the closing quote of $'…'. */
+/* Reads a value up to the closing quote of $'…'. */
 static void
 read_dollar(struct env *env)
 {

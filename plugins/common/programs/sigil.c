@@ -1,6 +1,6 @@
 /*
  * sigil [-f TEMPLATE] [NAME=VALUE…] - prints the template, or stdin, with its actions filled in, as
- * template.h says. Dokku's plugins make files for nginx so.
+ * template.h says. Plugins of Dokku's make files for nginx with it.
  *
  * Exit status: 0, or 1 and a line on stderr that names the file and the line. Nothing is printed
  * then.
