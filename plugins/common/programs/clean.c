@@ -22,7 +22,7 @@ colour_part(const char *s, size_t n)
 	return (s[n - 1] >= '0' && s[n - 1] <= '9') || s[n - 1] == ';' ? PART_OPEN : PART_TEXT;
 }
 
-/* C1 controls are C2 80 to C2 9F; U+200E, 200F, 202A to 202E and 2066 to 2069 turn text. */
+/* C1 controls are C2 80 to C2 9F; U+200E, 200F, 202A to 202E and 2066 to 2069 reverse text. */
 static enum part
 utf8_part(const unsigned char *s, size_t n)
 {

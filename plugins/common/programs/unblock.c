@@ -1,7 +1,7 @@
 /*
- * unblock [ROOT]… - lets the Docker engine go on when it hangs while it reads a container's list of
- * users. unblock --layers FOLDER - does so once for the layers of images in FOLDER. unblock
- * --cgroups FOLDER - limits the builds whose groups are below FOLDER, once.
+ * unblock [ROOT]… - lets the Docker engine go on if it hangs in a container's list of users.
+ * unblock --layers FOLDER - does so once for the layers of images in FOLDER.
+ * unblock --cgroups FOLDER - limits the builds whose groups are below FOLDER, once.
  *
  * The engine reads /etc/passwd and /etc/group of a container before it starts it. An app can put a
  * named pipe there. Then the engine waits for ever, with the container locked; when it does so at

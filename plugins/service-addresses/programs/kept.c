@@ -128,8 +128,9 @@ find_empty(const struct endpoint *services, size_t nr)
 }
 
 /*
- * The file gets its name by renaming one that was made before the connections were counted. If the
- * map changes in between, kept_forbid of that process has removed it, and the rename fails.
+ * The file gets its name by renaming one that was made before the connections were counted. If
+ * another process changes the map in between, its kept_forbid removes that file, and the rename
+ * fails.
  */
 void
 kept_allow(const struct endpoint *services, size_t nr)
