@@ -18,7 +18,7 @@ struct report {
 	bool line_shown;
 };
 
-/* Find out what out can show. */
+/* Find out whether out is a terminal, and what it can show. */
 void report_init(struct report *r, FILE *out, const struct options *options);
 
 /*

@@ -8,7 +8,7 @@
 
 enum { MAX_NAME = 255 };
 
-/* A NUL cannot be part of a variable. */
+/* Adds a byte to the value. A NUL makes the entry odd, because no variable can hold it. */
 static void
 add(struct env *env, int c)
 {
