@@ -100,7 +100,7 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 @test "check-deploy: a runner that was stopped is killed, and the message says so" {
 	runner
 	printf '/ ok\n' >"$LIST"
-	# 25 s, then five answers that may take 30 s each with a second between them: they all count.
+	# 25 s, then five answers, each of which may take 30 s, with a second between them.
 	fake timeout <<<'exec /usr/bin/timeout --foreground --kill-after 1 0.2 "${@:5}"'
 	export STOPPED=1
 	check
