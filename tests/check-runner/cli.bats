@@ -326,7 +326,7 @@ CHECKS:4:7: not a regex: missing closing parenthesis'
 	[[ $(jq -c '[.verdict, .exit, .checks, .deadline_ms, .timeout_ms, .settings, .notes]' \
 		<<<"$output") == '["pass",0,2,1500,5000,["TIMEOUT"],[]]' ]]
 	# Nine checks take two turns of eight: three answers of up to 7 s, and a second after each.
-	printf '/%s\n' {1..8} '9 timeout=7' >CHECKS
+	printf '%s\n' /{1..8} 'timeout=7 /9' >CHECKS
 	run -0 --separate-stderr "$runner" --lint --format json --wait 2 --attempts 3 --timeout 4 CHECKS
 	[[ $(jq -c '[.checks, .deadline_ms, .longest_ms]' <<<"$output") == '[9,6000,54000]' ]]
 	run -0 --separate-stderr "$runner" --lint --format json --deadline 9 CHECKS
