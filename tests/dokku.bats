@@ -999,6 +999,8 @@ $REMOVED" "$(steps)"
 @test "promote: checks again, switches, commits, and only then takes the share back" {
 	canary_world
 	printf '2 5 10 0 1\n' >"$CANARY"
+	local record=$DOKKU_LIB_ROOT/data/releases/web/2/steps
+	printf '%s 5\n' start checks verify >"$record"
 	DOKKU_LOCKED=web dokku promote web 2
 	assert_status 0
 	assert_equal "scheduler-start docker-local web 2
@@ -1011,6 +1013,8 @@ scheduler-retire docker-local web 2" "$(steps)"
 	assert_equal 2 "$(current web)"
 	assert_absent "$CANARY"
 	assert_output_like "*=====> web v2 is live*"
+	# Each step is once in the record, which releases:info prints as JSON.
+	assert_equal "" "$(cut -d ' ' -f 1 "$record" | sort | uniq -d)"
 }
 
 @test "promote: what fails before the commit leaves both releases as they were" {

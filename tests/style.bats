@@ -364,11 +364,21 @@ library() {
 		grep -v '^plugins/common/lib/packages:' | none
 }
 
+# The folder of the table, plugins/nginx/settings, is another one than that of the values.
+@test "a setting of nginx is asked by the name of Dokku's plugin, nginx-vhosts" {
+	grep -rnE '\b(setting_(of|default)|read_(property|effective)) [^ ]+ nginx ' plugins | none
+}
+
 @test "joined at install, the library has the same functions" {
 	cp -r plugins "$BATS_TEST_TMPDIR/"
 	plugins/common/libexec/join "$BATS_TEST_TMPDIR/plugins/common"
 	[[ $(wc -l <"$BATS_TEST_TMPDIR/plugins/common/functions") -lt 50 ]]
 	diff <(library "$PWD/plugins") <(library "$BATS_TEST_TMPDIR/plugins") | none
+	# A function that was renamed would be read on demand by every script.
+	sed -n '/^always="/,/"$/{s/.*=//;s/"//g;p}' plugins/common/libexec/join | tr -s '\t ' '\n' |
+		grep . | while read -r name; do
+		grep -qE "^$name\(\) " plugins/common/lib/* || printf '%s\n' "$name"
+	done | none
 }
 
 @test "sourcing functions twice is harmless" {

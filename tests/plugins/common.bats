@@ -887,6 +887,15 @@ DELETE?/200/x"
 -t 3 POST /containers/idA/stop?t=0"
 }
 
+@test "a message that quotes one of a program of ours has one mark, not two" {
+	DOCKER_SOCKET=$WORLD/none DOKKU_PROGRAMS=$REPO/build/bin code engine \
+		'warn "web does not start: $(engine GET /version 2>&1)"'
+	assert_error_like " !     web does not start: the Docker engine does not answer (*):" \
+		"is dockerd running?"
+	code "" 'warn " !     is what a user has typed: !     "'
+	assert_error " !      !     is what a user has typed: !     "
+}
+
 @test "engine: a large body goes whole, an engine that hangs does not hang us" {
 	engine_server
 	head -c 300000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/large"

@@ -217,7 +217,7 @@ machine gitlab.com login bob password p"
 	assert_status 1
 	[[ $output == *"this server has an app shop: passed over"* ]]
 	[[ $stderr == *"not taken, see above: dokku ports:set blog grpc:80:5000"* ]]
-	[[ $stderr == *"not taken: 2, see above; all else is here" ]]
+	[[ $stderr == *"not taken over: 2, see above. Everything else was" ]]
 	dokku config:export --format json blog
 	assert_success '{"C":"3"}'
 	dokku config:export --format json shop

@@ -325,8 +325,8 @@ users_networks() {
 	dokku network:report web --network-computed-bind-all-interfaces
 	assert_success false
 	dokku network:set web bind-all-interfaces true
-	assert_refused "network:set: visitors that came to a port of a container itself would be" \
-		"lost with each deploy. dokku ports:add web http:3000:5000 lets the proxy serve" \
+	assert_refused "network:set: each deploy would lose the visitors who come straight to a" \
+		"port of a container. dokku ports:add web http:3000:5000 lets the proxy serve" \
 		"the app at port 3000 of all interfaces; nothing was changed"
 	dokku network:set --global bind-all-interfaces true
 	assert_status 1

@@ -1303,8 +1303,8 @@ remove"
 	: >"$CALLS"
 	got "$PLUGIN_PATH/nginx/heal"
 	assert_status 0
-	assert_error " !     $log/web-access.log: longer than the disk has room, so begun anew." \
-		"What was in it is beside it, in a file .full"
+	assert_error " !     $log/web-access.log: too long for the room on the disk," \
+		"so it begins anew. What was in it is beside it, in a file .full"
 	assert_equal "0 640" "$(stat -c '%s %a' "$log/web-access.log")"
 	[[ -s $log/web-access.log.full && -s $log/web-error.log && -s $log/other.log ]]
 	grep -q '^nginx -s reopen$' "$CALLS"

@@ -188,8 +188,8 @@ proxy-build-config nginx web 1 always"
 	deployed web
 	deployed blog
 	dokku proxy:clear-config --all
-	assert_success "-----> blog: its proxy has no config of it any more: dokku proxy:build-config blog makes it again
------> web: its proxy has no config of it any more: dokku proxy:build-config web makes it again"
+	assert_success "-----> blog: its proxy's config is removed: dokku proxy:build-config blog makes it again
+-----> web: its proxy's config is removed: dokku proxy:build-config web makes it again"
 	dokku proxy:build-config web
 	assert_equal "proxy-build-config nginx web 1 always" "$(tail -n 1 "$STEPS")"
 }

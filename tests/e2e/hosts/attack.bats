@@ -315,7 +315,7 @@ cloud() { in_world ip address "$1" 169.254.169.254/32 dev lo || [[ $1 == add ]];
 
 @test "an app is not told the preview token by a header that a setting names" {
 	run over_ssh nginx:set attacker x-forwarded-for-value '\$http_x_dokku_preview'
-	[[ $status -eq 1 && $output == *'x-forwarded-for-value wants no header of dokku'* ]]
+	[[ $status -eq 1 && $output == *'wants a value without the headers of dokku'* ]]
 }
 
 @test "what takes the tables, takes them for a second" {
