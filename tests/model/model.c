@@ -29,7 +29,8 @@ enum {
 	STEPS,
 	ADDRESS = STEPS,
 	CANARY,
-	SHARE
+	SHARE,
+	RECHECK
 };
 enum { DISCARD, REMOVE, PROXY_BACK, SWITCH_BACK, UNDOS };
 enum { RC_START, RC_MAP, RC_RETIRE, RC_DISCARD, RC_SWEEP, RECONCILES };
@@ -56,7 +57,7 @@ enum { TOLD_NOTHING, TOLD_LIVE, TOLD_FAILED };
 
 static const char *actor_names[] = { "first", "second", "watch", "destroy" };
 static const char *const step_names[] = { "start", "checks", "verify", "switch", "commit",
-	"announce", "retire", "canary-share 0", "canary_commit", "canary_apply" };
+	"announce", "retire", "canary-share 0", "canary_commit", "canary_apply", "recheck" };
 static const char *const undo_names[] = { "discard_release", "remove_containers", "proxy_back",
 	"switch_back" };
 static const char *const reconcile_names[] = { "scheduler", "services", "retire", "discard",
@@ -80,7 +81,7 @@ static struct plan plans[DEPLOYS] = {
 };
 static const struct plan canary_plans[DEPLOYS] = {
 	{ 6, { START, CHECKS, VERIFY, ADDRESS, CANARY, SHARE }, { 2, 2, 3, 4, 4, 0 } },
-	{ 6, { START, CHECKS, SWITCH, COMMIT, ANNOUNCE, RETIRE }, { 0, 0, 4, 4, 0, 0 } },
+	{ 6, { START, RECHECK, SWITCH, COMMIT, ANNOUNCE, RETIRE }, { 0, 0, 4, 4, 0, 0 } },
 };
 static bool with_canary;
 
@@ -478,16 +479,16 @@ act_step(struct state s, int actor)
 		return;
 	}
 	if (plan->undos[i] == 0)
-		failed = plan->step[1] == CHECKS && i < 2 ? END : next;
+		failed = plan->step[1] == RECHECK && i < 2 ? END : next;
 	three(&s, &after, actor, next, failed, step_names[which]);
 	if (which == START) {
 		after = s;
 		after.made |= bit(s.release[actor]);
 		go(after, actor, failed, "start, created only");
-	} else if (which == CHECKS) {
+	} else if (which == CHECKS || which == RECHECK) {
 		after = s;
 		/* A canary that has visitors had passed its checks. */
-		if (!with_canary || actor == FIRST)
+		if (which == CHECKS)
 			after.failed |= bit(s.release[actor]);
 		go(after, actor, fault == NO_CHECKS ? next : failed, "checks do not hold");
 	}
