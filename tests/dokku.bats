@@ -1518,6 +1518,35 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 	assert_success
 }
 
+# stores - runs a command that only stores a setting.
+stores() {
+	: >"$STEPS"
+	dokku config:set --no-restart web A=1
+	assert_status 0
+}
+
+@test "lock: a command that only stores settings reconciles where something was left, only" {
+	transaction_world
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/config" "$PLUGIN_PATH/config"
+	hook fake pre-change </dev/null
+	rm -rf "$DOKKU_LIB_ROOT/data/releases/web/2"
+	local dir=$DOKKU_LIB_ROOT/data/releases/web/1
+	stores
+	assert_steps "pre-change web config:set A"
+	for left in "$DOKKU_LIB_ROOT/lock/web" "$dir/pending-ENV" "$dir/pending-scale" \
+		"$DOKKU_ROOT/web/made-from" "$DOKKU_LIB_ROOT/data/releases/web/canary"; do
+		printf '1 10:00:00 ps:scale\n' >"$left"
+		stores
+		assert_equal "reconcile web 1" "$(grep ^reconcile "$STEPS")" "with ${left##*/}"
+		rm -f "$DOKKU_ROOT/web/made-from"
+		stores
+		assert_steps "pre-change web config:set A"
+	done
+	make_release web 2
+	stores
+	assert_equal "reconcile web 1" "$(grep ^reconcile "$STEPS")"
+}
+
 @test "lock: reconcile leaves a busy app to whoever holds the lock" {
 	transaction_world
 	hold web

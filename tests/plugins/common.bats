@@ -535,6 +535,22 @@ post-x b"
 	done
 }
 
+@test "a hook that names its operations is started only for those" {
+	made_plugins
+	hook a pre-change </dev/null
+	sed -i '2i # For: git push, ps:restart' "$PLUGIN_PATH/a/pre-change"
+	for what in 'git push main' ps:restart 'ps:restart web'; do
+		: >"$STEPS"
+		code "" "trigger pre-change web '$what'"
+		assert_steps "pre-change web $what"
+	done
+	: >"$STEPS"
+	for what in '' git ps:rest 'config:set git push' 'my git push' ps:; do
+		code "" "trigger pre-change web '$what'"
+	done
+	assert_steps ""
+}
+
 @test "our hooks that name what they need do nothing without it" {
 	local file name count=0
 	make_app web

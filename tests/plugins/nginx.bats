@@ -2317,12 +2317,12 @@ installs() {
 	rm "$TEST_HOST/answer"
 	mkdir "$TEST_HOST/answer"
 	for what in 'git push 0123456' ps:restart ps:rebuild 'releases:rollback v2'; do
-		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop "$what"
+		code "" "trigger pre-change shop '$what'"
 		assert_refused "shop: nginx does not run, so no app can be reached;" \
 			"nothing was changed. Start it with: sudo nginx"
 	done
 	for what in apps:destroy ps:stop domains:add nginx:set certs:add proxy:build-config; do
-		got "$PLUGIN_CORE_AVAILABLE_PATH/nginx/pre-change" shop "$what"
+		code "" "trigger pre-change shop '$what'"
 		assert_success ""
 	done
 	mkdir -p "$TEST_HOST/run/systemd/system"
