@@ -326,7 +326,7 @@ services 1 : 10.86.128.4 . 3000" "$(told)"
 shares 6 : 10.86.128.5 . 3000" "$(told)"
 	got "$PLUGIN_PATH/service-addresses/verify-switch" web 2
 	assert_success ""
-	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/pool" "pool 2"
+	assert_file "$DOKKU_LIB_ROOT/data/releases/web/2/pool" "pool 1"
 	# Down again.
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 1
 	assert_equal "services 1 : 10.86.128.2 . 5000" "$(told)"
@@ -434,7 +434,9 @@ plain() {
 	done
 }
 
-# The pool 2 of web may be used.
+# The links of web while nginx may use its pool 1, and its pool 2.
+readonly FIRST='10.86.0.2.1 ../10.86.0.2.1
+10.86.0.2.2 .'
 readonly SECOND='10.86.0.2.1 .
 10.86.0.2.2 ../10.86.0.2.2'
 
@@ -1329,22 +1331,27 @@ an_app_that_listens() {
 	an_app_that_listens
 	map "keep 10.86.0.2"
 	assert_success ""
-	assert_equal 10.86.0.2.2 "$(kept)"
+	assert_equal 10.86.0.2.1 "$(kept)"
 	# It stays while nothing changes, also when its pool is in use.
-	connect 84
+	connect 82
 	map "set 10.86.0.2 80 10.86.128.2:5000
 set 10.86.0.2 81 10.86.128.3:5000
 keep 10.86.0.2"
-	assert_equal 10.86.0.2.2 "$(kept)"
+	assert_equal 10.86.0.2.1 "$(kept)"
 	# A change takes it, and the pool that still has a connection is not used again.
 	map "set 10.86.0.2 80 10.86.128.3:5000"
 	assert_equal "" "$(kept)"
 	map "keep 10.86.0.2"
-	assert_equal 10.86.0.2.1 "$(kept)"
+	assert_equal 10.86.0.2.2 "$(kept)"
 	map "set 10.86.0.2 80 10.86.128.2:5000
 keep 10.86.0.2"
-	assert_equal 10.86.0.2.1 "$(kept)"
+	assert_equal 10.86.0.2.2 "$(kept)"
+	# The first pool, whose file nginx looks for first, takes over as soon as it is empty.
+	map "keep 10.86.0.2"
+	assert_equal 10.86.0.2.2 "$(kept)"
 	disconnect
+	map "keep 10.86.0.2"
+	assert_equal 10.86.0.2.1 "$(kept)"
 	map "unset 10.86.0.2 80
 keep 10.86.0.2"
 	assert_equal "" "$(kept)"
@@ -1354,7 +1361,7 @@ keep 10.86.0.2"
 @test "root/map: each port of a pool counts, at each of the app's addresses; with both in use there is none" {
 	local port pool
 	an_app_that_listens
-	for port in 80:2 82:2 83:2 84:1 85:1; do
+	for port in 80:1 82:2 83:2 84:1 85:1; do
 		connect "${port%:*}"
 		map "set 10.86.0.2 80 10.86.128.3:5000
 keep 10.86.0.2"
@@ -1426,7 +1433,7 @@ keep 10.86.0.3"
 list
 keep 10.86.0.2"
 	assert_success "10.86.0.2 80 10.86.128.2:5000"
-	assert_equal 10.86.0.2.2 "$(kept)"
+	assert_equal 10.86.0.2.1 "$(kept)"
 	map "set 10.86.0.4 80 10.86.128.4:5000 10.86.128.5:5000"
 	for port in 82 83 84 85; do
 		for share in {0..11}; do
@@ -1470,14 +1477,20 @@ keep 10.86.0.2"
 	assert_equal "" "$(kept)"
 	got "$PLUGIN_PATH/service-addresses/verify-switch" web 1
 	assert_success ""
-	assert_equal 10.86.0.2.2 "$(kept)"
+	assert_equal 10.86.0.2.1 "$(kept)"
 	KEPT=$TEST_HOST/run/dokku-kept
-	assert_equal "$SECOND" "$(plain)"
+	assert_equal "$FIRST" "$(plain)"
 	rm -r "$TEST_HOST/run/dokku-kept"/*
 	make_current web 1
 	got "$PLUGIN_PATH/service-addresses/heal"
 	assert_success ""
-	assert_equal 10.86.0.2.2 "$(kept)"
+	assert_equal 10.86.0.2.1 "$(kept)"
+	# A busy app is moved back to the pool whose file nginx looks for first.
+	mv "$KEPT/10.86.0.2.1" "$KEPT/10.86.0.2.2"
+	got "$PLUGIN_PATH/service-addresses/heal"
+	assert_success ""
+	assert_equal 10.86.0.2.1 "$(kept)"
+	assert_equal "$FIRST" "$(plain)"
 	: >"$CALLS"
 	got "$PLUGIN_PATH/service-addresses/heal"
 	assert_calls ""
@@ -1494,7 +1507,7 @@ keep 10.86.0.2"
 	assert_success ""
 	got "$PLUGIN_PATH/service-addresses/heal"
 	assert_success ""
-	assert_equal 10.86.0.2.2 "$(kept)"
+	assert_equal 10.86.0.2.1 "$(kept)"
 }
 
 # client PORT - asks the app at PORT until it is answered, and writes that to the file of that name.
@@ -1520,7 +1533,7 @@ waits() {
 	map "set 10.86.0.2 81 10.86.128.2:5000
 set 10.86.0.2 86 10.86.128.2:5000
 keep 10.86.0.2"
-	assert_equal 10.86.0.2.2 "$(kept)"
+	assert_equal 10.86.0.2.1 "$(kept)"
 	coproc OPEN { nsenter --target "$KERNEL" --net -- bash -c 'exec 3<>/dev/tcp/10.86.0.2/80 &&
 		echo open && read -r && printf "GET / HTTP/1.0\r\n\r\n" >&3 && head -n 1 <&3
 		read -r'; }

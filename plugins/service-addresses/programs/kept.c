@@ -46,10 +46,20 @@ format_prefix(char *prefix, uint32_t address)
 
 /* --- files ---------------------------------------------------------------------------------- */
 
+static void
+name_pool(char *path, const char *prefix, int pool)
+{
+	snprintf(path, PATH_SIZE, FOLDER "/%s%d", prefix, pool);
+}
+
+/*
+ * A file that kept_allow renames while the folder is read may be missed under both names. So the
+ * files of the pools are removed by name afterwards, in the order in which it moves one.
+ */
 int
 kept_forbid(uint32_t address)
 {
-	char prefix[PREFIX_SIZE];
+	char prefix[PREFIX_SIZE], path[PATH_SIZE];
 	DIR *folder = opendir(FOLDER);
 	const struct dirent *file;
 	int error = 0;
@@ -63,20 +73,25 @@ kept_forbid(uint32_t address)
 			error = errno;
 	}
 	closedir(folder);
+	for (int pool = KEPT_POOLS; pool > 0; pool--) {
+		name_pool(path, prefix, pool);
+		if (unlink(path) < 0 && errno != ENOENT)
+			error = errno;
+	}
 	return error;
 }
 
-static bool
-is_allowed(const char *prefix)
+/* The number of the pool that is allowed, or 0. */
+static int
+find_allowed(const char *prefix)
 {
 	char path[PATH_SIZE];
+	int pool = KEPT_POOLS;
 
-	for (int pool = 1; pool <= KEPT_POOLS; pool++) {
-		snprintf(path, sizeof(path), FOLDER "/%s%d", prefix, pool);
-		if (access(path, F_OK) == 0)
-			return true;
-	}
-	return false;
+	do
+		name_pool(path, prefix, pool);
+	while (access(path, F_OK) != 0 && --pool > 0);
+	return pool;
 }
 
 /* --- connections ---------------------------------------------------------------------------- */
@@ -114,39 +129,53 @@ is_empty(struct mnl_socket *socket, const struct endpoint *services, size_t nr, 
 	return true;
 }
 
-/* The number of an empty pool, or 0. */
+/* The number of the first empty pool, or 0. */
 static int
 find_empty(const struct endpoint *services, size_t nr)
 {
 	struct mnl_socket *socket = netlink_open(NETLINK_SOCK_DIAG, 0);
-	int pool = KEPT_POOLS;
+	int pool = 1;
 
-	while (socket && pool > 0 && !is_empty(socket, services, nr, pool))
-		pool--;
+	while (socket && pool <= KEPT_POOLS && !is_empty(socket, services, nr, pool))
+		pool++;
 	netlink_close(socket);
-	return socket ? pool : 0;
+	return socket && pool <= KEPT_POOLS ? pool : 0;
+}
+
+/* Makes a file that kept_forbid removes. Returns whether it did. */
+static bool
+make_file(char made[PATH_SIZE], const char *prefix)
+{
+	snprintf(made, PATH_SIZE, FOLDER "/%sXXXXXX", prefix);
+	int fd = mkstemp(made);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
 }
 
 /*
- * The file gets its name by renaming one that was made before the connections were counted. If
- * another process changes the map in between, its kept_forbid removes that file, and the rename
- * fails.
+ * The file gets its name by renaming one that was there before the connections were counted: that
+ * of the other pool, or one made for it. If another process changes the map in between, its
+ * kept_forbid removes that file, and the rename fails.
  */
 void
 kept_allow(const struct endpoint *services, size_t nr)
 {
-	char prefix[PREFIX_SIZE], made[PATH_SIZE], name[PATH_SIZE];
+	char prefix[PREFIX_SIZE], file[PATH_SIZE], name[PATH_SIZE];
 
 	format_prefix(prefix, services[0].address);
-	if (is_allowed(prefix))
+	int allowed = find_allowed(prefix);
+	if (allowed == 1)
 		return;
-	snprintf(made, sizeof(made), FOLDER "/%sXXXXXX", prefix);
-	int fd = mkstemp(made);
-	if (fd < 0)
+	if (allowed > 0)
+		name_pool(file, prefix, allowed);
+	else if (!make_file(file, prefix))
 		return;
-	close(fd);
 	int pool = find_empty(services, nr);
-	snprintf(name, sizeof(name), FOLDER "/%s%d", prefix, pool);
-	if (pool == 0 || rename(made, name) < 0)
-		unlink(made);
+	name_pool(name, prefix, pool);
+	bool better = pool > 0 && (allowed == 0 || pool < allowed);
+	bool renamed = better && rename(file, name) == 0;
+	if (allowed == 0 && !renamed)
+		unlink(file);
 }

@@ -43,8 +43,9 @@ bool kept_is_pool(uint16_t port);
 int kept_forbid(uint32_t address);
 
 /*
- * Allows a pool for the app that has these addresses, the first one first, unless one is allowed.
- * Does nothing if neither pool is empty.
+ * Allows a pool for the app that has these addresses, the first one first: the first pool if it is
+ * empty, because nginx looks for its file first, or else the second one. Does nothing if neither is
+ * empty. A pool that is allowed stays so, except that the second one gives way to the first.
  */
 void kept_allow(const struct endpoint *services, size_t nr);
 
