@@ -86,7 +86,23 @@ client() {
 	assert_status 1
 	got "$san/overhear" "$work/none"
 	assert_status 127
-	[[ -z $(find /tmp -maxdepth 1 -name 'dokku-overhear.*' -newer "$work/client") ]]
+	[[ -z $(find /tmp -maxdepth 1 -name 'overhear.*' -newer "$work/client") ]]
+}
+
+@test "overhear: its socket is in TMPDIR, by a name that tells whose it is, unless that is too long" {
+	local long
+	printf '#!/bin/sh\nprintf "%%s %%s\\n" "$PPID" "$DOCKER_HOST" >&2\n' >"$work/where"
+	chmod +x "$work/where"
+	TMPDIR=$work got "$san/overhear" "$work/where"
+	[[ $stderr =~ ^([0-9]+)\ unix://"$work"/overhear\.([0-9]+)\.[^/]*/socket ]]
+	assert_equal "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+	printf -v long '%s/%090d' "$work" 0
+	mkdir "$long"
+	TMPDIR=$long got "$san/overhear" "$work/where"
+	[[ $stderr == *' unix:///tmp/overhear.'* ]]
+	TMPDIR=$work/none got "$san/overhear" "$work/where"
+	assert_status 1
+	assert_error " !     $work/none: no socket for the docker client: No such file or directory"
 }
 
 @test "hold: one holder at a time, shared ones together, and 73 where it may not wait" {

@@ -3,7 +3,8 @@
  * engine, and prints the JSON that the client sends to create a container. So the docker client
  * itself reads its options, whichever it knows, and no real engine, image or network is used.
  *
- * COMMAND finds us by DOCKER_HOST. Every request but the creation of a container is refused.
+ * COMMAND finds us by DOCKER_HOST. Every request but the creation of a container is refused. The
+ * socket is in $TMPDIR, or in /tmp if that is not set or too long for the path of a socket.
  *
  * Exit status: that of COMMAND; 1 and a line on stderr if it asked for nothing, or took too long.
  */
@@ -31,7 +32,8 @@ struct request {
 	size_t size, room;
 };
 
-static char folder[] = "/tmp/dokku-overhear.XXXXXX";
+/* Its name has our process ID, so that sweep_temp of lib/files can remove it after a SIGKILL. */
+static char folder[64 + sizeof("/overhear.1234567890.XXXXXX")];
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 static void
@@ -46,9 +48,13 @@ static int
 open_socket(void)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const char *where = getenv("TMPDIR");
 
+	if (!where || !*where || strlen(where) > 64)
+		where = "/tmp";
+	snprintf(folder, sizeof(folder), "%s/overhear.%d.XXXXXX", where, (int)getpid());
 	if (fd == -1 || !mkdtemp(folder))
-		fail("no socket for the docker client");
+		die(1, "%s: no socket for the docker client: %s", where, strerror(errno));
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", folder);
 	atexit(clean_up);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == -1 || listen(fd, 8) == -1)
