@@ -1254,6 +1254,14 @@ hold-traffic web 30" "$(grep hold-traffic "$STEPS")"
 	ended
 }
 
+@test "the watch: leaves a push alone that ends while the watch looks" {
+	an_app
+	mkdir "$DOKKU_ROOT/web/pushed.4194305"
+	fake flock <<<'rm -rf "$DOKKU_ROOT"/web/pushed.*'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/git/heal-apps"
+	assert_success ""
+}
+
 # unbuilt MESSAGE… - requires that the push was refused with only this message before a build, and
 # that its branch is at $was, or does not exist.
 unbuilt() {

@@ -503,6 +503,9 @@ log_path $dir/20260101-000000-1/log, what git push 20260101-000000-1" \
 		'dokku logs [-t|--tail] [-q] [-n|--num N] [-p|--ps PROCESS] APP|--all' 2
 	dokku logs web -p worker
 	assert_refused "web has no containers of worker: nothing to show"
+	make_app blog
+	dokku logs blog
+	assert_refused "blog has no release yet, so no containers: nothing to show"
 	hook fake scheduler-list <<<'printf " !     no engine\n" >&2; exit 1'
 	dokku logs web
 	assert_refused "no engine"
@@ -1006,6 +1009,14 @@ $app begins"* ]]
 	[[ $((SECONDS - since)) -lt 10 ]]
 	assert_error " !     web: git push, begun at 12:00, was killed or failed: reconciling
 web begins"
+}
+
+@test "the watch: leaves an app alone whose operation ends while the watch looks" {
+	make_app shop
+	printf '7 12:00 git push\n' >"$DOKKU_LIB_ROOT/lock/shop"
+	fake flock <<<': >"$DOKKU_LIB_ROOT/lock/shop"'
+	got "$PLUGIN_PATH/releases/heal-apps"
+	assert_success ""
 }
 
 @test "releases:report: the canary and what the two releases answered" {
