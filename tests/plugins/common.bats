@@ -671,6 +671,23 @@ builder-detect web"
 	assert_success ""
 }
 
+@test "trigger: a light hook of ours is sourced, and its failure counts; under attend it is not" {
+	made_plugins ps
+	# shellcheck disable=SC2016 # for the hook
+	printf '#!%s\n# Hook: seen\n# Light: a test.\nprintf "%%s %%s %%s" "$1" "$$" "$(cat)"\n' \
+		"$INTERPRETER" >"$WORLD/seen"
+	printf '[[ $1 != bad ]] || exit 7\n' >>"$WORLD/seen"
+	chmod +x "$WORLD/seen"
+	rm "$PLUGIN_PATH/ps"
+	mkdir -p "$PLUGIN_PATH/ps"
+	cp "$WORLD/seen" "$PLUGIN_PATH/ps/seen"
+	code "" 'is_guest() { return 1; }
+		[[ $(trigger seen good <<<text) == "good $$ " ]]
+		trigger seen bad >/dev/null || printf "%s " "$?"
+		[[ $(undo_begin && attend trigger seen good) != "good $$ " ]]'
+	assert_success "7 "
+}
+
 @test "index_hooks: the same hooks in the same order as a look into the folders" {
 	code "" 'for hook in heal reconcile app-domains nosuch functions lib; do
 			hook_files "$hook"

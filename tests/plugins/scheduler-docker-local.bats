@@ -662,16 +662,44 @@ engine DELETE /containers/idU?force=true&v=true"
 	assert_success ""
 }
 
+@test "scheduler-options: for plain limits docker is not asked; for any other it is" {
+	fake docker <<<"printf 'asked\n' >>'$STEPS'; printf 'no\n' >&2; exit 1"
+	got "$HOOKS/scheduler-options" docker-local web --cpus=1.5 --memory=512m --memory-swap=-1 \
+		--memory-swap=2g --gpus=all --gpus=2 --memory-reservation=100M --memory=1
+	assert_success ""
+	assert_steps ""
+	each asks_docker <<-'OPTIONS'
+		--memory=1.5g
+		--memory=5kib
+		--cpus=99999999999
+		--memory=12345678901234567890
+		--memory=1m\\n
+		--gpus=every
+		--user=1
+	OPTIONS
+}
+
+# asks_docker OPTION - requires that docker is asked whether it knows OPTION.
+asks_docker() {
+	: >"$STEPS"
+	got "$HOOKS/scheduler-options" docker-local web --memory=1g "$1"
+	assert_status 0
+	[[ -s $STEPS ]]
+}
+
 @test "scheduler-inspect: no values of the config, and nothing that acts on a terminal" {
-	printf '%s\n' 'a 1 web 1 running 10.86.128.2 5000 7 /web.web.1.v1' >"$LISTED"
-	fake docker <<-'BODY'
-		printf '[{"Config":{"Env":["A=1\\n2"],"Labels":{"l":"%b"}}}]' \
-			'\xc2\x9b31m\xe2\x80\xae'
+	fake_engine <<-'BODY'
+		case $2 in
+		/containers/json*) printf '[{"Id":"a"},{"Id":"b"}]' ;;
+		/containers/[ab]/json)
+			printf '{"Id":"%s","Config":{"Env":["A=1\\n2"],"Labels":{"l":"%b"}},"Name":"/web.web.1.v1"}' \
+				"${2:12:1}" '\xc2\x9b31m\xe2\x80\xae' ;;
+		esac
 	BODY
+	local one='{"Id":"a","Config":{"Env":["A=******"],"Labels":{"l":"\u009b31m\u202e"}},"Name":"/web.web.1.v1"}'
 	got "$HOOKS/scheduler-inspect" docker-local web
 	assert_status 0
-	assert_equal '[{"Config":{"Env":["A=******"],"Labels":{"l":"\u009b31m\u202e"}}}]' \
-		"$(tr -d ' \n' <<<"$output")"
+	assert_equal "[$one,${one/a/b}]" "$(tr -d ' \n' <<<"$output")"
 }
 
 @test "docker system prune -a took one of the names of a running container's image: it gets it again" {
