@@ -228,7 +228,7 @@ calls() {
 # Who may ask an engine. The builder leaves images there, and registry pushes them; the network is
 # its bridge, which make
 # install makes; and make install brings the engine itself.
-readonly MAY_ASK='^plugins/(engine/functions|builder-dockerfile/.*|registry/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
+readonly MAY_ASK='^plugins/(engine/(functions|lib/load)|builder-dockerfile/.*|registry/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
 
 # Who may read /proc: of processes that are nobody's container. builds and git look for their own,
 # nginx for its workers, disk for the flags of dockerd, dokku at its own environment; the rest asks

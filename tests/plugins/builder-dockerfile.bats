@@ -556,3 +556,60 @@ image_files() {
 	assert_refused "web: Procfile of the image shop has more than 1 MB; nothing was deployed"
 	grep -qx 'engine DELETE /containers/id7?force=true&v=true' "$CALLS"
 }
+
+# load_says LINE… - docker load prints these lines. The engine has two images, and all have a label
+# of $LABEL bytes.
+load_says() {
+	printf '%s\n' "$@" >"$WORLD/said"
+	: >"$CALLS"
+	fake docker <<<'cat "$WORLD/said"'
+	jq --null-input "[{ Id: \"sha256:$(printf %064d 1)\", RepoTags: [\"alpine:3\", \"a:1\"] },
+		{ Id: \"x\", RepoTags: [] }]" >"$WORLD/list"
+	jq --null-input "{ Config: { Labels: { a: (\"x\" * ${LABEL:-1}) } } }" >"$WORLD/image"
+	fake_engine <<<'[[ $2 != /images/json ]] || cat "$WORLD/list"
+		[[ $2 != /images/*/json ]] || cat "$WORLD/image"'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/image-load" web \
+		"${IMAGE:-docker.io/library/shop}" 3</dev/null
+}
+
+@test "image-load: only the image that is asked for gets a name; the others are as they were" {
+	local one two
+	printf -v one 'sha256:%064d' 1
+	printf -v two 'sha256:%064d' 2
+	load_says 'Loaded image: alpine:3' 'Loaded image: shop:latest' \
+		'Loaded image: reg:5000/b/c' "Loaded image ID: $one" "Loaded image ID: $two" \
+		'Loaded image: ../containers/beta.web.1?force=true' 'Loaded image: a/../b'
+	assert_status 0
+	assert_calls "engine GET /images/json
+docker load --quiet
+engine POST /images/$one/tag?repo=alpine&tag=3
+engine DELETE /images/reg:5000/b/c
+engine DELETE /images/$two
+engine GET /images/docker.io/library/shop/json
+engine GET /images/docker.io/library/shop/json"
+}
+
+@test "image-load, image-fetch: an image that makes the engine's lists long does not stay" {
+	export LABEL=131072 IMAGE=shop:3
+	load_says 'Loaded image: shop:3'
+	assert_status 1
+	assert_error_like ' !     web: the labels, * of the image shop:3 take 13* nothing was deployed'
+	grep -qx 'engine DELETE /images/shop:3' "$CALLS"
+	export IMAGE=alpine:3
+	load_says 'Loaded image: alpine:3'
+	assert_status 1
+	grep -qx "engine POST /images/sha256:$(printf %064d 1)/tag?repo=alpine&tag=3" "$CALLS"
+	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/image-fetch" web shop:4 1
+	assert_status 1
+	assert_error_like ' !     web: the labels, * of the image shop:4 take 13*'
+	grep -qx 'engine DELETE /images/shop:4' "$CALLS"
+}
+
+@test "image-load: an engine that does not list its images loads none" {
+	fake_engine <<<'echo "no" >&2; exit 1'
+	fake docker <<<'exit 0'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/builder-dockerfile/image-load" web shop 3</dev/null
+	assert_status 1
+	assert_error_like '* !     the engine does not list its images, see above: try again*'
+	assert_calls "engine GET /images/json"
+}
