@@ -27,6 +27,7 @@ preview() {
 teardown_file() {
 	preview /tmp/preview-deploy preview-deploy
 	dokku_run apps:destroy --force relayed || true
+	dokku_run apps:destroy --force listened || true
 	in_world pkill --full 'relay/root/rela[y]' || true
 	in_world dokku plugin:uninstall relay || true
 }
@@ -129,6 +130,24 @@ settled() {
 	dokku_run proxy:set relayed relay
 	assert_serves relayed v6
 	in_world test ! -e /etc/nginx/dokku/relayed.conf
+}
+
+@test "an app without a release: its static-web-listener has the visitors" {
+	local listener serves
+	serves=$(released relayed)
+	listener=$(in_world sh -c 'cd /var/lib/dokku/data/releases/relayed &&
+		awk "/^web/ { print \$4 \":\" \$5; exit }" "$(cat current)/containers"')
+	make_app listened
+	dokku_run proxy:set listened relay
+	dokku_run network:set listened static-web-listener "$listener"
+	[[ $(released listened) == "$serves" ]]
+	# As a first deploy that was refused leaves it.
+	in_world install -d -o dokku -g dokku /var/lib/dokku/data/releases/listened
+	dokku_run reconcile listened
+	[[ $(released listened) == "$serves" ]]
+	dokku_run network:set listened static-web-listener
+	[[ $(fetch listened / --output /dev/null --write-out '%{http_code}') == 503 ]]
+	dokku_run apps:destroy --force listened
 }
 
 @test "apps:destroy leaves nothing" {

@@ -442,6 +442,32 @@ none
 	assert_refused "plugn shell: only trigger and list are there; nothing was done" 2
 }
 
+@test "plugn trigger network-get-listeners: stable addresses of web, else those of the containers" {
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses" "$PLUGIN_PATH/service-addresses"
+	make_release web 1
+	make_current web 1
+	printf '%s\n' 'web 1 idA 10.86.128.2 5000' 'web 2 idB 10.86.128.3 5000' \
+		'worker 2 idC 10.86.128.4 5000' 'worker 1 idD 10.86.128.5 6000' \
+		>"$DOKKU_LIB_ROOT/data/releases/web/1/containers"
+	mkdir -p "$DOKKU_LIB_ROOT/data/services/web"
+	printf '10.86.0.2\n' >"$DOKKU_LIB_ROOT/data/services/web/web.1"
+	as_guest <<-'BODY'
+		for type in web worker nosuch; do
+			printf '[%s]\n' "$(plugn trigger network-get-listeners web "$type")"
+		done
+		plugn trigger network-get-listeners web
+		plugn trigger network-get-listeners other worker
+	BODY
+	assert_success "[10.86.0.2:80]
+[10.86.128.4:5000 10.86.128.5:6000]
+[]
+10.86.0.2:80"
+	rm "$DOKKU_LIB_ROOT/data/releases/web/current"
+	code "" 'property_set network web static-web-listener 10.0.0.1:80,10.0.0.2:81'
+	as_guest <<<'plugn trigger network-get-listeners web web'
+	assert_success "10.0.0.1:80 10.0.0.2:81"
+}
+
 @test "sigil: fills in a template, or says what it does not know" {
 	as_guest <<-'BODY'
 		printf '{{ if .A }}{{ range $x := .A | split " " }}<{{ $x }}>{{ end }}{{ end }}' >"$DOKKU_LIB_ROOT/t"
