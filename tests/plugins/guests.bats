@@ -514,6 +514,42 @@ none
 	COMMANDS
 }
 
+@test "user-auth: where keys are limited, no path leads to what the user dokku alone may read" {
+	local dir=$BATS_TEST_TMPDIR/closed
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH"/{git,ssh-keys} "$PLUGIN_PATH/"
+	guest acl user-auth <<<'[[ $2 != nobody ]]'
+	mkdir -m 755 "$dir" "$dir/open"
+	printf 'A=1\n' >"$dir/open/vars"
+	chmod 644 "$dir/open/vars"
+	chmod 700 "$dir"
+	hook fake image-fetch </dev/null
+	hook fake image-digest </dev/null
+	# as_key WORDS - runs the command as the owner of a key.
+	as_key() { USER=dokku NAME=bob SSH_ORIGINAL_COMMAND=$1 dokku; }
+	refused() {
+		as_key "$1" && assert_status 1 && assert_error_like ' !     '"${1##* }"' is not taken*'
+	}
+	ln -s "$dir/open/vars" "$dir.link"
+	each refused <<-PATHS
+		config:import web $dir/open/vars
+		config:import web $dir.link
+		certs:add web /etc/passwd $dir/open/vars
+		certs:update web /etc/passwd $dir/open/vars
+		ssh-keys:add bob $dir/open/vars
+		git:sync web $dir/open
+		git:sync web file://$dir/open
+		git:from-image web shop --build-dir $dir/open
+	PATHS
+	as_key "config:import --no-restart web /etc/os-release"
+	assert_status 0
+	# On the server, and where no plugin limits keys, all is as ever.
+	dokku config:import --no-restart web "$dir/open/vars"
+	assert_status 0
+	rm -rf "$PLUGIN_PATH/acl"
+	as_key "config:import --no-restart web $dir/open/vars"
+	assert_status 0
+}
+
 @test "post-domains-update: says what was done, and the domains" {
 	hook fake post-domains-update </dev/null
 	dokku domains:add web a.example.com b.example.com

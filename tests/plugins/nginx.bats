@@ -1858,6 +1858,24 @@ set send-timeout 7s"
 	assert_absent "$TREE/web.conf"
 }
 
+@test "nginx:set: the log of another app, which nginx:access-logs would show, is refused" {
+	make_app beta
+	is_refused() {
+		dokku nginx:set web "${1%% *}" "${1#* }"
+		assert_refused "nginx:set: ${1#* } is a log of the app beta: choose a name of its" \
+			"own; nothing was changed"
+	}
+	each is_refused <<-'SETTINGS'
+		access-log-path /var/log/nginx/beta-access.log
+		access-log-path /var/log/nginx/beta-error.log.1
+		error-log-path /var/log/nginx/beta-access.log.full
+	SETTINGS
+	dokku nginx:set web access-log-path /var/log/nginx/web-access.log
+	assert_status 0
+	dokku nginx:set web access-log-path /var/log/nginx/nobody-access.log
+	assert_status 0
+}
+
 @test "nginx:set: keys and values are checked" {
 	dokku nginx:set web nope 1
 	assert_status 2
