@@ -338,6 +338,12 @@ WAIT=25
 		{"name": "t", "path": "/", "scheme": "https"}]}}'
 	assert_error_like "*healthchecks.web: onFailure is ignored: a push that fails says so to *
 *healthchecks.web \"t\": scheme is ignored: the container is asked over HTTP"
+	checks '{"healthchecks": {"web": [{"path": "/", "uptime": 3, "listening": true},
+		{"command": ["x"], "path": "/", "port": 1}, {"uptime": 1, "listening": true},
+		{"listening": false, "uptime": 2}], "worker": [{"command": "", "path": "/"}]}}'
+	assert_error_like "*healthchecks.web: uptime, listening are ignored, because it has a path: make a check of each
+*healthchecks.web: path is ignored, because it has a command: make a check of each
+*healthchecks.web: listening is ignored, because it has a uptime: make a check of each"
 	checks '{"healthchecks": {"web": [{"path": "/\n401 /x"}]}}'
 	assert_status 1
 	checks '{"healthchecks": {"web": [{"path": "/", "content": "a\n/ evil"}]}}'

@@ -73,6 +73,11 @@ check() { got "$PLUGIN_CORE_AVAILABLE_PATH/checks/check-deploy" web idA web 5000
 		"--host web.example.com --host \\*.wild.com --wait 5 --timeout 7 --attempts 2 " \
 		"$CALLS"
 	grep -qF -- "--pid $$ 10.86.128.2:5000 " "$CALLS"
+	printf '# made from healthchecks of app.json\n/ ok\n' >"$LIST"
+	check
+	assert_output_like "-----> Checking web.1: 1 check from healthchecks of app.json, up to *"
+	RUNNER_STATUS=1 check
+	assert_error_like "*it does not pass healthchecks of app.json: the lines marked FAIL *"
 	printf 'WAIT=500ms\nATTEMPTS=1\n/ ok\n' >"$LIST"
 	check
 	assert_success "-----> Checking web.1: 1 check from CHECKS, up to 0.5 s
