@@ -149,3 +149,22 @@ seen() { in_world docker inspect --format "$1" "$(in_world cat /home/dokku/opts/
 	dokku_run network:destroy opts-db
 	dokku_run network:destroy opts-shared
 }
+
+@test "networks: a request that reaches an old container by its name there, after it has drained, is answered" {
+	local asked own
+	dokku_run network:create opts-peers
+	dokku_run network:set opts attach-post-deploy opts-peers
+	dokku_run ps:set opts stop-timeout-seconds 1
+	commit_and_push opts v4 --env IGNORE_TERM=1
+	own=$(seen '{{(index .NetworkSettings.Networks "opts-peers").IPAddress}}')
+	commit_and_push opts v5
+	# The old one has no connection, and the kernel forgets those of the past for 4 s.
+	sleep 1.5
+	asked=$(in_world curl --silent --include "http://$own:5000/slow?ms=6000")
+	[[ $asked == *'X-Release: v4'*'slow but sure'* ]]
+	dokku_run network:set opts attach-post-deploy
+	dokku_run ps:set opts stop-timeout-seconds
+	dokku_run ps:rebuild opts
+	assert_clean opts
+	dokku_run network:destroy opts-peers
+}
