@@ -1262,6 +1262,28 @@ hold-traffic web 30" "$(grep hold-traffic "$STEPS")"
 	assert_success ""
 }
 
+@test "a new app: what git's client is told first comes in one piece, and nothing is held back after it" {
+	# A client that ends at the first line closes ssh's output. What comes by ssh after that is
+	# lost, also what we tell it on stderr. This git takes its time after the first line.
+	fake git <<-END
+		git=$(type -P git)
+		[[ \$* == *receive-pack* ]] || exec "\$git" "\$@"
+		"\$git" "\$@" | { read -r -N 4 size; printf %s "\$size"
+			dd bs=1 count=\$((16#\$size - 4)) status=none; sleep 0.3; exec cat; }
+		exit "\${PIPESTATUS[0]}"
+	END
+	"$DOKKU" git-receive-pack web </dev/null 2>"$BATS_TEST_TMPDIR/said" |
+		{
+			read -r -N 4
+			dd bs=65536 count=1 status=none
+		} >"$BATS_TEST_TMPDIR/first"
+	[[ $(tr '\0' ' ' <"$BATS_TEST_TMPDIR/first") == *' capabilities^{} '*'0000' ]]
+	grep -q "Nothing was sent" "$BATS_TEST_TMPDIR/said"
+	commit
+	push main
+	went_live 1
+}
+
 # unbuilt MESSAGE… - requires that the push was refused with only this message before a build, and
 # that its branch is at $was, or does not exist.
 unbuilt() {
