@@ -5,6 +5,8 @@
 # shellcheck disable=SC2154 # the helper sets world, keys, output, status
 # shellcheck disable=SC2016 # text for the shell in the world
 
+bats_require_minimum_version 1.5.0
+
 load helper
 
 setup_file() {
@@ -134,6 +136,24 @@ assert_pushed() {
 		in_world umount "$folder"
 		[[ $status -ne 0 && $output == *"$folder"*'file system that is read-only now'* ]]
 		assert_serves fixed v7
+	done
+}
+
+@test "a file system that the kernel has made read-only: what only reads goes on" {
+	local words results=()
+	in_world mount --bind /var/lib/dokku /var/lib/dokku
+	in_world mount -o remount,bind,ro /var/lib/dokku
+	for words in "logs fixed" apps:list "ps:report fixed" "config:show fixed" "urls fixed" \
+		"releases:list fixed" "builds:output fixed" "report fixed" ssh-keys:list; do
+		# shellcheck disable=SC2086 # words
+		run --separate-stderr dokku_run $words
+		# shellcheck disable=SC2154 # run sets it
+		results+=("$words: $status ${#output} $stderr")
+	done
+	in_world umount /var/lib/dokku
+	for words in "${results[@]}"; do
+		[[ $words == *': 0 '[1-9]*' !     /var/lib/dokku/config is on a file system that is'* &&
+			$words != *$'\n'* ]]
 	done
 }
 
