@@ -404,6 +404,21 @@ deployed() {
 			>"$DOKKU_LIB_ROOT/data/releases/$2/$3/containers"'
 }
 
+@test "a deploy says why its URL does not lead to the app, if a plugin knows" {
+	deployed
+	hook fake app-domains <<<'printf "web.example.com\n"'
+	hook fake app-unreached </dev/null
+	dokku config:set web B=1
+	assert_status 0
+	assert_output_like "*is live: http://web.example.com
+       start *"
+	hook fake app-unreached <<<'printf "%s has moved\n" "$1"'
+	dokku config:set web B=2
+	assert_output_like "*is live: http://web.example.com
+       web has moved
+       start *"
+}
+
 @test "a deployed app is deployed anew with it, and has it after the commit" {
 	deployed
 	dokku config:set web B=$'new\nline'

@@ -362,6 +362,41 @@ other.org"
 	assert_success my.site.com
 }
 
+@test "a changed address: install and a deploy name the new one, for the domain that install chose" {
+	local note="10.1.2.3 is no address of this host any more:"
+	fake hostname <<<'echo box'
+	fake chown <<<'true'
+	fake getent <<<'[[ $2 != *.sslip.io ]] || echo "10.1.2.3 STREAM"'
+	fake ip <<<'read -r at <"$BATS_TEST_TMPDIR/at"
+		[[ $* != *get* ]] || printf "192.0.2.1 via 10.1.2.1 dev eth0 src %s uid 0\n" "$at"
+		[[ $* != *"to $at"* ]] || printf "2: eth0 inet %s/24\n" "$at"'
+	printf '10.1.2.3\n' >"$BATS_TEST_TMPDIR/at"
+	rm -f "$DOKKU_ROOT/VHOST"
+	got "$PLUGIN_PATH/domains/install"
+	assert_file "$DOKKU_ROOT/VHOST" 10.1.2.3.sslip.io
+	printf 'web.10.1.2.3.sslip.io\n' >"$DOKKU_ROOT/web/VHOST"
+	got "$PLUGIN_PATH/domains/app-unreached" web
+	assert_success ""
+	printf '10.9.9.9\n' >"$BATS_TEST_TMPDIR/at"
+	got "$PLUGIN_PATH/domains/app-unreached" web
+	assert_success "$note dokku domains:set-global 10.9.9.9.sslip.io, then dokku domains:reset web"
+	got "$PLUGIN_PATH/domains/install"
+	assert_status 0
+	assert_error " !     $note dokku domains:set-global 10.9.9.9.sslip.io, then" \
+		"dokku domains:reset APP for each app"
+	# It is offline now.
+	printf 'none\n' >"$BATS_TEST_TMPDIR/at"
+	got "$PLUGIN_PATH/domains/app-unreached" web
+	assert_success "$note dokku domains:set-global DOMAIN, then dokku domains:reset web"
+	# Another domain may lead here in any way.
+	printf 'web.10.7.7.7.sslip.io\n' >"$DOKKU_ROOT/web/VHOST"
+	got "$PLUGIN_PATH/domains/app-unreached" web
+	assert_success ""
+	printf '10.7.7.7.sslip.io\n' >"$DOKKU_ROOT/VHOST"
+	got "$PLUGIN_PATH/domains/install"
+	assert_error ""
+}
+
 @test "install: a wildcard record of the host's own name counts, also one of IPv6 only" {
 	fake hostname <<<'echo box.example.com'
 	fake ip <<<'true'
