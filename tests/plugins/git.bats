@@ -622,8 +622,8 @@ second_push() {
 	commit
 	push -o ci.skip main
 	went_live 1
-	grep \
-		-qxF ' !     web: git push -o ci.skip is ignored: the options are wait, wait=SECONDS, canary=PERCENT and hold=SECONDS' <<<"$remote"
+	grep -qxF " !     web: git push -o ci.skip is for plugins alone: dokku's own options are wait, wait=SECONDS, canary=PERCENT and hold=SECONDS" \
+		<<<"$remote"
 	commit
 	slow_push main
 	commit
@@ -1195,6 +1195,20 @@ ended() {
 	printf 'web=0\nmail=1\n' >"$DOKKU_LIB_ROOT/data/releases/web/2/scale"
 	code "" 'release_tell_port web 2'
 	assert_success ""
+}
+
+@test "git push -o: hooks have the options; hooks.md has one that refuses pushes on Fridays, but for -o force" {
+	an_app
+	sed -n '/^# Hook: pre-change APP WHAT - on Fridays/,/^```/p' "$BATS_TEST_DIRNAME/../../docs/hooks.md" |
+		sed -e '/^```/d' -e 's/$(date +%u)/5/' | hook friday pre-change
+	commit
+	push main
+	[[ $status -ne 0 && $remote == *'nothing is deployed on Fridays: git push -o force does'* ]]
+	push -o enforce main
+	[[ $status -ne 0 ]]
+	push -o wait -o force main
+	went_live 1
+	grep -qxF "pre-change web git push $(git -C "$SOURCE" rev-parse --short=7 main)" "$STEPS"
 }
 
 @test "git push -o hold, hold=SECONDS: requests wait for this release; the next one is as the setting says" {
