@@ -11,7 +11,13 @@ setup_file() {
 	export runner_libc=$PWD/build/check-runner/check-runner-libc
 	"$hostile" 9 >"$BATS_FILE_TMPDIR/port" 3>&- &
 	echo $! >"$BATS_FILE_TMPDIR/pid"
-	until [[ -s $BATS_FILE_TMPDIR/port ]]; do sleep 0.01; done
+	until [[ -s $BATS_FILE_TMPDIR/port ]]; do
+		kill -0 "$!" || {
+			echo "$hostile does not run: make test-check-runner builds it"
+			return 1
+		}
+		sleep 0.01
+	done
 	target=127.0.0.1:$(<"$BATS_FILE_TMPDIR/port")
 	export target
 	# A port that nobody listens on: the kernel gives it to nobody while we hold it.

@@ -29,12 +29,6 @@ teardown() {
 	wait
 }
 
-# only_resets NAME - true if all failures are resets of a reused connection.
-only_resets() {
-	! sed -n 's/^failed: //p' "$BATS_FILE_TMPDIR/$1.txt" |
-		grep --quiet --invert-match ': reset_reused [0-9]*$'
-}
-
 # nothing_lost [reload] - requires that no request failed and no connection was closed, of this app
 # and of the bystander. With "reload", nginx was reloaded and may have closed idle connections, on
 # which a client may just have sent a request.
@@ -217,6 +211,24 @@ shows_certificate() {
 	assert_serves live v6
 	load_end other
 	assert_clean live
+}
+
+@test "ps:scale web=0 finishes what was begun, and visitors get 503; with web=1 none of them is lost" {
+	local slow
+	touch "$BATS_FILE_TMPDIR/live.stop"
+	wait "$(<"$BATS_FILE_TMPDIR/live.pid")"
+	fetch live '/slow?ms=4000' >"$BATS_TEST_TMPDIR/slow" &
+	slow=$!
+	sleep 0.5
+	dokku_run ps:scale live web=0
+	run fetch live / --include
+	[[ $output == *' 503 '* && $output == *'Retry-After: '* ]]
+	wait "$slow"
+	[[ $(<"$BATS_TEST_TMPDIR/slow") == 'slow but sure' ]]
+	dokku_run ps:scale live web=1
+	load_begin live live
+	dokku_run ps:restart live
+	nothing_lost
 }
 
 @test "another plugin's check-deploy replaces ours" {

@@ -185,7 +185,10 @@ load_begin() {
 		>"$BATS_FILE_TMPDIR/$name.txt" 2>&1 3>&- &
 	printf '%s\n' "$!" >"$BATS_FILE_TMPDIR/$name.pid"
 	sleep 0.5
-	kill -0 "$(<"$BATS_FILE_TMPDIR/$name.pid")"
+	kill -0 "$(<"$BATS_FILE_TMPDIR/$name.pid")" || {
+		cat "$BATS_FILE_TMPDIR/$name.txt"
+		return 1
+	}
 }
 
 # load_end NAME - stops the clients and prints their report. Fails if a request failed.
