@@ -133,13 +133,22 @@ restart_engine() {
 		exit 1'
 }
 
+# show_way - prints what decides where the requests of the apps go.
+show_way() {
+	in_world sh -c 'date; docker ps --all; nft list table ip dokku; nft list table bridge dokku
+		ip neigh; ss --tcp --numeric --all --processes; tail -n 5 /var/log/nginx/*error.log
+		tail -n 20 /var/log/dokku-heal.log; dmesg | tail -n 5' || true
+}
+
 # each_answers_itself - 503 at worst, but never another app's page.
 each_answers_itself() {
 	local app answer
 	for app in "${APPS[@]}"; do
-		answer=$(fetch "$app" / --include --max-time 5 | tr -d '\r')
+		answer=$(fetch "$app" / --include --max-time 5 \
+			--write-out '\n%{errormsg}, port %{local_port}' | tr -d '\r')
 		[[ $answer == *$'\n'"X-App: $app"$'\n'* || $answer == 'HTTP/1.1 503 '* ]] || {
 			printf '%s answered:\n%s\n' "$app" "$answer" >&2
+			show_way >&2
 			return 1
 		}
 	done

@@ -2346,9 +2346,11 @@ container() {
 	start_guard
 	sleep 0.5
 	assert_equal $'v1 02:42:0a:56:80:02\nv2 02:42:0a:56:80:03' "$(sticky)"
+	said ""
 	# The first one is started anew, at its old address.
 	kill "$first"
 	eventually sticky_is "v2 02:42:0a:56:80:03"
+	eventually said ended
 	container v3 02:42:0a:56:80:02
 	eventually sticky_is $'v2 02:42:0a:56:80:03\nv3 02:42:0a:56:80:02'
 	end_guard
@@ -2490,6 +2492,24 @@ has_rule() {
 	map_is_whole() { [[ $(kernel | wc -l) -eq 2 ]]; }
 	eventually map_is_whole
 	eventually chain_is hold ""
+	rm -rf "$DOKKU_LIB_ROOT/lock"
+	kill "$watch" 2>/dev/null || true
+}
+
+@test "watch: looks at the apps soon after a container has ended" {
+	serving
+	export DOKKU_POLL=20
+	fake_engine <<<'printf "asked\n" >>"$TEST_HOST/asked"; exit 1'
+	nsenter --target "$KERNEL" --net -- bash -euc \
+		'ip link add dokku0 type bridge; ip link set dokku0 up'
+	container v1 02:42:0a:56:80:02
+	dokku watch 3>&- &
+	local watch=$!
+	eventually guarded
+	sleep 1
+	assert_absent "$TEST_HOST/asked"
+	kill "$CONTAINER"
+	eventually test -e "$TEST_HOST/asked"
 	rm -rf "$DOKKU_LIB_ROOT/lock"
 	kill "$watch" 2>/dev/null || true
 }

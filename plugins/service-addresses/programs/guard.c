@@ -43,6 +43,8 @@ enum {
 	HOLD_S = 5,
 	/* Seconds that Docker may take to write its rules again. */
 	DOCKER_S = 2,
+	/* The engine notices the end of a container a moment later, and many may end at once. */
+	ENDED_S = 2,
 	/* Seconds between two attempts to make the table. */
 	TRY_S = 2,
 	REQUEST_SIZE = 256
@@ -56,7 +58,7 @@ struct guard {
 	struct mnl_socket *events, *routes, *ports;
 	bool is_lost, is_saved, has_docker;
 	/* When to act, in seconds of the monotonic clock. 0 means never. */
-	time_t give_up, look_at_docker, next_try;
+	time_t give_up, look_at_docker, next_try, tell_ended;
 	struct timespec rules_time; /* when RULES had changed at the last look */
 };
 
@@ -222,6 +224,10 @@ keep_time(struct guard *guard)
 			puts(has ? "docker back" : "docker gone");
 		guard->has_docker = has;
 	}
+	if (guard->tell_ended != 0 && now() >= guard->tell_ended) {
+		guard->tell_ended = 0;
+		puts("ended");
+	}
 }
 
 static void
@@ -241,8 +247,8 @@ watch(struct guard *guard)
 			read_events(guard);
 		if (on[2].revents != 0)
 			read_routes(guard);
-		if (on[3].revents != 0)
-			ports_read(guard->ports);
+		if (on[3].revents != 0 && ports_read(guard->ports) && guard->tell_ended == 0)
+			guard->tell_ended = now() + ENDED_S;
 		if (on[0].revents != 0 && !read_command(guard))
 			return;
 		keep_time(guard);

@@ -35,6 +35,19 @@ take_attribute(const struct nlattr *attribute, void *context)
 	return MNL_CB_OK;
 }
 
+static void
+add_port(struct links *links, int index, const struct attributes *link)
+{
+	if (link->netns < 0 || !link->is_up || links->nr == LINKS_MAX)
+		return;
+	for (size_t i = 0; i < links->nr; i++) {
+		if (links->port[i].index == index)
+			return;
+	}
+	links->port[links->nr++] = (struct link_port){ index, link->peer, (uint32_t)link->netns };
+}
+
+/* Only a message of the family AF_BRIDGE says which bridge a port that is gone was at. */
 int
 links_collect(const struct nlmsghdr *header, void *context)
 {
@@ -42,19 +55,15 @@ links_collect(const struct nlmsghdr *header, void *context)
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
 	struct attributes link = { .netns = -1 };
 
-	if (header->nlmsg_type != RTM_NEWLINK ||
-		mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->ifi_family != AF_UNSPEC)
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(*info))
 		return MNL_CB_OK;
 	mnl_attr_parse(header, sizeof(*info), take_attribute, &link);
-	if (link.master == 0 || link.master != links->bridge || link.netns < 0 || !link.is_up ||
-		links->nr == LINKS_MAX)
+	if (link.master == 0 || link.master != links->bridge)
 		return MNL_CB_OK;
-	for (size_t i = 0; i < links->nr; i++) {
-		if (links->port[i].index == info->ifi_index)
-			return MNL_CB_OK;
-	}
-	links->port[links->nr++] =
-		(struct link_port){ info->ifi_index, link.peer, (uint32_t)link.netns };
+	if (header->nlmsg_type == RTM_NEWLINK && info->ifi_family == AF_UNSPEC)
+		add_port(links, info->ifi_index, &link);
+	else if (header->nlmsg_type == RTM_DELLINK && info->ifi_family == AF_BRIDGE)
+		links->has_lost = true;
 	return MNL_CB_OK;
 }
 

@@ -23,6 +23,7 @@ struct link_port {
 
 struct links {
 	unsigned bridge; /* the index of the bridge whose ports are wanted, set by the caller */
+	bool has_lost; /* a port of the bridge is gone: its container has ended or was cut off */
 	size_t nr;
 	struct link_port port[LINKS_MAX];
 };
@@ -30,6 +31,7 @@ struct links {
 /*
  * For netlink_run, as are the others: adds a link to the struct links at context if it is a port of
  * the bridge, is up, and its other end is in another namespace. More than LINKS_MAX are ignored.
+ * Sets has_lost if the message is that a port of the bridge is gone.
  */
 int links_collect(const struct nlmsghdr *header, void *context);
 

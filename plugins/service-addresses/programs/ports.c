@@ -155,7 +155,7 @@ ports_open(void)
 	return events;
 }
 
-void
+bool
 ports_read(struct mnl_socket *events)
 {
 	static struct links links;
@@ -165,8 +165,11 @@ ports_read(struct mnl_socket *events)
 	links = (struct links){ .bridge = if_nametoindex(BRIDGE) };
 	while ((n = recv(mnl_socket_get_fd(events), buffer, sizeof(buffer), MSG_DONTWAIT)) > 0)
 		netlink_run(buffer, (size_t)n, 0, 0, links_collect, &links);
-	if (n < 0 && errno == ENOBUFS)
+	if (n < 0 && errno == ENOBUFS) {
 		tie_all();
-	else if (links.nr > 0)
+		return true;
+	}
+	if (links.nr > 0)
 		tie_ports(&links);
+	return links.has_lost;
 }

@@ -7,6 +7,8 @@
 #ifndef PORTS_H
 #define PORTS_H
 
+#include <stdbool.h>
+
 struct mnl_socket;
 
 /*
@@ -15,7 +17,10 @@ struct mnl_socket;
  */
 struct mnl_socket *ports_open(void);
 
-/* Ties the ports that events are about. To be called when the socket is readable. Never waits. */
-void ports_read(struct mnl_socket *events);
+/*
+ * Ties the ports that events are about. To be called when the socket is readable. Never waits.
+ * Returns whether a port was removed, or may have been.
+ */
+bool ports_read(struct mnl_socket *events);
 
 #endif
