@@ -755,6 +755,25 @@ $1"
 	assert_success ""
 }
 
+@test "proxy-canary-count: also without the two networks that got the most 5xx of the canary" {
+	local i
+	for ((i = 1; i <= 5; i++)); do
+		printf '2000.0 web canary %s\n' "502 192.0.2.$i" "500 2001:db8:0:9:$i::1" \
+			"200 198.51.100.$i" "500 203.0.113.7" "404 2001:db8:0:8::$i"
+		printf '2000.0 web current %s\n' "200 192.0.2.9" "500 198.51.100.$i"
+	done >"$TEST_HOST/log/dokku-canary.log"
+	got "$PLUGIN_PATH/nginx/proxy-canary-count" nginx web 1000
+	# Three networks have five each; which two of them go does not matter.
+	[[ $status == 0 && $output == "10 5 25 15
+0 0 0 0
+"@(10|5)" 5 15 5
+0 0 0 0" ]] || differ counts "10 5 25 15 / 10 5 15 5" "$output"
+	sed -i '/203\.0\.\|198\.51\|0:8:/d' "$TEST_HOST/log/dokku-canary.log"
+	got "$PLUGIN_PATH/nginx/proxy-canary-count" nginx web 1000
+	assert_success "5 0 10 10
+0 0 0 0"
+}
+
 @test "apply: each server looks last, and without a cache, for what closes the app to visitors" {
 	local facts end
 	end=$'\tset $dokku_folder /var/lib/dokku/maintenance/web;\n\tinclude /etc/nginx/dokku-maintenance.conf;\n}'

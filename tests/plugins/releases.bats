@@ -936,6 +936,36 @@ scheduler-remove docker-local web 4" "$(grep -e canary-share -e scheduler-remove
 	[[ -e $CANARY ]]
 }
 
+@test "the watch: visitors of two networks cannot take a canary back, where others have got answers" {
+	hook fake proxy-canary-count <<<'cat "$BATS_TEST_TMPDIR/counts"'
+	# counted SECONDS LINES - a round of the watch, for a canary of that age.
+	counted() {
+		canary "4 5 5 0 $((EPOCHSECONDS - $1))"
+		tr / '\n' <<<"$2" >"$BATS_TEST_TMPDIR/counts"
+		got "$PLUGIN_PATH/releases/heal-apps"
+		assert_status 0
+	}
+	stays() { counted "$@" && [[ -e $CANARY ]]; }
+	taken_back() { counted "$@" && assert_absent "$CANARY"; }
+	stays 5 "1000 0 500 400/100 0 90 90/900 0 100 4/90 0 10 0"
+	stays 900 "1000 0 500 400/100 0 90 90/900 0 100 4/90 0 10 0"
+	taken_back 5 "1000 0 500 400/100 0 90 90/900 0 100 5/90 0 10 0"
+	taken_back 5 "1000 0 500 400/100 0 90 90/900 0 100 0/90 0 20 20"
+	# Others have got too little. After a minute all count.
+	stays 30 "1000 0 500 400/100 0 90 90/900 0 19 19/90 0 19 19"
+	taken_back 61 "1000 0 500 400/100 0 90 90/900 0 19 0/90 0 19 0"
+	# Until then it is not promoted, either. One that answers well is.
+	hook fake check-deploy </dev/null
+	hook fake core-post-deploy </dev/null
+	canary "4 5 5 $EPOCHSECONDS $EPOCHSECONDS"
+	printf '9 0 20 20\n9 0 0 0\n9 0 0 0\n9 0 0 0\n' >"$BATS_TEST_TMPDIR/counts"
+	got "$PLUGIN_PATH/releases/heal-apps"
+	assert_equal 3 "$(current web)"
+	printf '9 0 20 0\n9 0 0 0\n9 0 0 0\n9 0 0 0\n' >"$BATS_TEST_TMPDIR/counts"
+	got "$PLUGIN_PATH/releases/heal-apps"
+	assert_equal 4 "$(current web)"
+}
+
 @test "the watch: promotes a canary whose time is over, once it has answered" {
 	canary "4 5 5 $EPOCHSECONDS 100"
 	hook fake proxy-canary-count <<<'cat "$BATS_TEST_TMPDIR/counts"'
