@@ -139,6 +139,24 @@ assert_pushed() {
 	done
 }
 
+@test "/home read-only: what would write there is refused in one line, and begins nothing" {
+	local words results=()
+	in_world mount --bind /home/dokku /home/dokku
+	in_world mount -o remount,bind,ro /home/dokku
+	for words in "config:set fixed A=b" "apps:create new" "ps:restart fixed" \
+		"apps:rename fixed new" "--force apps:destroy fixed"; do
+		# shellcheck disable=SC2086 # words
+		run dokku_run $words
+		results+=("$words: $status $output")
+	done
+	in_world umount /home/dokku
+	for words in "${results[@]}"; do
+		[[ $words == *': 1  !     /home/dokku is on a file system that is read-only now'* &&
+			$words != *$'\n'* ]]
+	done
+	assert_serves fixed v7
+}
+
 @test "a file system that the kernel has made read-only: what only reads goes on" {
 	local words results=()
 	in_world mount --bind /var/lib/dokku /var/lib/dokku
