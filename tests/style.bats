@@ -369,6 +369,43 @@ library() {
 	grep -rnE '\b(setting_(of|default)|read_(property|effective)) [^ ]+ nginx ' plugins | none
 }
 
+# hidden_names FILE… - each call of a function that sets the variable which its first argument
+# names, where a local variable of that function hides the caller's.
+hidden_names() {
+	awk '
+		FNR == 1 { name = "" }
+		/^[a-z_]+\(\) [{(]/ { name = $1; sub(/\(.*/, "", name) }
+		name && /^\tlocal / {
+			for (i = 2; i <= NF; i++) { word = $i; sub(/=.*/, "", word); own[name, word] = 1 }
+		}
+		name && /printf -v "\$1"/ { sets[name] = 1 }
+		/^[})]/ { name = "" }
+		{
+			line[++n] = $0
+			at[n] = FILENAME ":" FNR
+		}
+		END {
+			for (i = 1; i <= n; i++) {
+				words = split(line[i], w, /[ \t;(&|!{]+/)
+				for (k = 1; k < words; k++)
+					if ((w[k] in sets) && ((w[k], w[k + 1]) in own))
+						print at[i] ": " w[k] " has a variable " w[k + 1] " of its own"
+			}
+		}' "$@"
+}
+
+@test "hidden_names: finds a result that the function keeps for itself" {
+	printf '%s\n' 'sum() {' $'\tlocal one=1 two' $'\tprintf -v "$1" %s 3' '}' 'f() { local a; sum a; }' \
+		'g() { ! sum two || :; }' >"$BATS_TEST_TMPDIR/file"
+	assert_equal "$BATS_TEST_TMPDIR/file:6: sum has a variable two of its own" \
+		"$(hidden_names "$BATS_TEST_TMPDIR/file")"
+}
+
+@test "no function hides the variable that it is to set" {
+	mapfile -t files < <(shell_files)
+	hidden_names "${files[@]}" | none
+}
+
 @test "joined at install, the library has the same functions" {
 	cp -r plugins "$BATS_TEST_TMPDIR/"
 	plugins/common/libexec/join "$BATS_TEST_TMPDIR/plugins/common"
