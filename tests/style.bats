@@ -406,6 +406,11 @@ hidden_names() {
 	hidden_names "${files[@]}" | none
 }
 
+@test "the model of a deploy has the steps that dokku has" {
+	make --silent build/tests/model/model
+	tests/model/run --names
+}
+
 @test "joined at install, the library has the same functions" {
 	cp -r plugins "$BATS_TEST_TMPDIR/"
 	plugins/common/libexec/join "$BATS_TEST_TMPDIR/plugins/common"
