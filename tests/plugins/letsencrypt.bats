@@ -403,6 +403,33 @@ engine() {
 	assert_absent "$DATA/.accounts/.new"
 }
 
+@test "dehydrated: what the CA calls an address is a URL with https for curl, no file and no option" {
+	local url curl
+	dokku letsencrypt:set web self-check false
+	# As dehydrated 0.7 does it; url is text of the CA.
+	engine <<-'BODY'
+		url=$(<"$WORLD/url")
+		curl --max-time 60 -A me -s -w "%{http_code}" -o body "$url" -D headers \
+			-H "Content-Type: json" -d "{}" >&2 && exit 1
+		echo "ERROR: Problem connecting to server ($url; curl returned with $?)" >&2
+		exit 1
+	BODY
+	for url in file:///etc/hostname FILE:///etc/hostname -K/etc/hostname -o/etc/hostname \
+		--next http://127.0.0.1/ 127.0.0.1 '' @/etc/hostname; do
+		printf '%s' "$url" >"$WORLD/url"
+		: >"$CALLS"
+		enable
+		assert_error_like "*: Problem connecting to server ($url; curl returned with 3)"
+		curl=$(grep '^curl ' "$CALLS") || true
+		assert_equal "" "$curl"
+	done
+	printf 'https://ca.example/x' >"$WORLD/url"
+	enable
+	curl='curl --proto =https --globoff --max-time 60 -A me -s -w %\{http_code\} -o body'
+	curl+=' --url https://ca.example/x -D headers -H Content-Type:\ json -d \{\}'
+	assert_equal "$curl" "$(grep '^curl ' "$CALLS")"
+}
+
 @test "dehydrated: an account that the CA has forgotten is made again, once" {
 	engine <<-'BODY'
 		case $* in
