@@ -77,6 +77,27 @@ refused() {
 	[[ ! -e $WORLD/cid ]]
 }
 
+@test "docker-options:add: what the engine would refuse at the next deploy is refused at once" {
+	local mount
+	fake_engine <<-'BODY'
+		body=$(cat)
+		[[ $body != *SOMETHING* ]] || said='unknown capability: CAP_SOMETHING'
+		[[ $body != *'"Source":"/none-such"'* ]] || said='bind source path does not exist'
+		printf '{"message":"%s"}' "${said-No such image: x}"
+		exit 22
+	BODY
+	refused 'the engine says: unknown capability' web deploy --cap-add SOMETHING
+	refused 'the engine says: unknown capability' web build,run --cap-add SOMETHING
+	refused 'at least 0.01' web deploy --cpus 0.001
+	for mount in /a:b /a:/ a/b:/c _a:/b /a:/b:noexec /a:/b:ro,ro /a:/b:z,Z /a:/b:ro,rw \
+		/a:/b:nocopy data:/b:rshared /a:/b:shared,slave /a:/b:/c; do
+		refused "\"$mount\"" web deploy "-v $mount"
+	done
+	dokku docker-options:add web deploy -v /a:/b:ro,z,rslave -v data:/c:nocopy,rw \
+		-v /anonymous --mount type=bind,src=/none-such,dst=/f
+	assert_status 0
+}
+
 @test "docker-options:add: a process type that the release lacks is told" {
 	made_plugins docker-options
 	make_release web 1

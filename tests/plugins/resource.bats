@@ -106,3 +106,56 @@ build_args() {
 	assert_equal "_default_.limit.memory 512m" \
 		"$(ls "$RESOURCE") $(<"$RESOURCE/_default_.limit.memory")"
 }
+
+@test "resource: what the engine would refuse at the next deploy is refused at once" {
+	local limit
+	fake_engine <<-'BODY'
+		body=$(cat) said='No such image: x'
+		case $body in
+		*'"Memory":4194304'* | *'"MemoryReservation":1048576'*)
+			said='Minimum memory limit allowed is 6MB'
+			;;
+		*'"Memory":'*) ;;
+		*'"MemorySwap":1073741824'*) said='set the Memory limit' ;;
+		esac
+		printf '{"message":"%s"}' "$said"
+		exit 22
+	BODY
+	dokku resource:limit --memory 4m web
+	assert_refused "resource: --memory=4m: the engine says: Minimum memory limit allowed is" \
+		"6MB; nothing was changed"
+	for limit in '--memory 4.0m' '--process-type build --memory 4m' '--memory-swap 1g' \
+		'--cpu 0.001' '--cpu 0.0099' '--cpu 00.009'; do
+		# shellcheck disable=SC2086 # words
+		dokku resource:limit $limit web
+		[[ $status -eq 1 && $stderr == ' !     resource: '*'; nothing was changed' ]]
+	done
+	dokku resource:reserve --memory 1 web
+	assert_status 1
+	[[ ! -e $RESOURCE || -z $(ls "$RESOURCE") ]]
+	dokku resource:limit --memory 6m --memory-swap 1g --cpu 0.01 web
+	assert_status 0
+	dokku resource:limit --cpu 0 web
+	assert_status 0
+}
+
+@test "resource: a limit that needs one of the docker options is not refused" {
+	fake_engine <<-'BODY'
+		[[ $(cat) != *'"Memory":'* ]] || exit 0
+		printf '{"message":"set the Memory limit"}'
+		exit 22
+	BODY
+	dokku docker-options:add web deploy --memory=512m
+	dokku resource:limit --memory-swap 1g web
+	assert_status 0
+	dokku docker-options:remove web deploy --memory=512m
+	dokku resource:limit --memory 512m web
+	dokku docker-options:add web deploy --memory-swap=1g
+	assert_status 0
+}
+
+@test "resource: without an answer of the engine, a limit is taken" {
+	fake_engine <<<'echo "no engine"; exit 1'
+	dokku resource:limit --memory 4m web
+	assert_status 0
+}

@@ -113,6 +113,37 @@ args() {
 	assert_success " before  -v '/srv/a b\$(id):/data'"
 }
 
+@test "storage:mount: what Docker refuses at the next deploy is refused at once" {
+	local options
+	export PLUGIN_PATH=$DOKKU_DIR/plugins
+	rm "$BIN/docker"
+	dokku storage:create data
+	for options in noexec ro,ro z,Z nocopy; do
+		dokku storage:mount web "/srv:/data:$options"
+		assert_refused "storage:mount: \"/srv:/data:$options\" has mount options that" \
+			"Docker does not take: use ro or rw, z or Z, or such as rslave;" \
+			"nothing was changed"
+		dokku storage:mount web data --container-dir /data --volume-options "$options"
+		assert_status 1
+	done
+	dokku storage:mount web data --container-dir /data --volume-readonly --volume-options ro
+	assert_status 1
+	[[ ! -e $DOKKU_LIB_ROOT/config/storage/web ]]
+	dokku storage:mount web /srv:/data:rw,Z
+	assert_status 0
+	dokku storage:mount web /opt:/data/
+	assert_refused "storage:mount: /srv is mounted at /data already:" \
+		"dokku storage:unmount web /srv:/data; nothing was changed"
+	dokku storage:mount web data --container-dir /data --process-type worker
+	assert_status 1
+	dokku storage:mount web data --container-dir /cache --process-type worker
+	dokku storage:mount web /opt:/cache --process-type web
+	assert_status 0
+	dokku storage:mount web /tmp:/cache --process-type worker
+	assert_refused "storage:mount: data is mounted at /cache already: dokku storage:unmount" \
+		"web data --container-dir /cache; nothing was changed"
+}
+
 @test "storage:create, :mount NAME: in place, for a phase and a process type" {
 	dokku storage:create data --chown heroku --mode 0750
 	assert_status 0
@@ -128,16 +159,16 @@ args() {
 	dokku storage:mount web data --container-dir /data --volume-options Z
 	assert_status 0
 	dokku storage:mount web data --container-dir /data --volume-readonly --volume-subpath up \
-		--volume-options noexec,nosuid --phase deploy --process-type worker
+		--volume-options z,rslave --phase deploy --process-type worker
 	assert_status 0
 	args deploy worker
-	assert_success " before  -v '$STORAGE/data/up:/data:ro,noexec,nosuid'"
+	assert_success " before  -v '$STORAGE/data/up:/data:ro,z,rslave'"
 	args deploy web
 	assert_success " before  "
 	args run
 	assert_success " before  "
 	dokku storage:report web --format json
-	assert_equal '["data","/data","deploy","worker","up","true","noexec,nosuid"]' \
+	assert_equal '["data","/data","deploy","worker","up","true","z,rslave"]' \
 		"$(jq -c \
 			'[.["attachment.1.entry-name", "attachment.1.container-path", "attachment.1.phases", "attachment.1.process-type", "storage-attachment.1.subpath", "attachment.1.readonly", "attachment.1.volume-options"]]' <<<"$output")"
 	dokku storage:create logs
