@@ -132,12 +132,12 @@ further http 9000 100\nfurther https 9443 100\ncertificate\nset https-redirect t
 	assert_equal 6 "$(rendered | grep -cE '^.server 10.86.0.[23]:100 max_fails=0;')"
 	local server
 	server=$(rendered | awk 'BEGIN { RS = "\nserver {" } /listen \*:9000;/')
-	[[ $server == *'set $dokku_upstream dokku-web_100;'* &&
+	[[ $server == *'proxy_pass http://dokku-web_100;'* &&
 		$server == *'Connection $dokku_connection;'* ]]
 	[[ $server == *'open_file_cache off;'* && $server == *dokku-maintenance.conf* ]]
 	[[ $server != *dokku_canary* && $server != *'return 301'* && $server != *'dokku-web_1;'* ]]
 	server=$(rendered | awk 'BEGIN { RS = "\nserver {" } /listen \*:9443 /')
-	[[ $server == *'set $dokku_upstream dokku-web_100;'* && $server == *ssl_certificate* ]]
+	[[ $server == *'proxy_pass http://dokku-web_100;'* && $server == *ssl_certificate* ]]
 	server=$(rendered | awk 'BEGIN { RS = "\nserver {" } /listen \*:8080;/')
 	[[ $server == *'return 301 https://$host$request_uri;'* && $server != *web_100* ]]
 	local line
@@ -158,12 +158,12 @@ further http 9000 100\nfurther https 9443 100\ncertificate\nset https-redirect t
 	apply "$text"$'\nset underscore-in-headers on'
 	assert_success ""
 	server=$(rendered | awk 'BEGIN { RS = "\nserver {" } /listen \*:9000 http2;/')
-	[[ $server == *'set $dokku_upstream dokku-web;'*'grpc_pass grpc://$dokku_upstream;'* ]]
+	[[ $server == *'grpc_pass grpc://dokku-web;'* ]]
 	[[ $server == *'grpc_set_header X-Dokku-Preview "";'* && $server != *proxy_pass* &&
 		$server != *dokku-web_* && $server != *proxy_set_header* ]]
 	[[ $server == *'grpc_read_timeout 90s;'* && $server == *dokku-maintenance.conf* ]]
 	server=$(rendered | awk 'BEGIN { RS = "\nserver {" } /listen \*:9443 ssl http2;/')
-	[[ $server == *'set $dokku_upstream dokku-web_100;'* && $server == *ssl_certificate* ]]
+	[[ $server == *'grpc_pass grpc://dokku-web_100;'* && $server == *ssl_certificate* ]]
 	rendered | grep -q 'listen \*:80;'
 	text=$'app blog\ndomain blog.example.com\nupstream 10.86.0.3 80\nlisten http 9000'
 	apply "$text"
@@ -174,6 +174,23 @@ further http 9000 100\nfurther https 9443 100\ncertificate\nset https-redirect t
 	apply "$FACTS"$'\nlisten grpc 80'
 	assert_refused "nginx: web: port 80 is for HTTP/1.1 of all apps, not for gRPC: choose" \
 		"another one"
+}
+
+# nginx compares a variable with the names of all upstreams of the host, at each request.
+@test "apply: nginx knows the upstream of each request by its place in the config, not by a variable" {
+	apply "$FACTS"$'\npreview 10.86.0.2 81\nlisten http 80\nlisten http 9000\nlisten grpc 9443
+further http 9000 100'
+	assert_success ""
+	assert_equal "\
+grpc_pass grpc://dokku-web
+proxy_pass http://dokku-web
+proxy_pass http://dokku-web_1
+proxy_pass http://dokku-web_100
+proxy_pass http://dokku-web_2
+proxy_pass http://dokku-web_canary
+proxy_pass http://dokku-web_preview" "$(rendered | grep -o -E '(proxy|grpc)_pass [^;]*' | sort)"
+	assert_equal $'\t\tif ($dokku_upstream = dokku-web_preview) {\n\t\t\tproxy_pass http://dokku-web_preview;' \
+		"$(rendered | grep -B 1 'http://dokku-web_preview')"
 }
 
 @test "apply: where nginx switches, a further port includes the file of its service address" {
@@ -191,7 +208,7 @@ further http 9000 100\nfurther https 9443 100\ncertificate\nset https-redirect t
 	got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web 1 always
 	assert_success ""
 	assert_file "$DOKKU_LIB_ROOT/data/releases/web/1/proxy" "127.86.0.1 8080 "
-	rendered | grep -q 'set $dokku_upstream dokku-web_100;'
+	rendered | grep -q 'proxy_pass http://dokku-web_100;'
 }
 
 @test "apply: no app makes a port of another one HTTPS, nor HTTP" {
@@ -593,7 +610,19 @@ server {
 	}
 
 	location / {
-		proxy_pass http://$dokku_upstream;
+		if ($dokku_upstream = dokku-web_1) {
+			proxy_pass http://dokku-web_1;
+			break;
+		}
+		if ($dokku_upstream = dokku-web_2) {
+			proxy_pass http://dokku-web_2;
+			break;
+		}
+		if ($dokku_upstream = dokku-web_canary) {
+			proxy_pass http://dokku-web_canary;
+			break;
+		}
+		proxy_pass http://dokku-web;
 		proxy_http_version 1.1;
 		proxy_next_upstream error;
 		proxy_next_upstream_tries 3;
@@ -697,7 +726,7 @@ $1"
 @test "apply: no canary where nginx would notice too late, or where it switches; a preview is no visitor" {
 	canaries() { rendered | grep -c -e _canary -e dokku_cookie -e dokku_bucket; }
 	apply "$FACTS"
-	assert_equal 10 "$(canaries)"
+	assert_equal 12 "$(canaries)"
 	printf 'nginx\n' >"$TEST_HOST/etc/dokku/switch"
 	apply "$FACTS"
 	assert_success ""
@@ -709,7 +738,7 @@ $1"
 	assert_success ""
 	assert_equal 0 "$(canaries)"
 	apply "$FACTS"$'\nset disable-custom-config true\nset proxy-keepalive off'
-	assert_equal 9 "$(canaries)"
+	assert_equal 11 "$(canaries)"
 	assert_equal 1 "$(rendered | grep -c 'open_file_cache off;')"
 	assert_equal 0 "$(rendered | grep -c dokku_header)"
 }
@@ -818,7 +847,7 @@ certificate"
 	assert_success ""
 	assert_equal 1 "$(rendered | grep -c 'listen \*:443 ssl http2;')"
 	assert_equal 1 "$(rendered | grep -c 'ssl_certificate DIR/server.crt;')"
-	assert_equal 1 "$(rendered | grep -c 'proxy_pass')"
+	assert_equal 1 "$(rendered | grep -c 'location /')"
 	assert_equal 0 "$(rendered | grep -c -e 'return 301' -e Strict-Transport)"
 	assert_equal key "$(cat "$TREE"/web.d/*/server.key)"
 	: >"$CALLS"
