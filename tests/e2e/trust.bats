@@ -196,6 +196,22 @@ some_of() { ! none_of "$1"; }
 	none_of 'bin/attached '
 }
 
+@test "nginx:access-logs -t ends with its app, and shows nothing of the next one of its name" {
+	local log=$BATS_TEST_TMPDIR/log pid
+	commit_and_push trust-next v1
+	read -r -a ssh <<<"$GIT_SSH_COMMAND"
+	timeout 60 "${ssh[@]}" "dokku@$address" nginx:access-logs -t trust-next </dev/null \
+		>"$log" 2>&1 3>&- &
+	pid=$!
+	await 10 some_of trust-next-access.log
+	dokku_run apps:destroy --force trust-next
+	push trust-next
+	await 10 fetch trust-next '/?of-the-next' --fail --output /dev/null
+	wait "$pid"
+	dokku_run apps:destroy --force trust-next
+	[[ $(<"$log") != *of-the-next* ]]
+}
+
 runs_nothing() {
 	[[ -z $(in_world docker ps --all --quiet --filter label=com.dokku.container-type=run) ]]
 }

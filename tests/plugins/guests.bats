@@ -514,6 +514,45 @@ none
 	COMMANDS
 }
 
+@test "user-auth: asked again under the lock of the app, for which a command may have waited" {
+	guest acl user-auth <<-'BODY'
+		printf '%s|' "${@:2}" >>"$WORLD/asked"
+		[[ $(grep -o bob "$WORLD/asked" | wc -l) -eq 1 ]]
+	BODY
+	USER=dokku NAME=bob SSH_ORIGINAL_COMMAND='config:set --no-restart web A=x' dokku
+	assert_status 1
+	assert_error_like "*config:set: bob may not run it any more, since it has waited; nothing*"
+	assert_file "$WORLD/asked" "bob|config:set|--no-restart|web|A=|$(
+	)bob|config:set|--no-restart|web|A=|"
+	assert_absent "$DOKKU_LIB_ROOT/config/web/ENV"
+	# What the watch does later, and commands on the server, ask nobody.
+	dokku config:set --no-restart web A=x
+	assert_status 0
+}
+
+@test "user-auth: asked again after a command has waited for its input, or for git" {
+	local words
+	ln -s "$PLUGIN_CORE_AVAILABLE_PATH"/{git-hook,maintenance,registry} "$PLUGIN_PATH/"
+	mkdir -p "$DOKKU_LIB_ROOT/maintenance" "$WORLD/page"
+	printf 'x\n' >"$WORLD/page/maintenance.html"
+	fake docker </dev/null
+	guest acl user-auth <<<'printf x >>"$WORLD/asked"; [[ $(<"$WORLD/asked") == x ]]'
+	# once WORDS - runs the command as the owner of a key who loses the app after that.
+	once() {
+		words=$1
+		: >"$CALLS"
+		rm -f "$WORLD/asked"
+		USER=dokku NAME=bob SSH_ORIGINAL_COMMAND=$words got "$DOKKU"
+		assert_status 1
+		assert_error_like "*${words%% *}: bob may not run it any more, since it has waited;*"
+		assert_file "$CALLS" ""
+	}
+	once 'registry:login --password-stdin web ghcr.io ann' <<<secret
+	once 'maintenance:custom-page web' < <(tar -c -C "$WORLD/page" .)
+	assert_absent "$DOKKU_LIB_ROOT/maintenance/web/page"
+	once 'git-hook web' < <(printf '%040d %040d refs/tags/x\n' 1 0)
+}
+
 @test "user-auth: where keys are limited, no path leads to what the user dokku alone may read" {
 	local dir=$BATS_TEST_TMPDIR/closed
 	ln -s "$PLUGIN_CORE_AVAILABLE_PATH"/{git,ssh-keys} "$PLUGIN_PATH/"

@@ -117,6 +117,25 @@ names() { code "" "source \"\$PLUGIN_CORE_AVAILABLE_PATH/common/lib/kinds\"
 	assert_file "$WORLD/said" " !     web has no custom maintenance page: the tar is empty"
 }
 
+@test "maintenance:custom-page: a page that takes long to come holds up no other app" {
+	local pid
+	make_app blog
+	mkdir "$WORLD/page"
+	printf 'x\n' >"$WORLD/page/maintenance.html"
+	fifo page
+	exec 9<>"$BATS_TEST_TMPDIR/page"
+	"$DOKKU" maintenance:custom-page web <"$BATS_TEST_TMPDIR/page" \
+		>/dev/null 2>&1 3>&- 9>&- &
+	pid=$!
+	until compgen -G "$OF/page.*" >/dev/null; do sleep 0.01; done
+	got timeout 20 "$DOKKU" maintenance:custom-page blog < <(tar -c -C "$WORLD/page" .)
+	assert_status 0
+	tar -c -C "$WORLD/page" . >&9
+	exec 9>&-
+	wait "$pid"
+	assert_file "$OF/page/maintenance.html" x
+}
+
 @test "maintenance:custom-page: links, devices, large files and no page are refused, and nothing changes" {
 	mkdir "$WORLD/page"
 	printf 'old\n' >"$WORLD/page/maintenance.html"

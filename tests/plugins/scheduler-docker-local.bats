@@ -1819,6 +1819,13 @@ stop web.run.8" "$(grep '^stop' "$WORLD/docker")"
 	[[ $(<"$WORLD/docker") != *stop* ]]
 }
 
+@test "scheduler-run: an app that got its name while a task waited does not run it" {
+	fake flock <<<'rm -r "$DOKKU_ROOT/web"; mkdir "$DOKKU_ROOT/web"'
+	DOKKU_RUN_CRON="nightly forbid" got "$HOOKS/scheduler-run" docker-local web 1 "" 1 ls
+	assert_refused "App web was destroyed or renamed meanwhile; nothing was done"
+	assert_nothing_in "$CREATED"
+}
+
 @test "scheduler-run: a task that takes long to stop holds up no other app" {
 	make_app blog
 	make_release blog 1
