@@ -11,7 +11,7 @@ setup() {
 	make_app web blog
 }
 
-# in_bash LINE - what Bash is told to offer for LINE, with the cursor at its end.
+# in_bash LINE - sets output to what Bash offers for LINE, with the cursor at its end.
 in_bash() {
 	got bash -c \
 		'source "$1"; COMP_LINE=$2 COMP_POINT=${#2}; _dokku dokku
@@ -19,7 +19,7 @@ in_bash() {
 		bash "$CLIENT/dokku.bash" "$1"
 }
 
-# in_zsh LINE - the same for zsh, without its own work on what it is given.
+# in_zsh LINE - the same for zsh. A fake compadd prints the words before zsh filters them.
 in_zsh() {
 	# shellcheck disable=SC2016 # for zsh
 	got zsh -f -c 'compadd() { print -rl -- "${@[5,-1]}"; }; _files() { print -r -- files; }
@@ -27,7 +27,7 @@ in_zsh() {
 		"$1"
 }
 
-# offers LINE WORD… - in both shells, where WORD… are whole words.
+# offers LINE WORD… - requires that both shells offer exactly WORD… for LINE.
 offers() {
 	local line=$1 typed=${1##* } wanted
 	shift

@@ -1317,7 +1317,7 @@ engine DELETE /images/dokku/web:v2"
 		[[ -d $DOKKU_LIB_ROOT/data/releases/web/1 &&
 			-d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
 	done
-	# Who would drop a release asks once more.
+	# release_discard reads the current release by itself.
 	code "" 'release_discard web 2'
 	assert_status 1
 	[[ -d $DOKKU_LIB_ROOT/data/releases/web/2 ]]
@@ -1810,7 +1810,7 @@ a warning"
 	assert_output " !     a push: it is live, but a step after that failed: see above." \
 		"The watch tries it again"
 	assert_file "$(echo "$DOKKU_LIB_ROOT"/data/builds/web/*/status)" 0
-	# So that the watch does.
+	# The note by which the watch finds the app.
 	[[ -s $DOKKU_LIB_ROOT/lock/web ]]
 }
 

@@ -57,7 +57,7 @@ fill_world() {
 	: >"$CALLS"
 	: >"$STEPS"
 	fake docker nft nginx ssh systemctl </dev/null
-	# The Engine API has done it.
+	# Our own programs are the real ones, except the client of the Engine API.
 	local program
 	for program in tied attached hold write-file take-file read-env with-env overhear sigil confine \
 		exchange; do

@@ -225,19 +225,18 @@ calls() {
 	assert_equal "f:1 f:2 f:3 f:4 f:5" "$(cut -d : -f 1,2 <<<"$output" | paste -sd ' ')"
 }
 
-# Who may ask an engine. The builder leaves images there, and registry pushes them; the network is
-# its bridge, which make
-# install makes; and make install brings the engine itself.
+# The files that may ask an engine. The builder leaves images there, and registry pushes them. make
+# install installs the engine, and creates its bridge as our network.
 readonly MAY_ASK='^plugins/(engine/(functions|lib/load)|builder-dockerfile/.*|registry/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
 
-# Who may read /proc: of processes that are nobody's container. builds and git look for their own,
-# nginx for its workers, disk for the flags of dockerd, dokku at its own environment; the rest asks
-# the kernel for its settings.
+# The files that may read /proc, but not of a container. builds and git look for their own
+# processes, nginx for its workers, disk for the flags of dockerd, and dokku reads its own
+# environment. The others read settings of the kernel.
 readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-files|libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(clock|disk|environment|files)):'
 
 @test "nobody but a scheduler names one, asks an engine or looks at a process of an app" {
 	mapfile -t files < <(shell_files | grep -v '^plugins/scheduler-')
-	# The default has one owner, plugins/scheduler/settings.
+	# Only plugins/scheduler/settings names the default scheduler.
 	grep -n 'docker-local' "${files[@]}" | none
 	grep -nE '' "${files[@]}" | calls | grep -v /proc/ | grep -vE "$MAY_ASK" | none
 	grep -nE '' "${files[@]}" | calls | grep /proc/ | grep -vE -e "$MAY_LOOK" -e "$MAY_ASK" |
@@ -245,25 +244,24 @@ readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-file
 	grep -n 'engine/functions"' "${files[@]}" | grep -vE "$MAY_ASK" | none
 }
 
-# Who may name nginx: the proxy itself; the switch that needs it where the kernel has no map; make
-# install and make uninstall, which bring and remove the packages; and the warning about a file of
-# Dokku's nginx. And the client, which knows the commands without an app.
+# The files that may name nginx. These are the proxy itself, the switch, which needs nginx where the
+# kernel has no map, make install and make uninstall, which install and remove the packages, the
+# warning about a file of Dokku's nginx, and the client, which knows the commands without an app.
 readonly MAY_NAME='^plugins/(common/client|nginx|nginx-vhosts|service-addresses)/|^plugins/(common/dependencies|common/libexec/uninstall|builder/pre-build)$'
 
 @test "nobody but a proxy names one: no path, function, hook, command or word" {
 	mapfile -t files < <(shell_files | grep -vE "$MAY_NAME")
 	[[ ${#files[@]} -gt 200 ]]
 	grep -ni nginx "${files[@]}" | none
-	# The default has one owner, plugins/proxy/settings.
+	# Only plugins/proxy/settings names the default proxy.
 	grep -n nginx plugins/*/settings |
 		grep -v -e '^plugins/nginx' -e '^plugins/proxy/settings:' | none
 }
 
 @test "dokku itself is at most 250 lines" { [[ $(wc -l <dokku) -le 250 ]]; }
 
-# global_settings FILE… - FILE COMMAND of each setting of all apps that an end-to-end test makes and
-# does not take back. Files run one after another in one machine, so the next one would have it,
-# too.
+# global_settings FILE… - prints FILE COMMAND of each setting of all apps that an end-to-end test
+# makes and does not undo. The files run one after another in one machine, so it would stay.
 global_settings() {
 	awk '
 		match($0, /dokku_run [a-z-]+:set --global [a-z-]+( [^ ;|&]+)?/) {

@@ -425,7 +425,10 @@ statuses(void)
 	IS(check_bad_header("X: a\tb", 6) == NULL && check_bad_header(": a", 3) != NULL);
 }
 
-/* Parses text, keeps the checks of these hosts, and returns the lines that are left, as "1 3". */
+/*
+ * Parses text, keeps the checks of these hosts, and writes the numbers of the lines that are left
+ * to b, as "1 3". checks_keep_hosts has to return want.
+ */
 static void
 keep(struct buf *b, const char *text, const char *const *host, size_t nr, int want)
 {

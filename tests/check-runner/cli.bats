@@ -499,8 +499,8 @@ server.serve_forever()' 3>&- &
 	done
 	asks '/ connections\n/ connections\n/ connections\n' --deadline 10 "127.0.0.1:$(<port)"
 	local three=$status
-	# More than go at a time: those that wait for their turn use the connections that are there,
-	# and the body, which comes by itself, does not wait 40 ms for our word each time.
+	# More checks than slots: the waiting ones reuse the open connections. The server sends the
+	# body in a packet of its own, which must not wait 40 ms for a delayed ACK.
 	printf '~ /%d ^1?[0-9] connections\n' {1..30} >CHECKS
 	run "$runner" --deadline 10 "127.0.0.1:$(<port)" CHECKS
 	kill "$server"

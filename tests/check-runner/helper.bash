@@ -7,7 +7,7 @@ setup_file() {
 	export hostile=$PWD/build/check-runner/hostile
 	export failmalloc=$PWD/build/check-runner/failmalloc.so
 	export pretend=$PWD/build/check-runner/pretend.so
-	# A library can be put in front of this one.
+	# LD_PRELOAD works only with this build, because it loads the C library.
 	export runner_libc=$PWD/build/check-runner/check-runner-libc
 	"$hostile" 9 >"$BATS_FILE_TMPDIR/port" 3>&- &
 	echo $! >"$BATS_FILE_TMPDIR/pid"

@@ -122,7 +122,8 @@ count_of() {
 	await 10 has_no_leftovers drain2
 }
 
-# restart_engine - kill -9, then a new one: with live-restore the containers stay.
+# restart_engine - kills the engine by SIGKILL and starts it again. With live-restore the containers
+# keep running.
 restart_engine() {
 	in_world bash -c \
 		'pid=$(pgrep -x dockerd) && kill -9 $pid && while kill -0 $pid 2>/dev/null

@@ -194,9 +194,8 @@ ended() {
 	cat "$BATS_TEST_TMPDIR/rename"
 }
 
-# kill_all WHAT - the command WHAT with its session and all that it has started, by SIGKILL, so that
-# nobody but the watch is left to see to it. A bracket keeps a pattern from matching its own
-# process.
+# kill_all WHAT - sends SIGKILL to the command WHAT, its session and all that it has started, so
+# that only the watch can repair the app. The brackets keep pkill from matching its own process.
 kill_all() {
 	in_world pkill -KILL --full "[s]ubcommands/$1" || true
 	in_world bash -c \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What others may not do: visitors, by what they say of themselves; other users of the host, by what
-# they can read, lock and see in ps; whoever has a key, by hand.
+# What others may not do: visitors by the headers that they send, other users of the host by what
+# they read, lock and see in ps, and holders of a key by commands that they type.
 # shellcheck disable=SC2154 # the helper sets address, world, keys, output, status
 # shellcheck disable=SC2016 # text for the shell in the world
 
@@ -29,7 +29,7 @@ raw() {
 			"$port"
 }
 
-# told HEADER… - the header lines that the app gets for a request with these.
+# told HEADER… - prints the header lines that the app gets for a request with HEADER….
 told() {
 	local header host='Host: trust.localhost' args=()
 	for header; do
@@ -161,15 +161,15 @@ many_wait() {
 	assert_serves trust v1
 }
 
-# processes PATTERN - of the world, whose arguments are like that.
+# processes PATTERN - prints the processes of the world whose arguments match PATTERN.
 processes() {
 	in_world bash -c 'pgrep --full --list-full -- "$1" | grep -v pgrep || true' bash "$1"
 }
 
 none_of() { [[ -z $(processes "$1") ]]; }
 
-# gone_client COMMAND… - is run over ssh, and its client killed once PATTERN is among the processes
-# of the world.
+# gone_client PATTERN COMMAND… - runs COMMAND over ssh, and kills the client as soon as the world
+# has a process that matches PATTERN.
 gone_client() {
 	local pattern=$1 ssh pid
 	shift

@@ -603,8 +603,8 @@ add_part() {
 	printf 'part %s %s %s 0 9\n' "$1" "${sum%% *}" "$(stat --format %s "$1")" >>MANIFEST
 }
 
-# entry_leads_to FOLDER - for forge: the storage entry of shop, which this server has forgotten,
-# leads to FOLDER.
+# entry_leads_to FOLDER - for forge: makes the storage entry of shop lead to FOLDER in the backup,
+# and removes that entry from this server.
 entry_leads_to() {
 	local entries=(files/entries/*.json) text
 	text=$(jq --compact-output --arg to "$1" '.host_path = $to' "${entries[0]}")

@@ -136,7 +136,7 @@ killed_at() {
 		assert_equal "VHOST tls tls.previous" "$(ls -A "$DOKKU_ROOT/web" | paste -sd ' ')"
 		cmp "$WORLD/$wanted.key" "$TLS/server.key"
 		[[ $wanted == one ]] || cmp "$WORLD/one.key" "$TLS.previous/server.key"
-		# So that nginx is told again.
+		# A newer folder makes dokku tell nginx again.
 		[[ $words != *tls.new*web* && $words != *tls.gone || ! $WORLD/now -nt $TLS ]]
 	done <<-'STEPS'
 		mv *web/tls.new one

@@ -431,7 +431,7 @@ own() {
 	check
 	assert_success "-----> Checking web.1: it takes connections on port 5000 within 0.3 s and stays up for 0.3 s (a CHECKS file is faster and sees more)
        ok   web.1 is up"
-	# Without a setting of its own, as without a file.
+	# A file that sets no deadline has the same default check as no file.
 	code "" 'property_set checks web default-wait 0'
 	printf '# later\nTIMEOUT=1\n' >"$LIST"
 	check

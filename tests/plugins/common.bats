@@ -978,7 +978,7 @@ members() {
 	assert_success "p?1/tcp,q -"
 	members '/a' '{"a": "é\u0000x"}'
 	assert_success "é"
-	# So Go writes an empty list, such as that of the files that a container has changed.
+	# Go writes an empty list as null, such as that of the files that a container has changed.
 	members '/a /b' null
 	assert_success ""
 	got "$DOKKU_PROGRAMS/engine" -w /a -e /Id GET '/200/json?null' '/200/{}'

@@ -1007,7 +1007,7 @@ ended() {
 		[[ $status -ne 0 ]]
 		ended
 	done
-	# Who comes next builds on that.
+	# The next push builds on that release.
 	assert_equal 3 "$(current web)"
 	hook fake builder-build </dev/null
 	printf 'x\n' >"$SOURCE/next"

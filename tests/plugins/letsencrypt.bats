@@ -152,7 +152,7 @@ due_since() { printf '%s\n' $((EPOCHSECONDS - $1)) >"$DATA/web/renew-at"; }
 	assert_output_like "*a certificate was issued before, and is used now*"
 	assert_equal 1 "$(orders)"
 	assert_absent "$DATA/web/chain.pem"
-	# Not for another set of names.
+	# The CA is asked again if the names have changed since.
 	touch "$WORLD/nginx-down"
 	enable --force
 	rm "$WORLD/nginx-down"

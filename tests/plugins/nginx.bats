@@ -74,10 +74,10 @@ build() { got "$PLUGIN_PATH/nginx/proxy-build-config" nginx web 1; }
 # killed_after PROGRAM PATTERN - who has run PROGRAM with such words is killed.
 killed_after() { fake "$1" <<<"/bin/$1 \"\$@\"; [[ \"\$*\" != $2 ]] || kill -KILL \$PPID"; }
 
-# reloads - how many nginx was asked for.
+# reloads - prints how often nginx was told to reload.
 reloads() { grep -c reload "$CALLS" || true; }
 
-# rendered - the file of web, without its head, and with what differs in each run replaced.
+# rendered - prints the config of web without its head. Paths that differ in each run are replaced.
 rendered() { sed -e '1,/^$/d' -e 's,/[^ ]*/web\.d/[0-9a-f]*,DIR,' -e "s,$TEST_HOST,," "$TREE/web.conf"; }
 
 @test "apply: the ports that the app has; HTTPS only with a certificate, and HTTP redirects to its port" {

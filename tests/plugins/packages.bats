@@ -106,7 +106,7 @@ installs() { sed -n 's/^apt-get .* install .* --no-remove //p' "$CALLS"; }
 	fake dockerd <<<''
 	run -0 dependencies
 	assert_equal 'docker-cli docker-buildx' "$(installs)"
-	# And one that has been used without buildx.
+	# A server that has been used without buildx.
 	: >"$CALLS"
 	has_engine docker-cli
 	run -0 dependencies

@@ -264,7 +264,7 @@ https 9443 100"
 	dokku ports:add web http:7000:7000
 	further
 	assert_output "9000=100 7000=101"
-	# 443 is the main one without 80, and without both it stays as it was.
+	# Without port 80 the main one is that of 443. Without both it does not change.
 	dokku ports:set web http:8080:9001 https:443:9000
 	got "$PLUGIN_PATH/ports/app-port" web
 	assert_success 9000

@@ -319,7 +319,7 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	exec 7>&-
 	assert_status 73
 	assert_calls ""
-	# So it is where its turn among those who wait does not come.
+	# It also fails if it waits in vain for its turn.
 	fake flock <<<'exit 1'
 	: >"$CALLS"
 	got "$PLUGIN_PATH/releases/post-retire" web
@@ -358,7 +358,7 @@ engine DELETE /images/dokku/web:v1-0123456789abcdef" "$(grep DELETE "$CALLS")"
 	wait "$second"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/1"
 	assert_equal 1 "$(grep -c '^engine GET /images/json' "$CALLS")"
-	# Who comes later has something of its own.
+	# A later call has to prune again.
 	got "$PLUGIN_PATH/releases/post-retire" web
 	assert_equal 2 "$(grep -c '^engine GET /images/json' "$CALLS")"
 }

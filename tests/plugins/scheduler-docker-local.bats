@@ -13,11 +13,11 @@ setup() {
 	export LISTED="$BATS_TEST_TMPDIR/listed" CREATED="$BATS_TEST_TMPDIR/created"
 	: >"$LISTED"
 	mkdir "$CREATED"
-	# The Engine API: lists LISTED, creates, with the JSON kept, and starts what ENGINE_TAKEN
-	# does not name.
+	# The Engine API. It lists the containers in the file LISTED, keeps the JSON of those that
+	# it creates in CREATED, and starts none whose address is in ENGINE_TAKEN.
 	fake_engine <<-'BODY'
-		# breaks_off WHAT - true if the engine goes away before it answers the first request
-		# for that, by ENGINE_BREAKS. ENGINE_AWAY keeps it away.
+		# breaks_off WHAT - exits without an answer, if ENGINE_BREAKS names WHAT and this is
+		# the first request of that kind. With ENGINE_AWAY the engine stays away.
 		breaks_off() {
 			[[ " ${ENGINE_BREAKS-} " == *" $1 "* && ! -e $LISTED.$1 ]] || return
 			touch "$LISTED.$1" ${ENGINE_AWAY:+"$LISTED.down"}
@@ -332,7 +332,8 @@ makes() {
 	done
 }
 
-# A container of its own group, as docker-init makes it with TINI_KILL_PROCESS_GROUP.
+# setsid gives the command a process group, and the signal goes to the whole group, as docker-init
+# does it with TINI_KILL_PROCESS_GROUP.
 @test "a command of several: a signal reaches the app, which ends in its own time, and nothing comes after it" {
 	local shell command script pid begun
 	cd "$WORLD"
@@ -1067,7 +1068,7 @@ with_canary() {
 		| .[3].Created = (now + 999 | floor) | .[4].Labels["com.dokku.app-name"] = "other"
 		| .[5].State = "exited"' \
 		>"$BATS_TEST_TMPDIR/runs"
-	# ends COMMAND… - runs it, and waits until all of them were stopped.
+	# ends COMMAND… - runs COMMAND, and waits until the 13 overdue containers were stopped.
 	ends() {
 		: >"$BATS_TEST_TMPDIR/stops"
 		since=$SECONDS
@@ -1090,7 +1091,7 @@ with_canary() {
 	got "$HOOKS/libexec/retire-runs" web id0 cron web.cron.0 5
 	assert_success ""
 	assert_file "$BATS_TEST_TMPDIR/stops" ""
-	# Who asks for it waits for that round.
+	# With --wait the command waits for that round.
 	"$HOOKS/libexec/retire-runs" --wait web id0 cron web.cron.0 5 9>&- &
 	sleep 0.3
 	assert_file "$BATS_TEST_TMPDIR/stops" ""
@@ -1536,7 +1537,7 @@ engine POST /containers/idB/stop?t=30" "$(grep /stop "$CALLS" | sort)"
 	printf '1764000000.0\n' >"$DOKKU_LIB_ROOT/lock/.prune.web"
 	got "$HOOKS/scheduler-destroy" docker-local web
 	assert_success ""
-	# So that the next app of this name has its first image tagged "latest".
+	# An empty file makes the next app of this name tag its first image "latest".
 	[[ -e $DOKKU_LIB_ROOT/lock/.prune.web && ! -s $DOKKU_LIB_ROOT/lock/.prune.web ]]
 	assert_equal "engine DELETE /containers/idA?force=true&v=true
 engine DELETE /containers/idB?force=true&v=true

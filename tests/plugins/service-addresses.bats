@@ -337,7 +337,7 @@ shares 6 : 10.86.128.5 . 3000" "$(told)"
 	assert_equal "services 2 : 10.86.128.6 . 5000" "$(told)"
 }
 
-# told - of each of the kernel's maps, how many elements lead to each container.
+# told - prints, for each of the kernel's maps, how many elements lead to each container.
 told() {
 	kernel | sed 's/ .* : / : /' | sort | uniq -c |
 		awk '{ n = $1; map = $2; $1 = $2 = ""; print map, n, $0 }' | tr -s ' '
@@ -1287,7 +1287,7 @@ list"
 	map list
 	assert_status 0
 	assert_output_like '10.86.0.2 80 *?*'
-	# And can be set and unset all the same.
+	# The address can still be set.
 	map "set 10.86.0.2 80 10.86.128.2:5000
 list"
 	assert_success "10.86.0.2 80 10.86.128.2:5000"
@@ -1453,7 +1453,7 @@ list"
 	map "set 10.86.0.2 80 10.86.128.3:5000"
 	assert_success ""
 	assert_equal 10.86.0.22.1 "$(kept)"
-	# What cannot be forbidden keeps the map as it is.
+	# The map does not change if kept connections cannot be forbidden first.
 	mkdir "$TEST_HOST/run/dokku-kept/10.86.0.2.1"
 	map "set 10.86.0.2 80 10.86.128.4:5000"
 	assert_status 1
@@ -2272,7 +2272,7 @@ end_guard() {
 
 guarded() { nft list table ip dokku_guard >/dev/null 2>&1; }
 
-# eventually COMMAND... - within 10 s.
+# eventually COMMAND… - retries COMMAND until it succeeds. Fails after 10 s.
 eventually() {
 	local try
 	for ((try = 0; try < 100; try++)); do

@@ -8,7 +8,7 @@ setup() {
 	make_app web
 	STORAGE=$DOKKU_LIB_ROOT/data/storage
 	made_plugins storage apps
-	# Who gets the folder.
+	# Their calls show which user gets the folder.
 	fake chown chmod </dev/null
 }
 

@@ -21,7 +21,10 @@ struct guard_table {
 	bool exists, is_held, refuses;
 };
 
-/* Makes the table. exists tells whether the kernel did it; kernels before 5.12 have no owners. */
+/*
+ * Makes the table, and sets exists if the kernel accepted it. Kernels before 5.12 do not support
+ * tables that a socket owns.
+ */
 void guard_table_make(struct guard_table *table);
 
 /*

@@ -33,7 +33,8 @@ install_with() {
 		"umask $1 && make -C /root/dokku install" </dev/null 2>&1
 }
 
-# commit_as_nobody APP RELEASE - whose image runs as a user that owns none of its files.
+# commit_as_nobody APP RELEASE - commits an app whose image runs as a user that owns none of its
+# files.
 commit_as_nobody() {
 	commit "$@"
 	printf 'USER 65534:65534\n' >>"$(repo "$1")/Dockerfile"
@@ -47,7 +48,7 @@ modes() {
 		"$1"
 }
 
-# assert_modes APP - git's.
+# assert_modes APP - requires the modes that git gives to files and folders.
 assert_modes() {
 	[[ $(modes "$1") == $'drwxr-xr-x\n-rw-r--r--' ||
 	$(modes "$1") == $'-rw-r--r--\ndrwxr-xr-x' ]]

@@ -21,7 +21,7 @@ block() {
 		rm -f "$root/$1" && mkfifo "$root/$1"' bash "$1"
 }
 
-# pid_of APP - the process of its web.
+# pid_of APP - prints the PID of its container web.1.
 pid_of() { in_world docker inspect --format '{{.State.Pid}}' "$1.web.1"; }
 
 engine_answers() { in_world timeout 5 docker version >/dev/null; }
