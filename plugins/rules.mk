@@ -32,7 +32,7 @@ $(PLUGIN_SMALL:%=$(PLUGIN_OUT)/%): $(PLUGIN_OUT)/%: $(PLUGIN_OUT)/o/%.o \
 # This is linked as check-runner is, for the same reason. After linking, the program is tried: it
 # must report that a missing socket is missing.
 PLUGIN_JANSSON = $(or $(wildcard $(shell $(CC) -print-file-name=libjansson.a)),-ljansson)
-PLUGIN_ENGINE := $(PLUGIN_OUT)/o/engine.o $(PLUGIN_OUT)/o/members.o $(CR_OUT)/util.o
+PLUGIN_ENGINE := $(PLUGIN_OUT)/o/engine.o $(PLUGIN_OUT)/o/frames.o $(PLUGIN_OUT)/o/members.o $(CR_OUT)/util.o
 PLUGIN_ENGINE_LINK = $(PLUGIN_LINK) $(filter-out -pie,$(CR_HARD_LDFLAGS)) $(LDFLAGS) -o $@ $(PLUGIN_ENGINE)
 PLUGIN_ENGINE_ALONE = $(PLUGIN_JANSSON) $(CR_OUT)/absent.o $(call cr_archive,curl) $(call cr_archive,z) $(LDLIBS)
 
@@ -62,10 +62,10 @@ $(PLUGIN_OUT)/map: $(MAP_OBJECTS) $(CR_OUT)/util.o
 PLUGIN_SAN := $(PLUGIN_OUT)/san
 PLUGIN_TESTS := tests/programs
 PLUGIN_UNIT := $(patsubst $(PLUGIN_TESTS)/%.c,%,$(wildcard $(PLUGIN_TESTS)/*_test.c))
-PLUGIN_MODULES := builds clean devices env members proc process value template
+PLUGIN_MODULES := builds clean devices env frames members proc process value template
 PLUGIN_TEST_FLAGS = $(CR_STD) $(CR_WARN) $(CR_LIB_CFLAGS) -I$(CR_SRC) -I$(PLUGIN_SRC) -I$(MAP_SRC) \
 	-I$(CR_TESTS) -DOBSERVE_TESTING -MMD -MP $(CPPFLAGS)
-PLUGIN_TEST_OBJECTS := $(PLUGIN_SAN)/o/process.o $(PLUGIN_SAN)/o/clean.o $(PLUGIN_SAN)/o/env.o $(PLUGIN_SAN)/o/members.o $(PLUGIN_SAN)/o/proc.o \
+PLUGIN_TEST_OBJECTS := $(PLUGIN_SAN)/o/process.o $(PLUGIN_SAN)/o/clean.o $(PLUGIN_SAN)/o/env.o $(PLUGIN_SAN)/o/frames.o $(PLUGIN_SAN)/o/members.o $(PLUGIN_SAN)/o/proc.o \
 	$(PLUGIN_SAN)/o/template.o $(PLUGIN_SAN)/o/value.o $(CR_ASAN)/buf.o \
 	$(MAP_MODULES:%=$(PLUGIN_SAN)/o/map/%.o) $(CR_ASAN)/util.o
 
@@ -86,7 +86,7 @@ $(PLUGIN_SMALL:%=$(PLUGIN_SAN)/%): $(PLUGIN_SAN)/%: $(PLUGIN_SAN)/o/%.o \
 		$(PLUGIN_SAN)/o/process.o $(CR_ASAN)/util.o
 	$(CC) $(CR_SANITIZE) -o $@ $(filter %.o,$^)
 
-$(PLUGIN_SAN)/engine: $(PLUGIN_SAN)/o/engine.o $(PLUGIN_SAN)/o/members.o $(CR_ASAN)/util.o
+$(PLUGIN_SAN)/engine: $(PLUGIN_SAN)/o/engine.o $(PLUGIN_SAN)/o/frames.o $(PLUGIN_SAN)/o/members.o $(CR_ASAN)/util.o
 	$(CC) $(CR_SANITIZE) -o $@ $^ -ljansson $(CR_LIBS)
 
 $(PLUGIN_SAN)/map: $(MAP_MODULES:%=$(PLUGIN_SAN)/o/map/%.o) $(PLUGIN_SAN)/o/map/map.o $(CR_ASAN)/util.o

@@ -688,6 +688,18 @@ asks_docker() {
 	[[ -s $STEPS ]]
 }
 
+@test "scheduler-logs: our own program asks for what there is, and docker follows" {
+	fake docker <<<"printf '%s\n' \"\$*\" >>'$STEPS'"
+	fake_engine <<<'printf "%s" "$*"'
+	got "$HOOKS/scheduler-logs" docker-local web abc 5 "" 1
+	assert_success "GET /containers/abc/logs?stdout=1&stderr=1&tail=5&timestamps=1"
+	got "$HOOKS/scheduler-logs" docker-local web abc 5 "" ""
+	assert_success "GET /containers/abc/logs?stdout=1&stderr=1&tail=5&timestamps=0"
+	assert_steps ""
+	got "$HOOKS/scheduler-logs" docker-local web abc 5 1 ""
+	assert_steps "logs --tail 5 --follow abc"
+}
+
 @test "scheduler-inspect: no values of the config, and nothing that acts on a terminal" {
 	fake_engine <<-'BODY'
 		case $2 in

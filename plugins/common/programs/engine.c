@@ -5,12 +5,14 @@
  *   engine [-t SECONDS] [-d] METHOD PATH… [METHOD PATH…]…
  *   engine [-t SECONDS] [-d] -w 'POINTER…' METHOD PATH… [METHOD PATH…]…
  *   engine [-t SECONDS] -w 'POINTER…' -e POINTER GET LIST PATH
+ *   engine [-t SECONDS] -l GET PATH
  *
  * Without -w the answers are printed one after the other. With -w only the members that the
  * POINTERs name are printed, as members.h says: a line for each answer, or a line for each
  * element if the answer is an array. With -e, PATH is asked for each element of LIST's answer,
  * and {} in PATH stands for the element's member POINTER. An element that has disappeared
- * meanwhile (404) is skipped. With -d the JSON on stdin is the request's body.
+ * meanwhile (404) is skipped. With -d the JSON on stdin is the request's body. With -l the answer
+ * is the log of a container, which is printed as it comes, without the headers of its frames.
  *
  * The socket is $DOCKER_SOCKET or /var/run/docker.sock. -t is the timeout of one answer, 60 by
  * default; 0 means none.
@@ -27,6 +29,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frames.h"
 #include "members.h"
 #include "util.h"
 
@@ -34,10 +37,15 @@ enum { LATE = 3, REFUSED = 22, MAX_ANSWER = 256 << 20 };
 
 const struct util_program util_program = { " !     ", 1 };
 
-/* One answer of the engine. Nothing is printed of it before it is complete. */
+/*
+ * One answer of the engine. Nothing is printed of it before it is complete, unless log is set: then
+ * only a refusal is kept.
+ */
 struct answer {
 	char *text;
 	size_t size;
+	struct frames *log;
+	CURL *curl;
 };
 
 static _Noreturn void
@@ -72,7 +80,7 @@ fail_to_enter(void)
 static _Noreturn void
 misuse(void)
 {
-	die(2, "usage: engine [-t SECONDS] [-d] [-w 'POINTER…' [-e POINTER]] METHOD PATH…");
+	die(2, "usage: engine [-t SECONDS] [-d] [-l] [-w 'POINTER…' [-e POINTER]] METHOD PATH…");
 }
 
 /* Returns all of stdin and its size. The memory lasts until the program ends. */
@@ -138,6 +146,20 @@ keep(char *data, size_t one, size_t size, void *user)
 	return size;
 }
 
+/* For libcurl: the same for the log of a container, which is printed. */
+static size_t
+print_log(char *data, size_t one, size_t size, void *user)
+{
+	struct answer *answer = user;
+	long code = 0;
+
+	curl_easy_getinfo(answer->curl, CURLINFO_RESPONSE_CODE, &code);
+	if (code >= 400)
+		return keep(data, one, size, answer);
+	frames_print(answer->log, data, size, stdout);
+	return size;
+}
+
 /* Returns the answer, which is an object or a list. */
 static json_t *
 parse(const struct answer *answer)
@@ -199,7 +221,8 @@ ask(CURL *curl, const char *path, struct answer *answer)
 	snprintf(url, size, "http://docker%s", path);
 	answer->size = 0;
 	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
+	answer->curl = curl;
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, answer->log ? print_log : keep);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
 	CURLcode error = curl_easy_perform(curl);
 	if (error == CURLE_COULDNT_CONNECT && access(engine_socket(), W_OK) == -1 &&
@@ -271,9 +294,9 @@ ask_for_each(CURL *curl, const char *list, const char *path, const char *each, c
  * there on. Returns the exit status.
  */
 static int
-ask_all(CURL *curl, char **paths, const char *pointers, const char *each)
+ask_all(CURL *curl, char **paths, const char *pointers, const char *each, struct frames *log)
 {
-	struct answer answer = { NULL, 0 };
+	struct answer answer = { .log = log };
 	long code = 200;
 
 	if (each) {
@@ -290,6 +313,8 @@ ask_all(CURL *curl, char **paths, const char *pointers, const char *each)
 				misuse();
 		}
 	}
+	if (log)
+		frames_end(log, stdout);
 	if (code >= 400)
 		print_refusal(&answer);
 	free(answer.text);
@@ -302,12 +327,15 @@ int
 main(int argc, char **argv)
 {
 	long seconds = 60;
-	int option, with_body = 0;
+	int option, with_body = 0, is_log = 0;
 	const char *pointers = NULL, *each = NULL;
+	struct frames log = { 0 };
 
-	while ((option = getopt(argc, argv, "+de:t:w:")) != -1) {
+	while ((option = getopt(argc, argv, "+de:lt:w:")) != -1) {
 		if (option == 'd')
 			with_body = 1;
+		else if (option == 'l')
+			is_log = 1;
 		else if (option == 't')
 			seconds = strtol(optarg, NULL, 10);
 		else if (option == 'e' && *optarg == '/' && members_are_valid(optarg))
@@ -317,10 +345,10 @@ main(int argc, char **argv)
 		else
 			misuse();
 	}
-	if (argc - optind < 2 || seconds < 0)
+	if (argc - optind < 2 || seconds < 0 || (is_log && (pointers || each)))
 		misuse();
 	CURL *curl = prepare(argv[optind], seconds);
 	if (with_body)
 		add_body(curl);
-	return ask_all(curl, argv + optind + 1, pointers, each);
+	return ask_all(curl, argv + optind + 1, pointers, each, is_log ? &log : NULL);
 }
