@@ -50,8 +50,8 @@ serves() { [[ $(fetch commands / --output /dev/null --write-out '%{http_code}') 
 	serves
 }
 
-# graceful COMMAND - prints how many seconds a container of COMMAND takes to stop, and its last
-# line.
+# graceful COMMAND - deploys COMMAND as the worker, stops its container, and sets output to its log
+# and exit status.
 graceful() {
 	local id
 	deploy 'web: /public/web' "worker: $1"

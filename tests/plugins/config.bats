@@ -239,7 +239,7 @@ export C='3'"
 	assert_output ""
 	assert_error ""
 	dokku config:get web 'A]'
-	assert_refused "config:get: name one variable" 2
+	assert_refused 'config:get: "A]" is not a variable name' 2
 	dokku --quiet config:set web EMPTY=
 	dokku config:get web EMPTY
 	assert_success ""
@@ -384,7 +384,7 @@ B"
 	dokku config:set web A=1
 	assert_status 1
 	assert_error "no space left
- !     config:set: web keeps the config that it had"
+ !     config:set: web keeps the config that it had, see above"
 	[[ $(<"$BATS_TEST_TMPDIR/holder") =~ ^[0-9]+\ [0-9:]+\ config:set\ A$ ]]
 	assert_absent "$ENV"
 	fake_write </dev/null
@@ -449,7 +449,7 @@ line'"
 	hook fake check-deploy <<<'exit 1'
 	dokku config:set web A=new
 	assert_status 1
-	assert_error " !     config:set: web keeps the config that it had"
+	assert_error " !     config:set: web keeps the config that it had, see above"
 	assert_file "$ENV" "export A='old'"
 	assert_equal 1 "$(current web)"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/2"
@@ -591,14 +591,14 @@ export B='new'"
 		$'Z=\'unclosed\nC=\'lost')
 	dokku config:set web NEW=1
 	assert_status 0
-	assert_error " !     $ENV:2: not understood, so it sets nothing; it is kept as it is
- !     $ENV:4: not understood, so it sets nothing; it is kept as it is
- !     $ENV:5: not understood, so it sets nothing; it is kept as it is
- !     $ENV:6: not understood, so it sets nothing; it is kept as it is
- !     $ENV:7: not understood, so it sets nothing; it is kept as it is
- !     $ENV:9: not understood, so it sets nothing; it is kept as it is
- !     $ENV:10: not understood, so it sets nothing; it is kept as it is
- !     $ENV:11: not understood, so it sets nothing; it is kept as it is"
+	assert_error " !     $ENV:2 is not NAME=VALUE, so the line sets nothing. It stays in the file
+ !     $ENV:4 is not NAME=VALUE, so the line sets nothing. It stays in the file
+ !     $ENV:5 is not NAME=VALUE, so the line sets nothing. It stays in the file
+ !     $ENV:6 is not NAME=VALUE, so the line sets nothing. It stays in the file
+ !     $ENV:7 is not NAME=VALUE, so the line sets nothing. It stays in the file
+ !     $ENV:9 is not NAME=VALUE, so the line sets nothing. It stays in the file
+ !     $ENV:10 is not NAME=VALUE, so the line sets nothing. It stays in the file
+ !     $ENV:11 is not NAME=VALUE, so the line sets nothing. It stays in the file"
 	assert_file "$ENV" "export A='1'
 export NEW='1'
 $kept"
@@ -632,7 +632,7 @@ F=\$'\\u00e9'"
 	printf 'A="1"\nB=2\nC="$D"\n' >"$ENV"
 	dokku config:set web E=5
 	assert_status 0
-	assert_equal 1 "$(grep -c "ENV:3: not understood" "$BATS_TEST_TMPDIR/stdout")"
+	assert_equal 1 "$(grep -c "ENV:3 is not NAME=VALUE" "$BATS_TEST_TMPDIR/stdout")"
 	assert_equal "A=1,B=2,E=5," "$(tr '\0' , <"$DOKKU_LIB_ROOT/data/releases/web/2/env")"
 	assert_file "$ENV" "export A='1'
 export B='2'

@@ -199,8 +199,8 @@ refused() {
 	: >"$STEPS"
 	push :main
 	assert_status 1
-	assert_equal " !     main is the branch that web deploys from: it cannot be deleted" \
-		"$remote"
+	assert_equal " !     main is the branch that web deploys from: it cannot be deleted. $(
+	)To deploy from another branch: dokku git:set web deploy-branch NAME" "$remote"
 	assert_steps ""
 	assert_equal 1 "$(current web)"
 	git -C "$DOKKU_ROOT/web" rev-parse --verify --quiet main >/dev/null
@@ -1512,9 +1512,9 @@ branch_is() {
 	chmod +x "$DOKKU_ROOT/web/hooks/update"
 	push main
 	assert_equal "no Fridays
- !     web: the hook update of its repository refused main" "$remote"
+ !     web: $DOKKU_ROOT/web/hooks/update on the server refused main; nothing was built" "$remote"
 	remote=${remote#*$'\n'}
-	unbuilt "web: the hook update of its repository refused main"
+	unbuilt "web: $DOKKU_ROOT/web/hooks/update on the server refused main; nothing was built"
 	assert_file "$BATS_TEST_TMPDIR/asked" "refs/heads/main $was"
 }
 
@@ -1596,7 +1596,8 @@ branch_is() {
 	push main :refs/heads/main
 	[[ $status -ne 0 ]]
 	push :main
-	unbuilt "main is the branch that web deploys from: it cannot be deleted"
+	unbuilt "main is the branch that web deploys from: it cannot be deleted. To deploy from" \
+		"another branch: dokku git:set web deploy-branch NAME"
 }
 
 @test "v1.0:main in a new app deploys, though git makes a tag main of it; later it is refused" {
@@ -1886,7 +1887,7 @@ other_git() {
 	printf 'ref: refs/heads/main\n' >"$WORLD/secret"
 	is_refused() {
 		got "$DOKKU" git-hook web <<<"$1"
-		assert_status 1 && assert_error_like ' !     *not *: git push runs this' &&
+		assert_status 1 && assert_error_like ' !     *not *: let git push run git-hook' &&
 			[[ $stderr != *$'\n'* ]] && assert_equal 1 "$(current web)"
 	}
 	each is_refused <<-REFS

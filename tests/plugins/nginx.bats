@@ -1744,7 +1744,7 @@ takes_ports() {
 # unused PORT - prints the address in its place.
 unused() { printf '127.87.%d.%d:80' "$(($1 >> 8))" "$(($1 & 255))"; }
 
-# listens_of FILE - prints where nginx listens for an app, the line of text of each.
+# listens_of FILE - prints the listen directives in FILE, all in one line.
 listens_of() { grep -o $'^\t*listen [^;]*;' "$1" | tr -d '\t' | paste -sd ' '; }
 
 @test "taken: nginx starts without the ports of apps that another program has, and with all others" {

@@ -93,7 +93,7 @@ setup() {
 	assert_status 7
 	assert_output "<a><b c>"
 	dokku plugin:trigger ../x
-	assert_refused "plugin:trigger: name a hook" 2
+	assert_refused 'plugin:trigger: "../x" is not the name of a hook, such as post-deploy' 2
 }
 
 @test "plugin:trigger: over ssh, by the user dokku, no hook is anybody's to run" {
@@ -210,7 +210,7 @@ $TAKEN_BACK"
 			assert_not_installed
 	}
 	mkdir "$WORLD/dokku-mine/post-deploy"
-	refused "the hook post-deploy of the plugin is not a regular file"
+	refused "the hook post-deploy of the plugin is not a regular file: make it one"
 	rmdir "$WORLD/dokku-mine/post-deploy"
 	printf '#!/bin/sh\n' >"$WORLD/dokku-mine/check-deploy"
 	refused "the hook check-deploy of the plugin is not executable: chmod +x it"
