@@ -10,7 +10,7 @@ setup() {
 	source "$PLUGIN_CORE_AVAILABLE_PATH/common/lib/header"
 }
 
-# command USAGE - a made command t:do with this usage, which prints its arguments and options.
+# command USAGE - makes the command t:do with this usage, which prints its arguments and options.
 command() {
 	made_plugins
 	mkdir -p "$PLUGIN_PATH/t/subcommands"
@@ -27,7 +27,7 @@ command() {
 	usage=$1
 }
 
-# gives WORDS WANTED - the words, split at blanks, are taken as WANTED.
+# gives WORDS WANTED - requires that t:do takes WORDS, split at blanks, as WANTED.
 gives() {
 	local words
 	read -r -a words <<<"$1"
@@ -164,7 +164,7 @@ refuses() {
 
 # --- every command -----------------------------------------------------------
 
-# digest - of all that a command could have changed: files, calls of programs, hooks that ran.
+# digest - prints all that a command could have changed: files, calls of programs, hooks that ran.
 digest() {
 	(cd "$WORLD" &&
 		find . -path ./home -prune -o -type f -printf '%p %m ' -exec cat {} + \
@@ -185,8 +185,8 @@ commands() {
 	done
 }
 
-# unchanged WORD ARG… - the command is refused in one line, with exit status 2, or shows its help,
-# and nothing has changed: the digest is still $before.
+# unchanged WORD ARG… - requires that the command is refused in one line with exit status 2, or
+# shows its help, and that the digest is still $before.
 unchanged() {
 	local after
 	dokku "$@" </dev/null

@@ -15,7 +15,7 @@ setup() {
 
 client() { got "$CLIENT_SHELL" "$REPO/plugins/common/client/dokku" "$@"; }
 
-# asked TO WORD… - the output of the fake ssh: it was to ask TO for these words.
+# asked TO WORD… - prints the output of the fake ssh if the client asks TO for these words.
 asked() {
 	local port="" to=$1
 	[[ $1 != *:* || $1 == *::* ]] || { port="<-p><${1#*:}>" && to=${1%:*}; }

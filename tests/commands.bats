@@ -25,10 +25,10 @@ headers() {
 	done
 }
 
-# complete WORD… - what completion offers.
+# complete WORD… - sets output to what completion offers.
 complete() { got "$PLUGIN_CORE_AVAILABLE_PATH/common/libexec/complete" "$@"; }
 
-# made_docs - the docs in $WORLD/repo, made again with a command t:do of the plugin t.
+# made_docs - makes the docs in $WORLD/repo again, with a command t:do of the plugin t.
 made_docs() {
 	mkdir -p "$WORLD/repo"
 	cp -r "$REPO"/{docs,plugins,README.md} "$WORLD/repo"

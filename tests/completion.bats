@@ -119,7 +119,7 @@ offers() {
 	assert_success web
 }
 
-# types SHELL SETUP TEXT - a terminal in which SHELL runs SETUP, and then TEXT is typed, until it
+# types SHELL SETUP TEXT - runs SETUP in SHELL in a terminal, types TEXT, and waits until the shell
 # prints STATUS: and a digit.
 types() {
 	# shellcheck disable=SC2016 # for zsh

@@ -1081,7 +1081,7 @@ scheduler-retire docker-local web 2" "$(steps)"
 	assert_output_like "*       a promotion was killed after it had gone live: web is at v2"
 }
 
-# hold_world - the release 2 must not run beside the release 1.
+# hold_world - makes a world in which the release 2 must not run beside the release 1.
 hold_world() {
 	transaction_world
 	mkdir -p "$DOKKU_LIB_ROOT/config/releases/web"

@@ -114,8 +114,8 @@ example() {
 # stored PLUGIN SCOPE KEY - its file.
 stored() { printf '%s' "$DOKKU_LIB_ROOT/config/$1/$2/$3"; }
 
-# json_shows NOUN SCOPE - what the report says in JSON of each of the keys, a line each: the key,
-# and its own, its global and its computed value, or null where there is none.
+# json_shows NOUN SCOPE - prints what the report says in JSON of each of the keys, a line each: the
+# key, and its own, its global and its computed value, or null where there is none.
 json_shows() {
 	dokku "$1:report" "$2" --format json
 	# shellcheck disable=SC2016 # jq's
@@ -124,8 +124,8 @@ json_shows() {
 		--args "${keys[@]}" <<<"$output"
 }
 
-# text_shows NOUN SCOPE WORD - what the report says as text of each of the keys, a line each. WORD
-# is "", "global-" or "computed-".
+# text_shows NOUN SCOPE WORD - prints what the report says as text of each of the keys, a line each.
+# WORD is "", "global-" or "computed-".
 text_shows() {
 	local word=$1 key title line
 	local -A lines=()
@@ -141,8 +141,8 @@ text_shows() {
 	done
 }
 
-# rows FORMAT - a line for each of the keys: KEY|FORMAT, in which G is its good value, and D its
-# default.
+# rows FORMAT - prints a line KEY|FORMAT for each of the keys, in which G becomes its good value,
+# and D its default.
 rows() {
 	local key row
 	for key in "${keys[@]}"; do

@@ -57,7 +57,8 @@ setup() {
 	[[ $status -eq 111 ]]
 }
 
-# struck_by KIND - what a command prints and its exit status tells, if its second program is struck.
+# struck_by KIND - sets output to what a command prints, and to its exit status, if its second
+# program is struck.
 struck_by() {
 	run "$strike" -l "$BATS_TEST_TMPDIR/log" -n 2 -a "$1" -t 5 -- \
 		bash -c '/bin/echo worked; echo "and $?"'

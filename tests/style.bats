@@ -205,7 +205,8 @@ wide_lines() {
 	done | none
 }
 
-# calls - the lines of stdin that run engine or docker, by themselves or by helper, or read /proc.
+# calls - prints the lines of stdin that run engine or docker, by themselves or by helper, or read
+# /proc.
 calls() {
 	grep -E '(^[^:]*:[0-9]+:|[;&|({!`]|\$\(|\b(if|then|else|do|while|until|exec|timeout|attached|tied|engine_answered))[[:space:]]*(engine|docker) [^|)]|/proc/' |
 		grep -vE '^[^:]*:[0-9]+:[[:space:]]*#'

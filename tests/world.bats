@@ -67,7 +67,7 @@ world_processes() {
 	pgrep -af "unshare .* boot ($A|$B)" || true
 }
 
-# traces - what a world could leave on this host; other people's worlds are not our concern.
+# traces - prints what a world could leave on this host. Worlds of other people do not count.
 traces() {
 	echo "# mounts"
 	grep -F -e dokku -e bats- /proc/self/mountinfo || true
@@ -123,7 +123,7 @@ serve() {
 	" >/dev/null 2>&1 3>&- &'
 }
 
-# ask ADDRESS - the first line from its port 8000, within a second.
+# ask ADDRESS - prints the first line from port 8000 of ADDRESS. Fails after a second.
 ask() {
 	timeout 1 bash -c \
 		'exec 5<>"/dev/tcp/$1/8000" && read -r line <&5 && printf "%s\n" "$line"' ask \
@@ -512,7 +512,7 @@ behind_firewall() {
 	assert_no_trace
 }
 
-# hello_program DIR - a static server that greets on port 5000, and its Dockerfile.
+# hello_program DIR - makes a static server that greets on port 5000, and its Dockerfile.
 hello_program() {
 	cat >"$1/hello.c" <<-'END'
 		#include <netinet/in.h>

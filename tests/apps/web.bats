@@ -140,8 +140,8 @@ status_of() {
 	wait "${servers[1]}"
 }
 
-# ask_last - on a connection that is to be the last: what is read until its end, for a second at
-# most; that status.
+# ask_last - sends a request with "Connection: close", and prints what is read until the connection
+# ends, for at most a second.
 ask_last() {
 	timeout 1 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
 		printf "GET /status/200 HTTP/1.1\r\nConnection: close\r\n\r\n" >&3

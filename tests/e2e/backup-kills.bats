@@ -37,7 +37,7 @@ teardown_file() {
 		bash "$STORAGE" "$BACKUPS" || true
 }
 
-# content TEXT - the folder and the service have TEXT.
+# content TEXT - writes TEXT into the folder and the service.
 content() {
 	in_world bash -c 'echo "$1" >"$2/struck-data/rows"
 		echo "$1" >/var/lib/dokku/services/tinyfile/db/data' bash "$1" "$STORAGE"
@@ -82,7 +82,8 @@ points() {
 		}'
 }
 
-# nothing_half SUMS - the backups of before are as they were, and each that counts is good.
+# nothing_half SUMS - requires that the earlier backups are unchanged, and that each backup that
+# counts is good.
 nothing_half() {
 	local now newest
 	now=$(sums)
@@ -164,8 +165,8 @@ temporary() {
 	in_world bash -c 'rm -rf "$1"/struck-data-before-*' bash "$STORAGE"
 }
 
-# as_before_or_restored - what answers is one of the two, the folder has one of the two contents,
-# and the old one is still there.
+# as_before_or_restored - true if the app answers with one of the two contents, the folder has one
+# of them, and the old one is still there.
 as_before_or_restored() {
 	[[ $(mark) == @(live|saved) ]] &&
 		in_world bash -c 'cd "$1" && grep -qxE "live|saved" struck-data/rows &&
@@ -173,7 +174,7 @@ as_before_or_restored() {
 			grep -qx live' bash "$STORAGE"
 }
 
-# small_disk FOLDER MEGABYTES - a small disk at FOLDER.
+# small_disk FOLDER MEGABYTES - mounts a small disk at FOLDER.
 small_disk() {
 	in_world bash -c 'mkdir -p "$1" && mount -t tmpfs -o "size=$2m,mode=777" tmpfs "$1"' \
 		bash "$@"

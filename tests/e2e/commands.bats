@@ -21,7 +21,7 @@ teardown_file() {
 	dokku_run apps:destroy --force commands || true
 }
 
-# deploy LINE… - a push with these lines as its Procfile.
+# deploy LINE… - pushes the app with these lines as its Procfile.
 deploy() {
 	printf '%s\n' "$@" >"$(repo commands)/Procfile"
 	commit_files commands --message x

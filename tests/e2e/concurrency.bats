@@ -24,8 +24,8 @@ teardown_file() {
 # At most the app's name, so that one test's end is no other's beginning.
 setup() { out=$BATS_TEST_TMPDIR; }
 
-# make_commit BRANCH PARENT [MS] - a commit of the app that says so, on PARENT; it takes MS to be
-# ready.
+# make_commit BRANCH PARENT [MS] - makes a commit on PARENT whose app answers with the name BRANCH.
+# It takes MS to be ready.
 make_commit() {
 	local dir
 	dir=$(repo many)

@@ -30,7 +30,8 @@ teardown() {
 	wait
 }
 
-# with_engine_stopped CODE ARG… - the engine's own folder is among those that move.
+# with_engine_stopped CODE ARG… - runs CODE in the world while the engine is stopped, because the
+# engine's own folder is among those that move.
 with_engine_stopped() {
 	in_world bash -c \
 		'pkill -TERM --exact dockerd; while pgrep --exact dockerd; do sleep 0.1; done
@@ -41,7 +42,8 @@ with_engine_stopped() {
 	in_world dokku plugin:trigger install
 }
 
-# mount_places - a small filesystem in the place of each, with what was there.
+# mount_places - mounts a small filesystem in the place of each folder, and copies into it what was
+# there.
 mount_places() {
 	with_engine_stopped 'minor=60
 		for place in "${@:2}"; do

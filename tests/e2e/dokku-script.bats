@@ -23,7 +23,7 @@ teardown_file() {
 	done
 }
 
-# with_command TEXT - the script, with a command dokku that runs TEXT.
+# with_command TEXT - runs the script with a command dokku that runs TEXT.
 with_command() {
 	mkdir -p "$BATS_TEST_TMPDIR/bin"
 	printf '#!/usr/bin/env bash\n%s\n' "$1" >"$BATS_TEST_TMPDIR/bin/dokku"

@@ -32,7 +32,7 @@ pool() { in_world sh -c 'cd /run/dokku-kept && ls | sed -n "s/^$(cat "/var/lib/d
 
 has_pool() { [[ -n $(pool "$1") ]]; }
 
-# connections APP - the connections of nginx to the ports of its pools.
+# connections APP - prints how many connections nginx has to the ports of the app's pools.
 connections() {
 	in_world sh -c 'ss -Htn state established dst "$(cat "/var/lib/dokku/data/services/$0/web.1")" |
 		grep -cE ":8[2-5] *$" || true' "$1"

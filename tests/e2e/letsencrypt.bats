@@ -34,7 +34,7 @@ serial() {
 		openssl x509 -noout -serial
 }
 
-# is_served - the certificate that dokku has is the one that visitors get, with its key.
+# is_served - true if visitors get the certificate that dokku has.
 is_served() {
 	[[ $(serial) == "$(in_world openssl x509 -noout -serial -in /home/dokku/acme/tls/server.crt)" ]]
 }

@@ -37,7 +37,7 @@ version() {
 	"${git[@]}" commit --quiet --allow-empty --message "$release as $app"
 }
 
-# push_version … - the same, and pushes it.
+# push_version … - does the same, and pushes the commit.
 push_version() {
 	version "$@"
 	run push "$1"
@@ -165,7 +165,7 @@ assert_has() {
 	[[ $status -eq 0 && $output != *"GET /"* ]]
 }
 
-# at PORT - the headers that a visitor of the app ports-two gets at PORT of the server.
+# at PORT - prints the headers that a visitor of the app ports-two gets at PORT of the server.
 at() {
 	curl --silent --max-time 5 --head --resolve "ports-two.example.com:$1:$address" \
 		"http://ports-two.example.com:$1/" | tr -d '\r'

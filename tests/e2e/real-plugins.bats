@@ -84,7 +84,7 @@ stored() {
 # has TYPE VALUE [SERVICE] - true if the service has that.
 has() { [[ $(stored "$1" "${3-db}") == "$2" ]]; }
 
-# lifecycle TYPE VARIABLE - the main commands of a plugin of a database.
+# lifecycle TYPE VARIABLE - tests the main commands of a plugin of a database.
 lifecycle() {
 	local version
 	version=$(version_of "$1")
@@ -106,7 +106,7 @@ lifecycle() {
 	dokku_run "$1:enter" db true
 }
 
-# export_import TYPE - a dump of the service comes back into it.
+# export_import TYPE - requires that import brings back what export has dumped.
 export_import() {
 	in_world bash -c "dokku $1:export db >/root/$1.dump && [[ -s /root/$1.dump ]]"
 	store "$1" value-two
@@ -150,7 +150,7 @@ upgrades() {
 	await 20 reaches "$1" db
 }
 
-# exposes TYPE - a port of the server leads to the service, until it is taken back.
+# exposes TYPE - requires that a port of the server leads to the service from expose to unexpose.
 exposes() {
 	dokku_run "$1:expose" db 15999
 	await 20 bash -c ": </dev/tcp/$address/15999"
@@ -158,7 +158,8 @@ exposes() {
 	refused timeout 3 bash -c ": </dev/tcp/$address/15999"
 }
 
-# clones TYPE VARIABLE - a copy has the value, is linked, and becomes the one that the app uses.
+# clones TYPE VARIABLE - requires that a copy has the value, can be linked, and becomes the one that
+# the app uses.
 clones() {
 	with_version "$1" "$(version_of "$1")" "$1:clone" db copy
 	await 20 has "$1" value-one copy
@@ -171,7 +172,7 @@ clones() {
 	dokku_run --force "$1:destroy" copy
 }
 
-# schedules TYPE - the plugin's own backups, which need a store that is not here, up to it.
+# schedules TYPE - tests the plugin's own backups, as far as that works without a store.
 schedules() {
 	dokku_run "$1:backup-auth" db key secret
 	dokku_run "$1:backup-schedule" db '0 3 * * *' bucket
@@ -182,7 +183,7 @@ schedules() {
 	dokku_run "$1:backup-deauth" db
 }
 
-# ends TYPE - the links and the service go, and the app serves without it.
+# ends TYPE - removes the link and the service, and requires that the app serves without them.
 ends() {
 	dokku_run "$1:unlink" db real
 	refused dokku_run "$1:linked" db real

@@ -81,7 +81,7 @@ assert_no_trace() {
 # no_trace APP - true if assert_no_trace passes. Tests use it to wait.
 no_trace() { assert_no_trace "$1" 2>/dev/null; }
 
-# assert_renamed - all is ren-b's, and nothing is ren-a's.
+# assert_renamed - requires that ren-b has everything, and that nothing of ren-a is left.
 assert_renamed() {
 	assert_no_trace ren-a
 	assert_clean ren-b

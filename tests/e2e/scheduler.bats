@@ -30,8 +30,8 @@ teardown_file() {
 
 new_release() { commit_with_worker space "$@"; }
 
-# left_over - what there is of the app besides its current release, a line each; no line: all is
-# well.
+# left_over - prints a line for each thing of the app besides its current release. No line means
+# that all is well.
 left_over() {
 	in_world bash -c '
 		shopt -s nullglob

@@ -21,7 +21,7 @@ teardown_file() {
 # as_visitor COMMAND… - as a user of the host who has no rights there.
 as_visitor() { in_world sudo -u visitor "$@"; }
 
-# raw TEXT [PORT] - what comes back for it, whatever curl would say to it.
+# raw TEXT [PORT] - sends TEXT as it is to nginx, and prints the answer.
 raw() {
 	local port=${2:-80}
 	printf '%b' "$1" |

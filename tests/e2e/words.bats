@@ -19,7 +19,7 @@ teardown_file() {
 	dokku_run apps:destroy --force words || true
 }
 
-# deploy COMMAND [CHECKS] - a push with COMMAND as web.
+# deploy COMMAND [CHECKS] - pushes the app with COMMAND as its web process.
 deploy() {
 	printf '%s\n' 'FROM scratch' 'COPY . /' 'COPY sh /bin/sh' 'WORKDIR /' 'ENV APP=words' \
 		>"$(repo words)/Dockerfile"
@@ -31,7 +31,7 @@ deploy() {
 	printf -- '--- %s\n%s\n' "$1" "$output"
 }
 
-# says TEXT - in one line, once.
+# says TEXT - requires that exactly one line of output has TEXT.
 says() {
 	[[ $(grep --count --fixed-strings -e "$1" <<<"$output") -eq 1 ]] || {
 		printf 'not said once: %s\n' "$1"

@@ -18,7 +18,7 @@ setup() {
 	make_shop
 }
 
-# make_shop - an app with a repository, config, a release and storage.
+# make_shop - makes an app with a repository, config, a release and storage.
 make_shop() {
 	make_app shop
 	git init --quiet --bare "$DOKKU_ROOT/shop"
@@ -37,8 +37,8 @@ make_shop() {
 	: >"$STEPS"
 }
 
-# make_service - a plugin of databases, tiny, and its service tiny:db, linked to shop. Its data is a
-# file.
+# make_service - makes a plugin of databases, tiny, and its service tiny:db, which is linked to
+# shop. Its data is a file.
 make_service() {
 	local name
 	mkdir -p "$PLUGIN_PATH/tiny/subcommands" "$DOKKU_LIB_ROOT/services/tiny/db"
@@ -462,7 +462,8 @@ lines"
 	[[ $(stat --format %s "$WORLD/odd.tar") -lt 100000 ]]
 }
 
-# storage_is WANTED - the names and the content of the folders of the storage, one line each.
+# storage_is WANTED - requires that the folders of the storage have these names and contents, one
+# line each.
 storage_is() {
 	local file
 	assert_equal "$1" "$(cd "$DOKKU_LIB_ROOT/data/storage" && for file in .[!.]*/rows */rows; do
@@ -612,7 +613,7 @@ entry_leads_to() {
 	rm "$DOKKU_LIB_ROOT/data/storage-registry/${entries[0]#files/}"
 }
 
-# other_app - the app other, with a folder, a service and a domain of its own.
+# other_app - makes the app other, with a folder, a service and a domain of its own.
 other_app() {
 	make_app other
 	printf 'other.example.com\n' >"$DOKKU_ROOT/other/VHOST"

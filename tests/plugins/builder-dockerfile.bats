@@ -17,7 +17,7 @@ setup() {
 # build - runs the hook builder-build like a push.
 build() { got "$PLUGIN_PATH/builder-dockerfile/builder-build" dockerfile web "$TREE" dokku/web:v1; }
 
-# docker_builds - the builds that docker was asked for, without the probe, the builder first.
+# docker_builds - prints the builds that docker was asked for, without the probe, the builder first.
 docker_builds() {
 	sed -n -e "s:$DOKKU_LIB_ROOT/tmp/build[^/]*:TMP:" -e 's/^buildkit \([01]\): //p' \
 		"$BATS_TEST_TMPDIR/builds"

@@ -151,7 +151,7 @@ pre_build() { got "$HOOKS/pre-build" dockerfile web "${1-$TREE}"; }
 @test "an image whose containers would make the list of all containers long is refused" {
 	local word
 	make_release web 1
-	# built CONFIG - the hook, for an image with that config.
+	# built CONFIG - runs the hook for an image with that config.
 	built() {
 		jq --null-input "{ Config: $1 }" >"$BATS_TEST_TMPDIR/image"
 		fake_engine <<<"cat '$BATS_TEST_TMPDIR/image'"

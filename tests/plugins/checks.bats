@@ -307,7 +307,8 @@ asked docker-local web idA"
 	assert_error " !     web.1: its process exited while it was checked"
 }
 
-# own LINE… - the release has these lines of healthchecks; TEXT and NAME are not yet in base64.
+# own LINE… - writes these lines to the file healthchecks of the release. It encodes TEXT and NAME
+# in base64.
 own() {
 	local line words=() name text
 	for line; do

@@ -74,8 +74,8 @@ come_back() {
 		"$(yes "it's a line of a key" | head -n 200)"
 }
 
-# long_values N - in the file ENV: N lines with quotes, and 20 N characters with a quote in every
-# second.
+# long_values N - writes to the file ENV a value of N lines with quotes, and one of 20 N characters,
+# every second of which is a quote.
 long_values() {
 	mkdir -p "${ENV%/*}"
 	{

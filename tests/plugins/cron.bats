@@ -26,7 +26,7 @@ manifest() {
 	DOKKU_RELEASE=${2:-1} got "$PLUGIN_CORE_AVAILABLE_PATH"/cron/pre-deploy web image
 }
 
-# at TIME - the clock says TIME, a date of UTC.
+# at TIME - runs the hook each-minute as if the clock said TIME, a date in UTC.
 at() { got "$PLUGIN_CORE_AVAILABLE_PATH"/cron/each-minute "$(date --utc --date="$1" +%s)"; }
 
 # ids - sets ids to the IDs of web's tasks.

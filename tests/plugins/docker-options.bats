@@ -11,7 +11,7 @@ setup() {
 	OPTIONS=$DOKKU_LIB_ROOT/config/docker-options/web
 }
 
-# stored SCOPE - the options in the file SCOPE, such as _default_.deploy.
+# stored SCOPE - prints the options in the file SCOPE, such as _default_.deploy.
 stored() { cat "$OPTIONS/$1" 2>/dev/null || true; }
 
 @test "docker-options:add: several options, split where a flag begins, nothing expanded" {

@@ -1310,8 +1310,8 @@ unbuilt() {
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
-# live_once - an app whose first push is live; was is where its branch is. What hooks ran is
-# forgotten.
+# live_once - makes an app whose first push is live, sets was to the commit of its branch, and
+# forgets which hooks ran.
 live_once() {
 	an_app
 	commit
@@ -1707,8 +1707,8 @@ branch_is() {
 
 # --- hooks that do not run --------------------------------------------------------------------
 
-# other_git HOOKS [WITHOUT] - a git to which git-receive-pack cannot say where its hooks are: it has
-# the folder HOOKS. WITHOUT is a setting that it does not know.
+# other_git HOOKS [WITHOUT] - makes a git that ignores where git-receive-pack says its hooks are,
+# and uses the folder HOOKS. WITHOUT is a setting that this git does not know.
 other_git() {
 	local real
 	real=$(PATH=${PATH#"$BIN:"} type -P git)
@@ -1998,7 +1998,8 @@ other_git() {
 	VALUES
 }
 
-# engine_has IMAGE… - the engine of the test has these images, and pulls or loads any but "absent".
+# engine_has IMAGE… - makes hooks of an engine that has these images, and pulls or loads any image
+# but "absent".
 engine_has() {
 	hook fake image-fetch <<<'[[ $2 != absent ]] || exit 1'
 	hook fake image-load <<<'cat <&3 >"$WORLD/loaded"'

@@ -80,7 +80,7 @@ setup() {
  !     sudo does not let the user dokku run backup/root/storage, $TEST_HOST/etc/sudoers.d/dokku was removed or changed: $AGAIN"
 }
 
-# rules_then RULE… - what sudo -ll prints of our rules, and of a later one with these lines.
+# rules_then RULE… - prints what sudo -ll says of our rules, and of a later one with these lines.
 rules_then() {
 	printf '\nSudoers entry: /etc/sudoers.d/dokku\n    RunAsUsers: root\n%s\n    Commands:\n' \
 		'    Options: !authenticate'

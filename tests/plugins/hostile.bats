@@ -63,8 +63,8 @@ try() {
 	done < <(kinds)
 }
 
-# named_once NAME TEXT - the plugin is named in one line of stderr, and nothing there can control a
-# terminal.
+# named_once NAME TEXT - requires that one line of stderr names the plugin, and that nothing there
+# can control a terminal.
 named_once() {
 	local lines count
 	[[ $stderr != *[$'\e\a\r']* ]] || differ "$1: escapes" "" "$stderr"

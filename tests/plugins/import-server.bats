@@ -13,13 +13,13 @@ setup() {
 	export GIT_CONFIG_GLOBAL="$HOME/.gitconfig"
 }
 
-# property PLUGIN/SCOPE/KEY LINE… - a property of the old server.
+# property PLUGIN/SCOPE/KEY LINE… - makes a property of the old server.
 property() {
 	mkdir -p "$LIB/config/${1%/*}"
 	printf '%s\n' "${@:2}" >"$LIB/config/$1"
 }
 
-# an_app NAME - an app of the old server, with a commit.
+# an_app NAME - makes an app of the old server, with a commit.
 an_app() {
 	git init --quiet --bare --initial-branch main "$ROOT/$1"
 	git init --quiet --initial-branch main "$WORLD/source"

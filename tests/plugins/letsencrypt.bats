@@ -44,7 +44,7 @@ enable() { dokku letsencrypt:enable "$@" web; }
 
 orders() { grep -c certificate-order "$STEPS" || true; }
 
-# due_since SECONDS - the certificate of web is due since then.
+# due_since SECONDS - makes the certificate of web due since SECONDS ago.
 due_since() { printf '%s\n' $((EPOCHSECONDS - $1)) >"$DATA/web/renew-at"; }
 
 @test "letsencrypt:enable: all names of an app without a release; the CA is asked once, and never gets the key" {
@@ -369,7 +369,7 @@ web * UTC *@(89d 23h|90d 0h) *@(59d 23h|60d 0h)"
 	assert_equal 0 "$(orders)"
 }
 
-# engine - the hook of the engine, with a fake dehydrated whose code is stdin.
+# engine - uses the hook of the real engine, with a fake dehydrated whose code is stdin.
 engine() {
 	rm "$PLUGIN_PATH/fake/certificate-order" "$ENGINE"
 	fake dehydrated

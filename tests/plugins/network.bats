@@ -27,7 +27,7 @@ setup() {
 	CREATE="docker network create --driver bridge --ipv6=false --subnet 10.86.0.0/16 --gateway 10.86.0.1 --ip-range 10.86.192.0/18 --label dokku= --opt com.docker.network.bridge.name=dokku0 dokku"
 }
 
-# network SUBNET [JQ] - the engine has a network with SUBNET, changed by a filter of jq.
+# network SUBNET [JQ] - gives the engine a network with SUBNET, changed by a filter of jq.
 network() {
 	local base=${1%.0.0/16}
 	jq -n --arg subnet "$1" --arg base "$base" \

@@ -656,7 +656,7 @@ web.example.com
 	local without="nothing was built. To deploy without it: dokku nginx:set web"
 	export DOKKU_RELEASE=1
 	mkdir "$tree"
-	# receive - the hook, with what stdin has as the template of the tree.
+	# receive - runs the hook with stdin as the template in the tree.
 	receive() {
 		cat >"$tree/${1-nginx.conf.sigil}"
 		got "$PLUGIN_PATH/nginx/pre-receive-app" web git-push "$tree" abc

@@ -862,8 +862,8 @@ set https-redirect true"
 		grep -c 'add_header Strict-Transport-Security "max-age=15724800; includeSubdomains" always;')"
 }
 
-# renewable - an app whose certificate nginx opens at each handshake. A handshake shows the file
-# SHOWN, or what nginx's files say.
+# renewable - makes an app whose certificate nginx opens at each handshake. A handshake shows the
+# file SHOWN, or what nginx's files say.
 renewable() {
 	local name
 	mkdir -p "$TEST_HOST/etc/nginx/conf.d" "$DOKKU_ROOT/web/tls"
@@ -884,7 +884,7 @@ renewable() {
 	: >"$CALLS"
 }
 
-# renewed_by KEY - a certificate for KEY comes in the place of the current one.
+# renewed_by KEY - replaces the certificate by one for KEY.
 renewed_by() {
 	openssl req -x509 -key "$WORLD/$1.key" -days 2 -subj /CN=new \
 		-out "$DOKKU_ROOT/web/tls/server.crt"
@@ -1152,7 +1152,7 @@ certificate"
 }
 
 @test "apply: the CA's files are served over HTTP and HTTPS, also with a redirect, a password, and not twice" {
-	# locations - how often they are served.
+	# locations - prints how many servers have the location of the CA's files.
 	locations() { rendered | grep -c 'location ^~ /.well-known/acme-challenge/ {' || true; }
 	mkdir "$DOKKU_ROOT/web/tls" "$DOKKU_ROOT/web/nginx.conf.d"
 	printf 'crt\n' >"$DOKKU_ROOT/web/tls/server.crt"
@@ -2231,8 +2231,8 @@ set send-timeout 7s"
 	assert_equal 3 "$(head -n 1 "$dir/2/errors")"
 }
 
-# installs - the install hook, on an nginx with what stdin is: "# configuration file PATH:" and its
-# text.
+# installs - runs the install hook. stdin is the config of nginx, each file after a line "#
+# configuration file PATH:".
 installs() {
 	cat >"$BATS_TEST_TMPDIR/others"
 	mkdir -p "$TEST_HOST"/etc/nginx/{conf.d,sites-enabled}

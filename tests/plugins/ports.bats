@@ -246,7 +246,7 @@ http 81 b.example.com"
 	assert_output "http:80:5000 http:81:5000"
 }
 
-# further - what the app's further ports have got, and what the proxy is told of them.
+# further - sets output to the service ports of the app's further ports.
 further() {
 	output=$(cat "${MAP%/map}/further" 2>/dev/null || true)
 }
@@ -318,7 +318,8 @@ proxy: 9000=100 9001=101"
 
 @test "ports: killed between its files, no port leads to another one than the map says" {
 	local last
-	# killed_at KEY MAPPING… - what the proxy is told after a kill just after KEY was written.
+	# killed_at KEY MAPPING… - stores the map, and is killed just after KEY was written. Sets
+	# output to what the proxy is told then.
 	killed_at() {
 		code ports 'limits=() last=$1
 			eval "real_$(declare -f property_set)"

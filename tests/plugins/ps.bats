@@ -162,7 +162,7 @@ scheduler-stop docker-local web" "$(tail -n 2 "$STEPS")"
 	assert_file "$WORLD/refs" "$commit $commit refs/heads/master"
 }
 
-# three - a and web are deployed, b never was.
+# three - makes three apps: a and web are deployed, b never was.
 three() {
 	local app
 	make_app a b
@@ -490,7 +490,7 @@ pre_deploy() {
 	DOKKU_RELEASE=2 got "$PLUGIN_CORE_AVAILABLE_PATH/ps/pre-deploy" web dokku/web:v2
 }
 
-# image CONFIG - what the engine says of each image.
+# image CONFIG - makes the engine answer with CONFIG for each image.
 image() {
 	fake_engine <<<"[[ \$2 != /images/dokku/web:v*/json ]] || printf '%s' '{ \"Config\": $1 }'"
 }

@@ -938,7 +938,7 @@ scheduler-remove docker-local web 4" "$(grep -e canary-share -e scheduler-remove
 
 @test "the watch: visitors of two networks cannot take a canary back, where others have got answers" {
 	hook fake proxy-canary-count <<<'cat "$BATS_TEST_TMPDIR/counts"'
-	# counted SECONDS LINES - a round of the watch, for a canary of that age.
+	# counted SECONDS LINES - runs a round of the watch, for a canary that is SECONDS old.
 	counted() {
 		canary "4 5 5 0 $((EPOCHSECONDS - $1))"
 		tr / '\n' <<<"$2" >"$BATS_TEST_TMPDIR/counts"

@@ -16,7 +16,7 @@ args() {
 	output=$(paste -sd ' ' <<<"$output")
 }
 
-# build_args BUILDER - the same for a build.
+# build_args BUILDER - does the same for a build.
 build_args() {
 	got "$PLUGIN_PATH/resource/docker-args-process-build" web "$1" <<<" before"
 	output=$(paste -sd ' ' <<<"$output")

@@ -195,10 +195,10 @@ spec() { code scheduler-docker-local/lib/create 'scheduler_spec web 1 "$1" "$2" 
 	assert_equal 0 "$output"
 }
 
-# traps - what a shell that stays is told first.
+# traps - prints the traps that dokku adds to a shell that stays.
 traps() { strict scheduler-docker-local/lib/commands 'printf "%s" "$COMMAND_TRAPS"'; }
 
-# makes COMMAND WORD… - the words that a container runs for COMMAND.
+# makes COMMAND WORD… - requires that a container runs WORD… for COMMAND.
 makes() {
 	code scheduler-docker-local/lib/create 'command_json "$1"' "$1"
 	assert_success "$(jq --null-input --compact-output '$ARGS.positional' --args -- "${@:2}")"
@@ -380,8 +380,8 @@ makes() {
 
 # --- tasks ------------------------------------------------------------------------
 
-# task_engine STATE CODE - the engine, once a task has ended that way. LOGS is what it does
-# meanwhile.
+# task_engine STATE CODE - makes an engine in which a task ends with STATE and CODE. LOGS is Bash
+# code that runs meanwhile.
 task_engine() {
 	export TASK_END="$1 $2"
 	fake docker <<-'BODY'
@@ -404,7 +404,7 @@ task() { got "$HOOKS/scheduler-task" docker-local web 1 release "migrate --all" 
 	[[ $(tail -n 1 "$CALLS") == 'engine DELETE /containers/web.release.v1?force=true&v=true' ]]
 }
 
-# kept_task - the same for a task whose files are kept.
+# kept_task - runs a task whose files are kept.
 kept_task() { got "$HOOKS/scheduler-task" docker-local web 1 predeploy "make assets" 60 keep; }
 
 @test "scheduler-task: what predeploy changes is in the image, and no value of the config" {
@@ -1114,8 +1114,8 @@ with_canary() {
 
 # --- draining -----------------------------------------------------------------------------
 
-# connections_text STATE… - what /proc/PID/net/tcp shows of connections of port 5000 (1388), and of
-# others.
+# connections_text STATE… - prints what /proc/PID/net/tcp shows of connections of port 5000 (1388),
+# and of others.
 connections_text() {
 	printf '  sl  local_address rem_address   st tx_queue\n'
 	[[ $# -eq 0 ]] || printf '   0: 0280560A:1388 0100560A:D431 %s 00000000:00000000\n' "$@"
@@ -1129,7 +1129,7 @@ connections() {
 	connections_text "$@" >"$TEST_HOST/proc/99999977/net/tcp"
 }
 
-# counted PID PORT [DEADLINE] - of the made /proc.
+# counted PID PORT [DEADLINE] - counts the connections in the fake /proc.
 counted() { OBSERVE_PROC="$TEST_HOST/proc" got "$DOKKU_PROGRAMS/observe" connections "$@"; }
 
 @test "count_connections: of the port, in the states in which there is something left to do" {
@@ -1305,8 +1305,8 @@ sampled() {
 	assert_success ""
 }
 
-# retire_with - what drains containers in the background, of a web that is gone already and a
-# worker; on record both.
+# retire_with - runs the program that drains containers in the background. On record are a web
+# container that is gone already, and a worker.
 retire_with() {
 	mkdir -p "$DOKKU_LIB_ROOT/data/draining/web"
 	printf '%s\n' "$EPOCHSECONDS 1" |
@@ -1651,8 +1651,8 @@ stat_line() {
 	assert_success 1
 }
 
-# failing STATE LOG [EVENTS [INSPECT]] - a container web.1 of release 2 whose log is LOG;
-# scheduler-failure is run.
+# failing STATE LOG [EVENTS [INSPECT]] - runs scheduler-failure for a container web.1 of release 2
+# whose log is LOG.
 failing() {
 	printf 'idA 2 web 1 %s 10.86.128.2 5000 0 /web.web.1.v2\n' "$1" >"$LISTED"
 	printf '%s' "$2" >"$BATS_TEST_TMPDIR/log"
@@ -1725,8 +1725,8 @@ failing() {
        (2 more lines about the requests of the checks are left out)"
 }
 
-# listens LOCAL… - the folder net of a process, in which these addresses of /proc/net/tcp (tcp6, the
-# long ones) are listened on, and one has a connection.
+# listens LOCAL… - makes the folder net of a process that listens on these addresses of
+# /proc/net/tcp (tcp6, the long ones) and has one connection.
 listens() {
 	local address file
 	mkdir -p "$WORLD/net"
@@ -1768,7 +1768,7 @@ listens() {
 
 @test "scheduler-healthcheck: the HEALTHCHECK of the image, by its own shell, within its times" {
 	local hook=$HOOKS/scheduler-healthcheck
-	# health JSON - the engine answers that this is the health check of the container.
+	# health JSON - makes the engine answer that this is the health check of the container.
 	health() { fake_engine <<<"printf '%s' '{ \"Config\": { \"Healthcheck\": $1 } }'"; }
 	fake docker <<<'printf "<%s>" "$DOKKU_DOCKER_TIMEOUT" "$@"; printf "%02000d" 7; exit 9'
 	for json in null '{}' '{ "Test": ["NONE"] }' '{ "Test": [] }'; do

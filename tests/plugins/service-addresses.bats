@@ -17,8 +17,8 @@ setup() {
 
 teardown() { kill "$KERNEL"; }
 
-# start_kernel - the map is a real one, in a network namespace of the test's own, where /etc/dokku
-# is the test's too. KERNEL is a process in it. The program is built with the sanitizers.
+# start_kernel - makes the map a real one, in a network namespace of the test with its own
+# /etc/dokku. KERNEL is a process in it. The program is built with the sanitizers.
 start_kernel() {
 	local program="$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map"
 	rm "$BIN/nft"
@@ -38,8 +38,8 @@ start_kernel() {
 
 nft() { nsenter --target "$KERNEL" --net -- /usr/sbin/nft "$@"; }
 
-# kernel - the elements, a line "MAP KEY : VALUE" each. The ports for kept connections are left out:
-# they have the same as port 80.
+# kernel - prints the elements of the maps, a line "MAP KEY : VALUE" each, but not those of the
+# ports for kept connections, which equal those of port 80.
 kernel() {
 	local map
 	for map in services shares; do
@@ -48,8 +48,8 @@ kernel() {
 	done
 }
 
-# kernel_has ELEMENT… - and nothing else; each as "MAP KEY : VALUE". Those for port 80 are there for
-# kept connections, too.
+# kernel_has ELEMENT… - replaces all elements of the maps by these, each as "MAP KEY : VALUE". Those
+# for port 80 are added for the ports of kept connections, too.
 kernel_has() {
 	local element port text
 	"$BIN/sudo" -n "$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/table"
@@ -215,7 +215,7 @@ lines() {
 	assert_success "set 10.86.0.2 80 10.86.128.2:5000 10.86.128.3:5000"
 }
 
-# further WORDS - of the app web, as plugins/ports keeps them.
+# further WORDS - writes the further ports of the app web as plugins/ports does.
 further() {
 	mkdir -p "$DOKKU_LIB_ROOT/config/ports/web"
 	printf '%s\n' "$1" >"$DOKKU_LIB_ROOT/config/ports/web/further"
@@ -489,7 +489,7 @@ readonly SECOND='10.86.0.2.1 .
 	assert_equal "" "$(plain)"
 }
 
-# held - the addresses to which connections wait.
+# held - prints the addresses to which new connections wait.
 held() { nft list set ip dokku held | grep -oE '10\.86\.[0-9.]+ timeout [0-9]+s' | sort; }
 
 @test "hold-traffic: at all of the app's addresses, until they are pointed anywhere" {
@@ -613,7 +613,7 @@ ask() {
 		for address; do : </dev/tcp/$address/$port; done' bash "$port" "${@:2}"
 }
 
-# switched RELEASE - a switch to it, until "live".
+# switched RELEASE - switches to RELEASE, up to "live".
 switched() {
 	got "$PLUGIN_PATH/service-addresses/core-post-deploy" web 80 10.86.0.2 "$1" && assert_success "" &&
 		got "$PLUGIN_PATH/service-addresses/verify-switch" web "$1" && assert_success ""
@@ -926,7 +926,7 @@ add @crowds_all { ip saddr ct count over 16384 } drop
 RULES="rules_$(sed 1d <<<"$TABLE" | cksum)"
 readonly RULES=${RULES%% *}
 
-# told_nft - what nft was told of the table ip, from a fake that hands it on.
+# told_nft - makes a fake nft that records what it is told of the table ip, and calls the real one.
 told_nft() {
 	fake nft <<<'[[ "$*" != *"-f -" ]] || { text=$(cat)
 		[[ $text == *"table bridge dokku"* ]] || printf "%s\n" "$text" >>"$CALLS.nft"
@@ -1103,7 +1103,7 @@ table ip dokku {"* ]]
 	assert_absent "$CALLS.nft"
 }
 
-# fake_kernel KEY VALUE… - what sysctl tells of the kernel, and changes.
+# fake_kernel KEY VALUE… - makes a fake sysctl that shows and changes these settings of the kernel.
 fake_kernel() {
 	printf '%s %s\n' "$@" >"$BATS_TEST_TMPDIR/kernel"
 	# shellcheck disable=SC2016
@@ -1293,10 +1293,11 @@ list"
 	assert_success "10.86.0.2 80 10.86.128.2:5000"
 }
 
-# kept - the files that let nginx keep connections.
+# kept - prints the files that let nginx keep connections.
 kept() { ls --ignore=plain "$TEST_HOST/run/dokku-kept"; }
 
-# connect PORT - a connection to the app's address, for as long as CONNECTED runs.
+# connect PORT - opens a connection to the app's address, which lasts as long as the process
+# CONNECTED.
 connect() {
 	rm -f "$BATS_TEST_TMPDIR/connected"
 	# shellcheck disable=SC2016 # for the other shell
@@ -1312,8 +1313,8 @@ disconnect() {
 	wait "$CONNECTED" 2>/dev/null || true
 }
 
-# an_app_that_listens - the app of the address 10.86.0.2, with the containers 10.86.128.2 and .3 on
-# one server.
+# an_app_that_listens - makes the app of the address 10.86.0.2, whose containers 10.86.128.2 and .3
+# are one server.
 an_app_that_listens() {
 	kernel_has 'services 10.86.0.2 . 80 : 10.86.128.2 . 5000'
 	rm -r "$TEST_HOST/run/dokku-kept"/*
@@ -1385,7 +1386,8 @@ keep 10.86.0.2"
 	kill "$first" "$LISTENER"
 }
 
-# killed_map TEXT - the map is killed at any time, also before it has begun or after it has ended.
+# killed_map TEXT - runs the map and kills it at a random time, also before it has begun or after it
+# has ended.
 killed_map() {
 	"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" <<<"$1" >/dev/null 3>&- &
 	local pid=$!
@@ -1521,7 +1523,7 @@ client() {
 		bash "$1" "$BATS_TEST_TMPDIR/$1" >/dev/null 2>&1 3>&- &
 }
 
-# waits PORT - a connection to PORT has sent its first packet, and has no answer.
+# waits PORT - waits until a connection to PORT has sent its first packet and has no answer.
 waits() {
 	timeout 5 nsenter --target "$KERNEL" --net -- bash -c \
 		'until ss -Htn state syn-sent dst "10.86.0.2:$1" | grep -q .; do sleep 0.01; done' bash "$1"
@@ -1758,7 +1760,7 @@ runs() {
 		[[ $2 != *type%3D@(task|run)* && $2 != /images/* ]] || printf "[]"'
 }
 
-# healed - the apps that were reconciled since.
+# healed - prints the apps that were reconciled.
 healed() { sed -n 's/^reconcile //p' "$STEPS"; }
 
 @test "watch:heal: sets the lines that the kernel has lost, and touches no other app" {
@@ -1815,8 +1817,8 @@ services 1 : 10.86.128.3 . 5000" "$(told)"
 	assert_equal "" "$(healed)"
 }
 
-# watch_rounds N [CODE] - the watch, until it has looked at the map N times; CODE, in Bash, runs
-# before each look, n being its number.
+# watch_rounds N [CODE] - runs the watch until it has looked at the map N times. CODE, in Bash, runs
+# before each look, and n is the number of the look.
 watch_rounds() {
 	export ON_MAP='echo look >>"$TEST_HOST/looks"; n=$(wc -l <"$TEST_HOST/looks"); '"${2-}"'
 		[[ $n -lt '"$1"' ]] || touch --date="1 minute" "$DOKKU_LIB_ROOT/lock/.heal-again"'
@@ -1869,7 +1871,7 @@ asked_to_end() {
 	grep -qx heal "$STEPS"
 }
 
-# watch_compares - what the watch compares from now on goes to compared: after which look, and of
+# watch_compares - makes the watch write to compared, from now on, after which look it compares
 # which apps.
 watch_compares() {
 	fake awk <<-'BODY'
@@ -2255,7 +2257,7 @@ engine DELETE /containers/of-a-later-time?v=true" "$(grep DELETE "$CALLS")"
 
 # --- the guard ------------------------------------------------------------------------
 
-# start_guard - what it says goes to the file said; its stdin is descriptor 6.
+# start_guard - starts the guard. Its output goes to the file said, and its stdin is descriptor 6.
 start_guard() {
 	fifo guard
 	"$PLUGIN_CORE_AVAILABLE_PATH/service-addresses/root/map" \
@@ -2285,7 +2287,7 @@ eventually() {
 
 said() { [[ $(<"$BATS_TEST_TMPDIR/said") == "$1" ]]; }
 
-# chain NAME - what the guard does there to a packet that no rule has translated.
+# chain NAME - prints what the guard's chain NAME does to a packet that no rule has translated.
 chain() { nft list chain ip dokku_guard "$1" | grep -oE '(drop|reject with tcp reset)$' || true; }
 
 chain_is() { [[ $(chain "$1") == "$2" ]]; }
@@ -2310,8 +2312,8 @@ sticky() {
 
 sticky_is() { [[ $(sticky) == "$1" ]]; }
 
-# container PORT MAC - a network namespace behind a port of the bridge; sets CONTAINER to a process
-# in it.
+# container PORT MAC - makes a network namespace behind a port of the bridge, and sets CONTAINER to
+# a process in it.
 container() {
 	unshare --net sleep 600 >/dev/null 2>&1 3>&- 6>&- &
 	CONTAINER=$!

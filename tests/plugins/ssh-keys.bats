@@ -248,7 +248,8 @@ $(line bob bob)" "$(<"$KEYS")"
 	assert_nothing_in "$DOKKU_LIB_ROOT/tmp"
 }
 
-# installed - the install hook, for an admin whose authorized_keys is stdin. KEPT=1 keeps dokku's.
+# installed - runs the install hook for an admin whose authorized_keys is stdin. KEPT=1 keeps
+# dokku's.
 installed() {
 	mkdir -p "$WORLD/admin/.ssh"
 	cat >"$WORLD/admin/.ssh/authorized_keys"
@@ -393,7 +394,7 @@ $(line admin ann)"
 		"Correct its config, then run make install again."
 }
 
-# sshd_says - what sshd -T prints is stdin, behind what it always has.
+# sshd_says - makes sshd -T print its usual lines and then stdin, and runs the install hook.
 sshd_says() {
 	{
 		printf 'port 22\npubkeyauthentication yes\nforcecommand none\nauthenticationmethods any\n'

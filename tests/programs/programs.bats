@@ -10,7 +10,7 @@ setup() {
 	work=$BATS_TEST_TMPDIR
 }
 
-# assert_usage NAME - the program NAME said how it is called, and ended with 1.
+# assert_usage NAME - requires that the program NAME has printed its usage and ended with 1.
 assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && assert_output ""; }
 
 @test "each says how it is called, and ends with 1" {
@@ -48,8 +48,8 @@ assert_usage() { assert_status 1 && assert_error_like " !     usage: $1 *" && as
 	timeout 10 bash -c 'while [[ -e /proc/$1 ]]; do sleep 0.02; done' bash "$child"
 }
 
-# client REQUEST… - a docker client that sends these, one connection each, and prints what it is
-# told.
+# client REQUEST… - makes a docker client that sends these requests, one connection each, and prints
+# the answers.
 client() {
 	cat >"$work/client" <<-'BODY'
 		#!/usr/bin/env python3

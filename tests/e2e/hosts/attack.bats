@@ -31,7 +31,7 @@ setup_file() {
 
 teardown_file() { host_down; }
 
-# add_attack APP - the program of attacks is in its image.
+# add_attack APP - adds the attack program to the image of APP.
 add_attack() {
 	cp "$top/build/tests/apps/attack" "$(repo "$1")/"
 	printf 'COPY attack /attack\n' >>"$(repo "$1")/Dockerfile"
@@ -51,8 +51,8 @@ attack() {
 	printf '%s %s: status %s: %s\n' "$1" "${*:2}" "$status" "$output"
 }
 
-# ask_victim - a request a tenth of a second, until the file of that name is gone; prints how many
-# were not victim's.
+# ask_victim - sends a request each tenth of a second until the file /tmp/asking is gone, and prints
+# how many answers were not victim's.
 ask_victim() {
 	in_world bash -c ': >/tmp/asking; bad=0 n=0; while [[ -e /tmp/asking && n -lt 200 ]]; do
 		((++n))
@@ -70,7 +70,7 @@ answers_end() {
 	[[ $(<"$BATS_TEST_TMPDIR/asked") == "0 of "[1-9]* ]]
 }
 
-# udp_arrived APP - how many UDP packets its kernel was given, to a port or to none.
+# udp_arrived APP - prints how many UDP packets the kernel of APP was given, to a port or to none.
 udp_arrived() {
 	in_world bash -c \
 		'awk "/^Udp:/ && \$2 ~ /[0-9]/ { print \$2 + \$3 }" \
@@ -78,7 +78,7 @@ udp_arrived() {
 		bash "$1"
 }
 
-# host_udp - the same of the host.
+# host_udp - prints the same for the host.
 host_udp() { in_world awk '/^Udp:/ && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/snmp; }
 
 @test "with the default options an app may not send raw frames" {

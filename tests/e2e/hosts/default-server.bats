@@ -29,7 +29,8 @@ install_again() {
 	in_world env PLUGIN_PATH=/usr/local/lib/dokku/plugins dokku plugin:trigger install 2>&1
 }
 
-# asked URL [HOST] - what nginx answers in the world, by a host name that no app has or HOST.
+# asked URL [HOST] - prints what nginx answers in the world, for the host name HOST, by default one
+# that no app has.
 asked() {
 	in_world curl --silent --insecure --max-time 5 --header "Host: ${2:-nobody.example}" "$1"
 }

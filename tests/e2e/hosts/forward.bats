@@ -28,7 +28,7 @@ dropped() {
 	[[ $status -eq 28 ]]
 }
 
-# use_older_table - the rules of a version before this kind of host was thought of, with today's
+# use_older_table - loads the rules of a version that did not know this kind of host, with today's
 # elements.
 use_older_table() {
 	in_world bash -c '{ echo "flush table ip dokku"

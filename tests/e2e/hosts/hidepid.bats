@@ -15,7 +15,7 @@ setup_file() {
 }
 teardown_file() { host_down; }
 
-# hide OPTIONS - from now on.
+# hide OPTIONS - mounts /proc again with OPTIONS.
 hide() { in_world mount -o "remount,$1" /proc; }
 
 # dokku_sees PID - whether the user dokku sees that process.
@@ -64,7 +64,7 @@ dokku_sees() {
 	done
 }
 
-# pre_retire - the hook, as the user dokku runs it.
+# pre_retire - runs the hook as the user dokku.
 pre_retire() {
 	in_world setpriv --reuid dokku --regid dokku --init-groups env DOKKU_ROOT=/home/dokku \
 		DOKKU_LIB_ROOT=/var/lib/dokku \

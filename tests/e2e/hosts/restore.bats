@@ -74,7 +74,7 @@ served_certificate() {
 		2>/dev/null | openssl x509 -noout -fingerprint
 }
 
-# is_as_it_was - all that the first machine had of shop, idle and their services.
+# is_as_it_was - requires all that the first machine had of shop, idle and their services.
 is_as_it_was() {
 	[[ $(released shop) == v1 && $(fetch shop /env/MARK) == one ]]
 	fetch_host shop.example.com / --fail --output /dev/null
