@@ -24,7 +24,7 @@ $(PLUGIN_OUT)/read-env: $(PLUGIN_ENV)
 $(PLUGIN_OUT)/observe: $(PLUGIN_PROC)
 $(PLUGIN_OUT)/sigil: $(PLUGIN_TEMPLATE)
 $(PLUGIN_OUT)/confine: $(PLUGIN_OUT)/o/clean.o
-$(PLUGIN_OUT)/unblock: $(PLUGIN_OUT)/o/builds.o $(PLUGIN_OUT)/o/devices.o
+$(PLUGIN_OUT)/unblock: $(PLUGIN_OUT)/o/builds.o $(PLUGIN_OUT)/o/devices.o $(PLUGIN_OUT)/o/engines.o
 $(PLUGIN_SMALL:%=$(PLUGIN_OUT)/%): $(PLUGIN_OUT)/%: $(PLUGIN_OUT)/o/%.o \
 		$(PLUGIN_OUT)/o/process.o $(CR_OUT)/util.o
 	$(PLUGIN_LINK) $(filter-out -fPIE -pie,$(LDFLAGS)) -static -s -o $@ $(filter %.o,$^)
@@ -62,7 +62,7 @@ $(PLUGIN_OUT)/map: $(MAP_OBJECTS) $(CR_OUT)/util.o
 PLUGIN_SAN := $(PLUGIN_OUT)/san
 PLUGIN_TESTS := tests/programs
 PLUGIN_UNIT := $(patsubst $(PLUGIN_TESTS)/%.c,%,$(wildcard $(PLUGIN_TESTS)/*_test.c))
-PLUGIN_MODULES := builds clean devices env frames members proc process value template
+PLUGIN_MODULES := builds clean engines devices env frames members proc process value template
 PLUGIN_TEST_FLAGS = $(CR_STD) $(CR_WARN) $(CR_LIB_CFLAGS) -I$(CR_SRC) -I$(PLUGIN_SRC) -I$(MAP_SRC) \
 	-I$(CR_TESTS) -DOBSERVE_TESTING -MMD -MP $(CPPFLAGS)
 PLUGIN_TEST_OBJECTS := $(PLUGIN_SAN)/o/process.o $(PLUGIN_SAN)/o/clean.o $(PLUGIN_SAN)/o/env.o $(PLUGIN_SAN)/o/frames.o $(PLUGIN_SAN)/o/members.o $(PLUGIN_SAN)/o/proc.o \
@@ -80,7 +80,7 @@ $(PLUGIN_SAN)/o/map/%.o: $(MAP_SRC)/%.c plugins/rules.mk
 $(PLUGIN_SAN)/read-env: $(PLUGIN_SAN)/o/env.o
 $(PLUGIN_SAN)/observe: $(PLUGIN_SAN)/o/proc.o
 $(PLUGIN_SAN)/confine: $(PLUGIN_SAN)/o/clean.o
-$(PLUGIN_SAN)/unblock: $(PLUGIN_SAN)/o/builds.o $(PLUGIN_SAN)/o/devices.o
+$(PLUGIN_SAN)/unblock: $(PLUGIN_SAN)/o/builds.o $(PLUGIN_SAN)/o/devices.o $(PLUGIN_SAN)/o/engines.o
 $(PLUGIN_SAN)/sigil: $(PLUGIN_SAN)/o/template.o $(PLUGIN_SAN)/o/value.o $(CR_ASAN)/buf.o
 $(PLUGIN_SMALL:%=$(PLUGIN_SAN)/%): $(PLUGIN_SAN)/%: $(PLUGIN_SAN)/o/%.o \
 		$(PLUGIN_SAN)/o/process.o $(CR_ASAN)/util.o

@@ -358,6 +358,28 @@ client() {
 	[[ ! -L $work/root/etc/passwd && ! -e $work/root/etc/group && -e $work/root/lib/zero ]]
 }
 
+@test "unblock: an engine that has taken too much memory ends; others go on" {
+	local large=() words name status=0 text='x=$(head -c 60000000 /dev/zero | tr "\\0" x); echo >"$0"'
+	for name in dockerd reader; do
+		cp /bin/bash "$work/$name"
+		mkfifo "$work/$name.read.on"
+		"$work/$name" -c "$text; read -r -t 60 <>\"\$0.on\"" "$work/$name.read" 3>&- &
+		large+=("$!")
+	done
+	until [[ -e $work/dockerd.read && -e $work/reader.read ]]; do sleep 0.05; done
+	for name in "${large[0]} 1000000" "${large[1]} 50000" "none 1" "1 1"; do
+		read -r -a words <<<"$name"
+		got "$san/unblock" --engine "${words[@]}"
+		assert_success ""
+		kill -0 "${large[@]}"
+	done
+	got "$san/unblock" --engine "${large[0]}" 50000
+	assert_success ""
+	wait "${large[0]}" || status=$?
+	assert_equal 137 "$status"
+	kill "${large[1]}"
+}
+
 @test "unblock: who waits for a writer of passwd in a layer goes on, too" {
 	local reader
 	mkdir -p "$work"/layers/{one,l}/diff/etc "$work/layers/one/diff/lib"

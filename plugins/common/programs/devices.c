@@ -10,28 +10,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { NAME_SIZE = 64 };
-
-static const char ENGINE[] = "dockerd\n";
-
-static bool
-is_engine(const char *process)
-{
-	char path[PATH_MAX], name[NAME_SIZE] = "";
-
-	snprintf(path, sizeof(path), "/proc/%s/comm", process);
-	FILE *file = fopen(path, "re");
-	bool is = file && fgets(name, sizeof(name), file) && strcmp(name, ENGINE) == 0;
-	if (file)
-		fclose(file);
-	return is;
-}
+#include "engines.h"
 
 /* Whether process has the device open. Nothing is opened for that. */
 static bool
@@ -52,25 +35,6 @@ has_open(const char *process, const struct stat *device)
 	return has;
 }
 
-/*
- * systemd starts an engine that has ended, but not the fourth time within a minute. This makes it
- * forget how often it was.
- */
-static void
-forget_starts(void)
-{
-	pid_t child = -1;
-
-	if (access("/run/systemd/system", F_OK) == 0)
-		child = fork();
-	if (child == 0) {
-		execlp("systemctl", "systemctl", "reset-failed", "docker.service", (char *)NULL);
-		_exit(1);
-	}
-	if (child > 0)
-		waitpid(child, NULL, 0);
-}
-
 static void
 end_readers(const struct stat *device)
 {
@@ -81,13 +45,13 @@ end_readers(const struct stat *device)
 	while (processes && (entry = readdir(processes))) {
 		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 
-		if (pid > 1 && is_engine(entry->d_name) && has_open(entry->d_name, device))
+		if (pid > 1 && engines_is(entry->d_name) && has_open(entry->d_name, device))
 			ended = kill(pid, SIGKILL) == 0 || ended;
 	}
 	if (processes)
 		closedir(processes);
 	if (ended)
-		forget_starts();
+		engines_forget_starts();
 }
 
 void

@@ -2,6 +2,7 @@
  * unblock [ROOT]… - lets the Docker engine go on if it hangs in a container's list of users.
  * unblock --layers FOLDER - does so once for the layers of images in FOLDER.
  * unblock --cgroups FOLDER - limits the builds whose groups are below FOLDER, once.
+ * unblock --engine PID KILOBYTES - kills the engine PID if it has more memory than that.
  *
  * The engine reads /etc/passwd and /etc/group of a container before it starts it. An app can put a
  * named pipe there. Then the engine waits for ever, with the container locked; when it does so at
@@ -15,7 +16,8 @@
  * of the host twice a second, until it is ended or its own file is replaced, and at the layers
  * beside them: BuildKit reads the list of users of a single layer without a mount, and each reader
  * that waits keeps one of the engine's 10,000 threads. It also limits the steps of builds then, see
- * builds.h: all together have three quarters of the memory.
+ * builds.h: all together have three quarters of the memory. An engine that itself takes too much is
+ * killed, see engines.h.
  *
  * Exit status: 0.
  */
@@ -36,6 +38,7 @@
 
 #include "builds.h"
 #include "devices.h"
+#include "engines.h"
 
 enum {
 	EVERY_US = 500000,
@@ -219,11 +222,16 @@ main(int argc, char **argv)
 		look_at_layers(argv[2]);
 		return 0;
 	}
+	if (argc == 4 && strcmp(argv[1], "--engine") == 0) {
+		engines_end_large(argv[2], strtoull(argv[3], NULL, 10));
+		return 0;
+	}
 	for (int i = 1; i < argc; i++)
 		look_at(argv[i]);
 	while (argc == 1 && !is_replaced()) {
 		look_at_all();
 		limit_builds("/sys/fs/cgroup");
+		engines_spare_memory();
 		usleep(EVERY_US);
 	}
 	return 0;
