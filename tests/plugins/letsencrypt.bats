@@ -48,7 +48,7 @@ orders() { grep -c certificate-order "$STEPS" || true; }
 due_since() { printf '%s\n' $((EPOCHSECONDS - $1)) >"$DATA/web/renew-at"; }
 
 @test "letsencrypt:enable: all names of an app without a release; the CA is asked once, and never gets the key" {
-	touch "$CHALLENGES/of-a-killed-one"
+	touch -d '2 hours ago' "$CHALLENGES/of-a-killed-one"
 	enable
 	assert_status 0
 	assert_output_like '*for web.example.com, www.example.com*web answers on HTTPS and on HTTP*'
@@ -349,7 +349,8 @@ web * UTC *@(89d 23h|90d 0h) *@(59d 23h|60d 0h)"
 	assert_success me@example.com
 	dokku letsencrypt:set web email 'me@example.com;x'
 	assert_status 1
-	touch "$CHALLENGES/left" "$DATA/web/chain.pem"
+	touch -d '2 hours ago' "$CHALLENGES/left"
+	touch "$DATA/web/chain.pem"
 	dokku letsencrypt:cleanup web
 	assert_status 0
 	assert_nothing_in "$CHALLENGES"
@@ -357,16 +358,25 @@ web * UTC *@(89d 23h|90d 0h) *@(59d 23h|60d 0h)"
 	assert_success true
 }
 
-@test "letsencrypt: one command at a time asks for certificates" {
+@test "letsencrypt: one command at a time asks a CA; another CA, and files for it, are left alone" {
 	mkdir -p "$DATA"
-	flock "$DATA/.lock" sleep 300 3>&- &
+	code "" 'source "$PLUGIN_CORE_AVAILABLE_PATH/letsencrypt/lib/order"
+		ACME_DATA=$DOKKU_LIB_ROOT/data/letsencrypt
+		acme_lock_of lock https://acme-v02.api.letsencrypt.org/directory; echo "$lock"'
+	flock "$output" sleep 300 3>&- &
 	local holder=$!
 	sleep 0.2
-	sed -i 's/acme_alone 900/acme_alone 0/' "$PLUGIN_PATH"/letsencrypt/subcommands/enable
+	sed -i 's/ 900 / 0 /' "$PLUGIN_PATH"/letsencrypt/subcommands/enable
 	enable
-	kill "$holder"
 	assert_refused "another command asks for certificates: try again when it is done"
 	assert_equal 0 "$(orders)"
+	touch "$CHALLENGES/of-another"
+	dokku letsencrypt:set web server https://ca.example/
+	enable
+	kill "$holder"
+	assert_status 0
+	assert_equal 1 "$(orders)"
+	[[ -e $CHALLENGES/of-another ]]
 }
 
 # engine - uses the hook of the real engine, with a fake dehydrated whose code is stdin.
@@ -394,7 +404,8 @@ engine() {
 			;;
 		esac
 	BODY
-	mkdir -p "$DATA/.accounts/.new"
+	key=$(printf %s 'https://acme-v02.api.letsencrypt.org/directory me@example.com' | sha256sum)
+	mkdir -p "$DATA/.accounts/.new-${key:0:16}/killed"
 	dokku letsencrypt:set --global email me@example.com
 	enable
 	assert_status 0
@@ -402,7 +413,7 @@ engine() {
 	enable --force
 	assert_status 0
 	assert_equal 1 "$(grep -c -- --register "$CALLS")"
-	assert_absent "$DATA/.accounts/.new"
+	assert_equal "" "$(compgen -G "$DATA/.accounts/.new*" || true)"
 }
 
 @test "dehydrated: what the CA calls an address is a URL with https for curl, no file and no option" {
@@ -444,7 +455,7 @@ engine() {
 	enable
 	assert_error_like "*web got no certificate: gone (accountDoesNotExist)"
 	assert_equal 2 "$(grep -c -- --signcsr "$CALLS")"
-	assert_absent "$DATA/.accounts/.new"
+	assert_equal "" "$(compgen -G "$DATA/.accounts/.new*" || true)"
 }
 
 @test "dehydrated: what the CA says is the reason, and when it wants to be asked again; a slow one is ended" {
