@@ -17,6 +17,10 @@ setup() {
 			printf '{"auths":{"%s":{"auth":"x"}}}' "${*: -1}" >"$2/config.json"
 			;;
 		*" logout "*) printf '{"auths":{}}' >"$2/config.json" ;;
+		"image inspect "*)
+			[[ ${*: -1} == taken/* ]] || exit 1
+			cut -d / -f 2 <<<"${*: -1}" | cut -d : -f 1
+			;;
 		"push "*)
 			printf '%s %s\n' "$2" "${DOCKER_CONFIG-}" >>"$WORLD/pushed"
 			[[ ! -e $WORLD/refuse ]] || { printf 'denied: no rights\n'; exit 1; }
@@ -107,6 +111,28 @@ push_release() {
        denied: no rights"
 	assert_error " !     web: the image cannot be pushed to dokku/web, see above; nothing was deployed. dokku registry:report web shows the settings, dokku registry:login web sets name and password"
 	assert_absent "$DOKKU_LIB_ROOT/data/releases/web/1/pushed-image"
+}
+
+@test "push-on-release: the name of a base image of other apps is not given to ours, not for a moment" {
+	dokku registry:set web push-on-release true
+	dokku registry:set web push-extra-tags latest
+	is_refused() {
+		dokku registry:set web server "$1"
+		dokku registry:set web image-repo "$2"
+		push_release
+		assert_status 1
+		assert_error_like " !     web: $3; nothing was deployed"
+		assert_absent "$WORLD/pushed"
+		! grep 'docker tag' "$CALLS" || return 1
+	}
+	is_refused '' alpine 'alpine:1 is the name of an official image*'
+	is_refused '' library/alpine 'library/alpine:1 is the name of an official image*'
+	is_refused docker.io/library alpine 'docker.io/library/alpine:1 is the name of an official*'
+	is_refused index.docker.io alpine 'index.docker.io/alpine:1 is the name of an official*'
+	is_refused '' taken/blog 'this server has another image of the name taken/blog:1*'
+	dokku registry:set web image-repo taken/web
+	push_release
+	assert_status 0
 }
 
 @test "registry:set: names that no image can have are refused" {

@@ -359,7 +359,8 @@ client() {
 }
 
 @test "unblock: an engine that has taken too much memory ends; others go on" {
-	local large=() words name status=0 text='x=$(head -c 60000000 /dev/zero | tr "\\0" x); echo >"$0"'
+	local large=() words name status=0
+	local text='x=$(head -c 60000000 /dev/zero | tr "\\0" x); echo >"$0"'
 	for name in dockerd reader; do
 		cp /bin/bash "$work/$name"
 		mkfifo "$work/$name.read.on"
