@@ -176,31 +176,40 @@ rules_then() {
 	assert_calls ""
 }
 
-@test "the watch says what it cannot mend once, and again when it has changed; by hand it is said each time" {
+@test "the watch says what each hook says, and names one that fails without a word" {
 	made_plugins
 	hook one heal <<<'echo "one is missing" >&2; exit 1'
-	hook two heal <<<'[[ ! -e $WORLD/two ]] || echo "two is missing" >&2'
-	host() { got "$PLUGIN_CORE_AVAILABLE_PATH/watch/libexec/heal-host" "$@"; }
-	host changes
+	hook two heal <<<'exit 4'
+	got "$PLUGIN_CORE_AVAILABLE_PATH/watch/libexec/heal-host"
 	assert_status 0
-	assert_error "one is missing"
-	host changes
-	assert_success ""
-	host
-	assert_error "one is missing"
-	: >"$WORLD/two"
-	host changes
-	assert_error "one is missing
-two is missing"
-	rm "$WORLD/two"
-	hook two heal <<<'[[ ! -e $WORLD/three ]] || exit 4'
-	: >"$WORLD/three"
-	host changes
 	assert_error "one is missing
  !     the plugin two refused or failed: its hook heal ended with status 4; dokku plugin:disable two turns it off"
-	rm "$WORLD/three"
-	host changes
-	assert_error "one is missing"
+}
+
+# said LINE… - what the watch prints of messages that come one after the other. The word "then"
+# stands for a time in which none comes, after which those before are over.
+said() {
+	got strict watch/lib/say-once 'for line; do
+			[[ $line == then ]] && sleep 3 || printf "%s\n" "$line"
+		done | say_once' "$@"
+}
+
+@test "the watch says a problem once, whatever the time is, and when it is over; progress each time" {
+	export DOKKU_SAID_FOR=2
+	local once=' !     web: it failed at' odd='x]$(touch "$WORLD/run")\`id`'
+	said "$once 10:00:01" "-----> one" "$odd" "$once 10:00:11" "-----> one" "$odd" " !     else" \
+		then "$odd" "$once 10:00:51"
+	assert_status 0
+	assert_equal "$once 10:00:01
+-----> one
+$odd
+-----> one
+ !     else
+$odd
+$once 10:00:51" "$(grep -v 'over since ..:..:.., ' <<<"$output")"
+	[[ $output == *"after 2 times: web: it failed at 10:00:11"* ]]
+	[[ $output == *"after 2 times: $odd"* && $output != *": else"* ]]
+	assert_absent "$WORLD/run"
 }
 
 @test "without links to plugins the program's own are used" {

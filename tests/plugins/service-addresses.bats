@@ -1871,6 +1871,33 @@ asked_to_end() {
 	grep -qx heal "$STEPS"
 }
 
+@test "watch: waits where its lock cannot be made, says why once, and goes on when it can" {
+	serving
+	rm -r "$DOKKU_LIB_ROOT/lock"
+	(sleep 1; mkdir "$DOKKU_LIB_ROOT/lock") 3>&- &
+	watch_rounds 2
+	assert_status 0
+	assert_equal 1 "$(grep -c 'lock is missing, or the user dokku may not write' <<<"$stderr")"
+}
+
+@test "watch: guards the map where its lock can only be read" {
+	serving
+	# To root, a folder in the place of a file is what a read-only disk is to others.
+	mkdir "$DOKKU_LIB_ROOT/lock/.heal"
+	watch_rounds 2
+	assert_status 0
+}
+
+@test "watch: what each round says again is said once" {
+	serving
+	fake_engine <<<'exit 1'
+	hook fake heal <<<'echo "it is away" >&2'
+	hook fake heal-apps <<<'echo "it is away, too" >&2'
+	watch_rounds 41
+	assert_equal 2 "$(grep -c 'it is away' <<<"$stderr")"
+	[[ $(grep -c heal-apps "$STEPS") -gt 2 ]]
+}
+
 # watch_compares - makes the watch write to compared, from now on, after which look it compares
 # which apps.
 watch_compares() {

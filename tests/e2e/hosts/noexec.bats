@@ -157,6 +157,39 @@ assert_pushed() {
 	assert_serves fixed v7
 }
 
+@test "/home read-only: an app comes back all the same, by a reconcile that says what it cannot do" {
+	in_world bash -c 'cd /home/dokku/fixed && mkdir pushed.99999 && echo x >pushed.99999/new &&
+		touch -d "1 hour ago" HEAD.lock && touch IP.web.9 web.tmp.9999.abcdef &&
+		chown -R dokku: .'
+	in_world mount --bind /home/dokku /home/dokku
+	in_world mount -o remount,bind,ro /home/dokku
+	in_world bash -c 'docker rm --force "$(</home/dokku/fixed/CONTAINER.web.1)"'
+	run dokku_run reconcile fixed
+	in_world umount /home/dokku
+	printf '%s\n' "$output"
+	[[ $status -eq 0 && $output == *'/home/dokku is on a file system that is read-only now'* &&
+		$output != *rm:* ]]
+	assert_serves fixed v7
+	in_world test -e /home/dokku/fixed/IP.web.9
+	dokku_run reconcile fixed
+	run in_world ls /home/dokku/fixed/{pushed.99999,HEAD.lock,IP.web.9,web.tmp.9999.abcdef}
+	[[ $output != *$'\n/'* && $(grep -c 'No such file' <<<"$output") -eq 4 ]]
+}
+
+@test "the watch that is started on a read-only disk goes on there, and says so once" {
+	in_world bash -c 'touch /var/lib/dokku/lock/.heal-again
+		while pgrep -f "watch/subcommands/[d]efault"; do sleep 0.1; done
+		rm /var/lib/dokku/lock/.heal-again'
+	in_world mount --bind /var/lib/dokku /var/lib/dokku
+	in_world mount -o remount,bind,ro /var/lib/dokku
+	in_world bash -c 'setsid --fork dokku watch </dev/null >/tmp/watch.log 2>&1; sleep 25; nft flush map ip dokku services; sleep 2'
+	run fetch fixed
+	in_world umount /var/lib/dokku
+	[[ $output == *'My Amazing App'* ]]
+	in_world cat /tmp/watch.log
+	[[ $(in_world grep -c 'read-only now' /tmp/watch.log) -eq 1 ]]
+}
+
 @test "a file system that the kernel has made read-only: what only reads goes on" {
 	local words results=()
 	in_world mount --bind /var/lib/dokku /var/lib/dokku
