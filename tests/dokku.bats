@@ -1455,6 +1455,24 @@ is_free() { flock --timeout 1 "$DOKKU_LIB_ROOT/lock/$1" true; }
 		"or wait for it: git push -o wait, dokku --wait"
 }
 
+@test "lock: a transaction that is busy is told with its step, and how to end it" {
+	transaction_world
+	hold web
+	printf '%s 12:34:56 git push 3f2c1ab\n' "$worker" >"$DOKKU_LIB_ROOT/lock/web"
+	mkdir -p "$DOKKU_LIB_ROOT/data/builds/web/1"
+	printf '%s\n' "$holder" >"$DOKKU_LIB_ROOT/data/builds/web/1/pid"
+	printf '%s\n' '-----> Building' '-----> Executing predeploy task from app.json: sleep 99' \
+		>"$DOKKU_LIB_ROOT/data/builds/web/1/log"
+	code "" 'lock_app web "a change" true'
+	assert_refused "web is busy: git push 3f2c1ab runs since 12:34:56 (process $worker):" \
+		"try again when it is done, or wait for it: git push -o wait, dokku --wait." \
+		'It is at "Executing predeploy task from app.json: sleep 99".' \
+		"dokku builds:output web shows it, dokku builds:cancel web ends it"
+	: >"$DOKKU_LIB_ROOT/data/builds/web/1/log"
+	code "" 'lock_app web "a change" true'
+	[[ $stderr == *"--wait. dokku builds:output web"* ]]
+}
+
 @test "lock: who has just got it is told by name, not the one before" {
 	transaction_world
 	sleep 0 &
