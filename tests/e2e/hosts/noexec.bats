@@ -114,9 +114,10 @@ assert_pushed() {
 	in_world sed -i s/.*/older/ /usr/local/lib/dokku/VERSION
 	for folder in /usr/local /etc /etc/nginx /etc/sudoers.d /var/lib/dokku /home/dokku /run; do
 		in_world mount --bind "$folder" "$folder"
-		in_world mount -o remount,bind,ro "$folder"
+		# The watch may write there at this moment, and may run a program from there below.
+		await 5 in_world mount -o remount,bind,ro "$folder"
 		run host_install
-		in_world umount "$folder"
+		in_world umount --lazy "$folder"
 		[[ $status -ne 0 && $output == *"make install cannot write to $folder"*": Read-only"* ]]
 	done
 	in_world mount -t tmpfs -o size=100k none /usr/local/share
