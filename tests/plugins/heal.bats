@@ -186,11 +186,11 @@ rules_then() {
  !     the plugin two refused or failed: its hook heal ended with status 4; dokku plugin:disable two turns it off"
 }
 
-# said LINE… - what the watch prints of messages that come one after the other. The word "then"
+# said LINE… - what the watch prints of messages that come one after the other. The word "later"
 # stands for a time in which none comes, after which those before are over.
 said() {
 	got strict watch/lib/say-once 'for line; do
-			[[ $line == then ]] && sleep 3 || printf "%s\n" "$line"
+			[[ $line == later ]] && sleep 3 || printf "%s\n" "$line"
 		done | say_once' "$@"
 }
 
@@ -198,7 +198,7 @@ said() {
 	export DOKKU_SAID_FOR=2
 	local once=' !     web: it failed at' odd='x]$(touch "$WORLD/run")\`id`'
 	said "$once 10:00:01" "-----> one" "$odd" "$once 10:00:11" "-----> one" "$odd" " !     else" \
-		then "$odd" "$once 10:00:51"
+		later "$odd" "$once 10:00:51"
 	assert_status 0
 	assert_equal "$once 10:00:01
 -----> one

@@ -1874,7 +1874,10 @@ asked_to_end() {
 @test "watch: waits where its lock cannot be made, says why once, and goes on when it can" {
 	serving
 	rm -r "$DOKKU_LIB_ROOT/lock"
-	(sleep 1; mkdir "$DOKKU_LIB_ROOT/lock") 3>&- &
+	(
+		sleep 1
+		mkdir "$DOKKU_LIB_ROOT/lock"
+	) 3>&- &
 	watch_rounds 2
 	assert_status 0
 	assert_equal 1 "$(grep -c 'lock is missing, or the user dokku may not write' <<<"$stderr")"
