@@ -34,6 +34,7 @@ setup() {
 	fake unshare <<<'[[ ! -e /proc/$$/fd/8 ]] || touch "$BATS_TEST_TMPDIR/lock-inherited"
 		CANDIDATE=$7 exec nginx -t -q'
 	fake install <<<'while [[ $1 == -* ]]; do shift 2; done; cp "$@"'
+	fake ufw firewall-cmd </dev/null
 	fake ss <<<'cat "$BATS_TEST_TMPDIR/listening.${*: -1:1}" 2>/dev/null || true'
 	: >"$TEST_HOST/answer"
 	hook fake app-domains <<<'printf "%s.example.com\n" "$1"'
@@ -1655,6 +1656,47 @@ http { include /etc/nginx/conf.d/*.conf; }'
 install_as_root() {
 	fake install <<<'for word; do shift; [[ $word != dokku ]] || word=root; set -- "$@" "$word"; done
 		exec /usr/bin/install "$@"'
+}
+
+@test "a firewall that lets no visitor reach port 80 is told by make install, with the command" {
+	local rule
+	fake ufw <<<'printf "Status: %s\nDefault: %s (incoming), allow (outgoing)\n\n%s\n" \
+		"${UFW-active}" "${UFW_DEFAULT-deny}" "${RULE-}"'
+	local closed=" !     no visitor reaches port 80, so nobody sees the apps. Let the firewall ufw of"
+	closed+=" this host: sudo ufw allow 80,443/tcp"
+	for rule in "" '22/tcp ALLOW IN Anywhere' '80/tcp DENY IN Anywhere' \
+		'80/udp ALLOW IN Anywhere' '8000:9000/tcp ALLOW IN Anywhere' \
+		'Anywhere ALLOW OUT Anywhere' '443 (v6) ALLOW IN Anywhere (v6)'; do
+		RULE=$rule code nginx/lib/firewall tell_firewall
+		assert_error "$closed"
+	done
+	for rule in '80 ALLOW IN Anywhere' '80,443/tcp (WWW Full) ALLOW IN Anywhere' \
+		'1:1024/tcp LIMIT IN Anywhere' 'Anywhere ALLOW IN 10.0.0.0/8' \
+		'80/tcp on eth0 ALLOW IN Anywhere'; do
+		RULE=$rule code nginx/lib/firewall tell_firewall
+		assert_success ""
+	done
+	UFW=inactive code nginx/lib/firewall tell_firewall
+	assert_success ""
+	UFW_DEFAULT=allow code nginx/lib/firewall tell_firewall
+	assert_success ""
+	fake ip <<<'echo "default via 10.0.0.1 dev eth0 proto dhcp"'
+	fake ufw <<<'exit 1'
+	fake firewall-cmd <<<'case " $* " in
+		*" --state "*) echo running ;;
+		*"=eth0 "*) echo home ;;
+		*" --zone=home --get-target "*) echo "${TARGET-default}" ;;
+		*" --zone=home --query-service=http "*) exit "${HTTP-1}" ;;
+		*) exit 1 ;;
+	esac'
+	code nginx/lib/firewall tell_firewall
+	closed=" !     no visitor reaches port 80, so nobody sees the apps. Let the firewall firewalld"
+	closed+=" of this host: sudo firewall-cmd --permanent --add-service=http"
+	assert_error "$closed --add-service=https && sudo firewall-cmd --reload"
+	HTTP=0 code nginx/lib/firewall tell_firewall
+	assert_success ""
+	TARGET=ACCEPT code nginx/lib/firewall tell_firewall
+	assert_success ""
 }
 
 @test "install: our server's file has a name that no app has, and is not reloaded for that" {
