@@ -78,6 +78,25 @@ refused() {
 	assert_equal "-----> Building web from Dockerfile at ${sha:0:7}" "$(head -n 1 <<<"$remote")"
 }
 
+@test "a tag in an app without a release deploys nothing, and says so; so does a branch with an odd name" {
+	an_app
+	commit
+	git -C "$SOURCE" tag v1.0
+	push v1.0
+	assert_status 0
+	local said=" !     deploy did not complete: the tag v1.0 is stored, and nothing was deployed."
+	said+=" web deploys from its branch master: git push dokku HEAD:refs/heads/master"
+	assert_equal "$said" "$remote"
+	push HEAD:refs/heads/master
+	went_live 1
+	git -C "$SOURCE" tag v1.1
+	push v1.1
+	assert_equal "" "$remote"
+	git -C "$SOURCE" branch 'a;$b'
+	push 'a;$b'
+	[[ $remote == *"git push dokku 'a;\$b':master, or dokku git:set web deploy-branch 'a;\$b'" ]]
+}
+
 @test "the first push of main picks the branch; another branch is stored after it, and deploys nothing" {
 	an_app
 	commit
