@@ -230,10 +230,10 @@ calls() {
 # install installs the engine, and creates its bridge as our network.
 readonly MAY_ASK='^plugins/(engine/(functions|lib/load)|builder-dockerfile/.*|registry/.*|network/(functions|install)|common/(dependencies|lib/engine-start|libexec/uninstall)):'
 
-# The files that may read /proc, but not of a container. builds and git look for their own
+# The files that may read /proc, but not of a container. git and lock look for dokku's own
 # processes, nginx for its workers, disk for the flags of dockerd, and dokku reads its own
 # environment. The others read settings of the kernel.
-readonly MAY_LOOK='^plugins/(builds/functions|git/functions|nginx/(lib/open-files|libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(clock|disk|environment|files)):'
+readonly MAY_LOOK='^plugins/(git/functions|nginx/(lib/open-files|libexec/connections|root/(apply|include|reload))|service-addresses/(heal|root/table)|common/lib/(clock|disk|environment|files|lock)):'
 
 @test "nobody but a scheduler names one, asks an engine or looks at a process of an app" {
 	mapfile -t files < <(shell_files | grep -v '^plugins/scheduler-')

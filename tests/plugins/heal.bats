@@ -197,8 +197,8 @@ said() {
 @test "the watch says a problem once, whatever the time is, and when it is over; progress each time" {
 	export DOKKU_SAID_FOR=2
 	local once=' !     web: it failed at' odd='x]$(touch "$WORLD/run")\`id`'
-	said "$once 10:00:01" "-----> one" "$odd" "$once 10:00:11" "-----> one" "$odd" " !     else" \
-		later "$odd" "$once 10:00:51"
+	said "$once 10:00:01" "-----> one" "$odd" "$once 10:00:11" "-----> one" "$odd" \
+		" !     else" later "$odd" "$once 10:00:51"
 	assert_status 0
 	assert_equal "$once 10:00:01
 -----> one

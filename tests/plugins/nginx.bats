@@ -1662,8 +1662,8 @@ install_as_root() {
 	local rule
 	fake ufw <<<'printf "Status: %s\nDefault: %s (incoming), allow (outgoing)\n\n%s\n" \
 		"${UFW-active}" "${UFW_DEFAULT-deny}" "${RULE-}"'
-	local closed=" !     no visitor reaches port 80, so nobody sees the apps. Let the firewall ufw of"
-	closed+=" this host: sudo ufw allow 80,443/tcp"
+	local start=" !     no visitor reaches port 80, so nobody sees the apps. Let the firewall"
+	local closed="$start ufw of this host: sudo ufw allow 80,443/tcp"
 	for rule in "" '22/tcp ALLOW IN Anywhere' '80/tcp DENY IN Anywhere' \
 		'80/udp ALLOW IN Anywhere' '8000:9000/tcp ALLOW IN Anywhere' \
 		'Anywhere ALLOW OUT Anywhere' '443 (v6) ALLOW IN Anywhere (v6)'; do
@@ -1690,8 +1690,7 @@ install_as_root() {
 		*) exit 1 ;;
 	esac'
 	code nginx/lib/firewall tell_firewall
-	closed=" !     no visitor reaches port 80, so nobody sees the apps. Let the firewall firewalld"
-	closed+=" of this host: sudo firewall-cmd --permanent --add-service=http"
+	closed="$start firewalld of this host: sudo firewall-cmd --permanent --add-service=http"
 	assert_error "$closed --add-service=https && sudo firewall-cmd --reload"
 	HTTP=0 code nginx/lib/firewall tell_firewall
 	assert_success ""

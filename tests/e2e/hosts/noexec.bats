@@ -183,7 +183,8 @@ assert_pushed() {
 		rm /var/lib/dokku/lock/.heal-again'
 	in_world mount --bind /var/lib/dokku /var/lib/dokku
 	in_world mount -o remount,bind,ro /var/lib/dokku
-	in_world bash -c 'setsid --fork dokku watch </dev/null >/tmp/watch.log 2>&1; sleep 25; nft flush map ip dokku services; sleep 2'
+	in_world bash -c 'setsid --fork dokku watch </dev/null >/tmp/watch.log 2>&1; sleep 25
+		nft flush map ip dokku services; sleep 2'
 	run fetch fixed
 	# The watch has its lock open there.
 	in_world umount --lazy /var/lib/dokku
