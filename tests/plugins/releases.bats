@@ -488,15 +488,16 @@ log_path $dir/20260101-000000-1/log, what git push 20260101-000000-1" \
 
 @test "logs: of the current release, with and without the prefix, controls made harmless" {
 	three
-	fake docker <<<'[[ $1 == logs ]] &&
+	local asked='engine GET /containers/idA/logs?stdout=1&stderr=1'
+	fake_engine <<<'[[ $2 != */logs[?]* ]] ||
 		printf "2026-01-01T00:00:00Z one\n2026-01-01T00:00:01Z b\x07c\n"'
 	dokku logs web
 	assert_success "2026-01-01T00:00:00Z app[web.1]: one
 2026-01-01T00:00:01Z app[web.1]: b?c"
-	grep -qx 'docker logs --timestamps --tail 100 idA' "$CALLS"
+	grep -qxF "$asked&tail=100&timestamps=1" "$CALLS"
 	: >"$CALLS"
 	dokku logs web -q -n 5
-	assert_calls "docker logs --tail 5 idA"
+	assert_calls "$asked&tail=5&timestamps=0"
 	dokku logs web -n x
 	assert_refused 'logs: -n wants a whole number, not "x"; nothing was done.' \
 		'Please retry with valid arguments. Usage:' \
@@ -719,7 +720,8 @@ ends() {
 	three
 	readonly HOSTILE='\x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b[2J\x1b[1;1H \xc2\x9b2J \xe2\x80\xae \x1b[8m\x00 \x1bPq\x1b\\ \x9f ü\r'
 	local shown=$'\x1b[31mred\x1b[0m ?]0;title? ?[2J?[1;1H ?2J ? \x1b[8m? ?Pq?\\ \x9f ü\x1b[0m'
-	fake docker <<<"[[ \$1 == logs ]] && printf '$HOSTILE\n'"
+	# What fake_engine makes loses NUL.
+	printf '#!%s\nprintf "%s\\n"\n' "$INTERPRETER" "$HOSTILE" >"$DOKKU_PROGRAMS/engine"
 	dokku logs -q web
 	assert_success "$shown"
 	local dir="$DOKKU_LIB_ROOT/data/builds/web/1"
