@@ -189,9 +189,9 @@ rules_then() {
 # said LINE… - what the watch prints of messages that come one after the other. The word "later"
 # stands for a time in which none comes, after which those before are over.
 said() {
-	got strict watch/lib/say-once 'for line; do
+	got bash -c 'for line; do
 			[[ $line == later ]] && sleep 3 || printf "%s\n" "$line"
-		done | say_once' "$@"
+		done | "$PLUGIN_CORE_AVAILABLE_PATH/watch/libexec/say-once"' bash "$@"
 }
 
 @test "the watch says a problem once, whatever the time is, and when it is over; progress each time" {

@@ -11,7 +11,7 @@ setup() {
 	hook_of releases heal-apps
 	hook_of scheduler-docker-local heal-apps
 	# This host need not have a user dokku.
-	fake chown <<<'[[ $1 == dokku: ]] || exec /usr/bin/chown "$@"'
+	fake chown <<<'[[ " $* " == *" dokku: "* ]] || exec /usr/bin/chown "$@"'
 	start_kernel
 }
 
