@@ -57,6 +57,7 @@ teardown_file() { host_down; }
 	run over_ssh apps:list
 	[[ $status -ne 0 ]]
 	run host_install
+	printf '%s\n' "$output"
 	[[ $status -eq 0 && $output != *'sshd refused'* ]]
 	over_ssh apps:list
 }
