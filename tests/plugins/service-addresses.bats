@@ -1901,6 +1901,16 @@ asked_to_end() {
 	[[ $(grep -c heal-apps "$STEPS") -gt 2 ]]
 }
 
+@test "watch: prints and repairs on where the program that prints for it was killed" {
+	serving
+	fake_engine <<<'exit 1'
+	hook fake heal <<<'echo "it is away" >&2; echo >>"$TEST_HOST/healed"'
+	watch_rounds 25 '[[ $n -ne 15 ]] || for p in $(pgrep -f watch/libexec/say-once); do
+		! grep --quiet -z -x "TEST_HOST=$TEST_HOST" "/proc/$p/environ" || kill -9 "$p"; done'
+	assert_equal 2 "$(grep -c 'it is away' <<<"$stderr")"
+	[[ $(wc -l <"$TEST_HOST/healed") -gt 1 ]]
+}
+
 # watch_compares - makes the watch write to compared, from now on, after which look it compares
 # which apps.
 watch_compares() {

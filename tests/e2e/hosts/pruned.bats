@@ -192,6 +192,7 @@ install_again() { in_world sudo dokku plugin:trigger install; }
 @test "docker system prune -af while an app runs whose releases share an image: a change goes on, the watch names the image again" {
 	local number served
 	served=$(released shop)
+	[[ $served == v[12] ]]
 	dokku_run config:set shop A=1
 	dokku_run config:set shop A=2
 	dokku_run config:set shop A=3
