@@ -700,6 +700,18 @@ asks_docker() {
 	assert_steps "logs --tail 5 --follow abc"
 }
 
+@test "scheduler-logs: a log that the engine does not show is an error, and no line of a log" {
+	local follow
+	fake_engine <<<'printf "{\"message\":\"driver does not support reading\"}"; exit 22'
+	for follow in "" 1; do
+		got "$HOOKS/scheduler-logs" docker-local web abc 5 "$follow" 1
+		assert_status 1
+		assert_output ""
+		[[ $stderr == *'driver does not support reading'*'web: the engine does not show the log'* ]]
+		assert_equal 0 "$(grep -c '^docker logs' "$CALLS")"
+	done
+}
+
 @test "scheduler-inspect: no values of the config, and nothing that acts on a terminal" {
 	fake_engine <<-'BODY'
 		case $2 in
